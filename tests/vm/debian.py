@@ -1,0 +1,105 @@
+"""Debian packages from a mirror, without touching the machine's own package state.
+
+`download` asks the machine's own apt first when the machine runs the wanted suite. Otherwise, and when that fails (images often
+ship without package lists), it gives apt a folder of its own: sources, lists and cache lie there, and the mirror is the one
+that the machine's own sources name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class Unavailable(Exception):
+    """What a virtual machine needs is not here and cannot be had; the message says what and why."""
+
+
+def download(metapackage: str, suite: str, folder: Path) -> Path:
+    """Download the package that `metapackage` of `suite` depends on, and return its path, which is inside `folder`."""
+    reasons = []
+    if codename() == suite:
+        try:
+            return _download(metapackage, folder, ())
+        except Unavailable as failure:
+            reasons.append(str(failure))
+    try:
+        options = _own_apt(suite, folder / "apt")
+        _apt("apt-get", options, "update", "--quiet")
+        return _download(metapackage, folder, options)
+    except Unavailable as failure:
+        reasons.append(str(failure))
+    raise Unavailable(f"no {metapackage} from Debian {suite}: {'; '.join(reasons)}")
+
+
+def codename() -> str:
+    """The machine's release name, such as "bookworm"; empty where the system does not say."""
+    try:
+        text = Path("/etc/os-release").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(r'^VERSION_CODENAME="?([^"\n]+)', text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _download(metapackage: str, folder: Path, options: Sequence[str]) -> Path:
+    depends = _apt("apt-cache", options, "depends", "--important", metapackage)
+    found = re.search(r"Depends: (linux-image-\d\S+)", depends)
+    if not found:
+        raise Unavailable(f"apt-cache names no kernel for {metapackage}")
+    _apt("apt-get", (*options, "-o", "APT::Sandbox::User=root"), "download", "--quiet", found[1], folder=folder)
+    packages = list(folder.glob(f"{found[1]}_*.deb"))
+    if len(packages) != 1:
+        raise Unavailable(f"apt-get download {found[1]} left {len(packages)} files")
+    return packages[0]
+
+
+def _own_apt(suite: str, folder: Path) -> list[str]:
+    """Options that make apt work in `folder`, on `suite` of the mirrors that the machine's own sources name."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    sources = folder / "sources.list"
+    sources.write_text("".join(f"{line}\n" for line in _sources(suite)), encoding="utf-8")
+    settings = {
+        "Dir::Etc::sourcelist": sources,
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
+        "Dir::State::lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+    }
+    return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+
+
+def _sources(suite: str) -> list[str]:
+    """One-line sources for `suite`, and its updates, on the Debian mirrors of this machine."""
+    own = codename()
+    targets = _apt("apt-get", (), "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+    lines = []
+    for target in targets.splitlines():
+        uri, release, component = target.split()
+        if own and component == "main" and release in (own, f"{own}-updates", f"{own}-security"):
+            lines.append(f"deb {uri} {suite}{release.removeprefix(own)} main")
+    if not lines:
+        raise Unavailable("the machine's apt sources name no Debian mirror")
+    return lines
+
+
+def _apt(program: str, options: Sequence[str], *arguments: str, folder: Path | None = None) -> str:
+    command = [program, *options, *arguments]
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise Unavailable(f"{program} is not installed") from None
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise Unavailable(f"{program} {arguments[0]} failed: {last[0]}")
+    return done.stdout

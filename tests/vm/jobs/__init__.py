@@ -1,0 +1,1 @@
+"""Programs that run inside the guest, one file each; see `tests.vm.machine.run`."""

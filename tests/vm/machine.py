@@ -1,0 +1,162 @@
+"""Booting a guest to run one job in it.
+
+`run` is all that a test needs. The kernel is emulated in software: hardware virtualisation is missing or broken on too many
+machines that run tests, and a boot takes about two seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .initramfs import LOADER, SHARE, TRIGGER, initramfs
+from .kernels import Kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The folder that jobs import from: `from tests.vm import guest`, or the library itself."""
+
+JOBS = Path(__file__).resolve().parent / "jobs"
+
+# All but the first line only save time, about a third of the boot.
+COMMAND_LINE = (
+    "console=ttyS0 quiet panic=-1 security=tomoyo "
+    "mitigations=off tsc=reliable no_timer_check lpj=4000000 cryptomgr.notests audit=0 rcupdate.rcu_expedited=1 init_on_alloc=0"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a guest left."""
+
+    status: int | None
+    """The job's exit code; None if it did not end."""
+    stdout: str
+    stderr: str
+    console: str
+    """The serial log: kernel messages."""
+    files: Mapping[str, bytes]
+    """Everything in the job's working folder afterwards, by its path relative to there."""
+    panicked: str | None
+    """The kernel's last words, if it panicked."""
+    timed_out: bool
+    seconds: float
+
+
+class GuestFailure(Exception):
+    """The job failed, hung, or its kernel panicked."""
+
+    def __init__(self, job: str, result: Result) -> None:
+        self.result = result
+        super().__init__(f"{job} {_verdict(result)}\n--- stderr\n{result.stderr}\n--- console\n{result.console[-4000:]}")
+
+
+def run(
+    kernel: Kernel,
+    job: str | Path,
+    *,
+    arguments: Sequence[str] = (),
+    files: Mapping[str, bytes] | None = None,
+    loader: str = LOADER,
+    command_line: str = "",
+    interpreter: str | None = None,
+    timeout: float = 600.0,
+    check: bool = True,
+) -> Result:
+    """Boot `kernel`, run `job` as root in a working folder that holds `files`, and power off.
+
+    `job` is a name in `jobs/` or the path of a Python file. TOMOYO stays inactive until the job calls `guest.activate`, which
+    makes the kernel execute `loader`. `command_line` is added to the kernel's. `interpreter` is a Python, by default this one.
+    `timeout` is in seconds. Raises `GuestFailure` unless the job ends with 0 or `check` is false.
+    """
+    path = job if isinstance(job, Path) else JOBS / f"{job}.py"
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    command = [interpreter or os.path.realpath(sys.executable), "-S", str(path.resolve()), *arguments]
+    with tempfile.TemporaryDirectory(prefix="tomoyo-vm-") as name:
+        share = Path(name)
+        _fill(share / "files", files or {})
+        (share / "run").write_text(_script(command), encoding="utf-8")
+        started = time.monotonic()
+        timed_out = _boot(kernel, share, f"TOMOYO_trigger={TRIGGER} TOMOYO_loader={loader} {command_line}", timeout)
+        result = _collect(share, timed_out, time.monotonic() - started)
+    if check and (result.status != 0 or result.panicked is not None or timed_out):
+        raise GuestFailure(path.stem, result)
+    return result
+
+
+def _script(command: Sequence[str]) -> str:
+    """The script that is PID 1. It opens what it needs beforehand: the job may leave it in a domain that may not."""
+    return f"""\
+exec 3>/proc/sysrq-trigger 4>{SHARE}/status
+export PATH={shlex.quote(os.environ.get("PATH", os.defpath))}:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={shlex.quote(str(ROOT))}
+cd {SHARE}/files
+{shlex.join(command)} </dev/null >{SHARE}/stdout 2>{SHARE}/stderr
+echo $? >&4
+echo b >&3
+read forever <&3
+"""
+
+
+def _boot(kernel: Kernel, share: Path, command_line: str, timeout: float) -> bool:
+    """Run the machine until it stops; true if it had to be killed for taking longer than `timeout` seconds."""
+    # KVM exists but hangs on some machines; "max" because the host's programs may have been built for a recent processor.
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35", "-smp", "2", "-m", "2048"]
+    command += ["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{share}/console"]
+    command += ["-kernel", str(kernel.image), "-initrd", str(initramfs(kernel)), "-append", f"{COMMAND_LINE} {command_line}"]
+    command += ["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
+    command += ["-virtfs", f"local,path={share},mount_tag=share,security_model=none"]
+    with open(share / "qemu", "wb") as messages:
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return True
+    return False
+
+
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _collect(share: Path, timed_out: bool, seconds: float) -> Result:
+    folder = share / "files"
+    # Sockets, pipes and links that the job made are real ones on the host, too: opening them would hang or lead astray.
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    console = _text(share / "console") + _text(share / "qemu")
+    panic = re.search(r"Kernel panic - not syncing: (.*)", console)
+    status = _text(share / "status").strip()
+    return Result(
+        status=int(status) if status else None,
+        stdout=_text(share / "stdout"),
+        stderr=_text(share / "stderr"),
+        console=console,
+        files={path.relative_to(folder).as_posix(): path.read_bytes() for path in files},
+        panicked=panic[1].strip() if panic else None,
+        timed_out=timed_out,
+        seconds=seconds,
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode(errors="backslashreplace") if path.exists() else ""
+
+
+def _verdict(result: Result) -> str:
+    if result.panicked is not None:
+        return f"ended in a kernel panic: {result.panicked}"
+    if result.timed_out:
+        return f"was killed after {result.seconds:.0f} s"
+    if result.status is None:
+        return "was never started, or its machine stopped"
+    return f"ended with status {result.status}"

@@ -7,12 +7,10 @@ write, which `activate` makes the calling program.
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
-from tests.vm.initramfs import TRIGGER
+from tests.vm.layout import TRIGGER
 
 FOLDER = "/sys/kernel/security/tomoyo"
 
@@ -75,7 +73,9 @@ def activate(*, profile: bytes = PROFILES, managers: Iterable[bytes] | None = No
         write("profile", profile)
     for line in [own_program()] if managers is None else managers:
         write("manager", line + b"\n")
-    subprocess.run([TRIGGER, "-c", ":"], check=True)
+    _, status = os.waitpid(os.posix_spawn(TRIGGER, [TRIGGER, "-c", ":"], os.environ), 0)
+    if status:
+        raise OSError(f"the trigger ended with status {status}")
     with suppress(PermissionError):  # no manager
         write("domain_policy", f"delete <kernel> {TRIGGER}\n".encode())
 
@@ -90,6 +90,8 @@ def connect_unix(name: bytes) -> bool:
 
     No socket needs to be there: permission comes before existence. That makes it the cheapest question about a pattern.
     """
+    import socket  # here because it takes as long as everything else that most jobs import
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         try:
             client.connect(name)

@@ -13,15 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .kernels import Kernel
-
-SHARE = "/run/share"
-"""Where the guest sees the share."""
-
-TRIGGER = "/run/tomoyo-trigger"
-"""The program whose execution activates TOMOYO; nothing executes it by itself."""
-
-LOADER = "/run/tomoyo-loader"
-"""The default policy loader: it does nothing."""
+from .layout import LOADER, SHARE, TRIGGER
 
 # Kernel threads share PID 1's root only until someone unshares it, so PID 1 itself must do the switch_root:
 # the loader is executed by a kernel thread, and has to see the same files as we do.

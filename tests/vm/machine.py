@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .initramfs import LOADER, SHARE, TRIGGER, initramfs
+from .initramfs import initramfs
 from .kernels import Kernel
+from .layout import LOADER, SHARE, TRIGGER
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that jobs import from: `from tests.vm import guest`, or the library itself."""

@@ -14,33 +14,31 @@ from __future__ import annotations
 
 import errno
 import json
-from pathlib import Path
-from typing import Any
 
 from tests.vm import guest
 
 
-def answer(step: list[Any]) -> str | None:
+def answer(step: list[object]) -> str | None:
     """Take one step."""
     match step:
-        case ["write", name, text]:
+        case ["write", str(name), str(text)]:
             guest.write(name, text.encode("latin-1"))
-        case ["write_lines", name, texts]:
-            guest.write_pieces(name, [text.encode("latin-1") for text in texts])
-        case ["read", name]:
+        case ["write_lines", str(name), [*texts]]:
+            guest.write_pieces(name, [str(text).encode("latin-1") for text in texts])
+        case ["read", str(name)]:
             return guest.read(name).decode("latin-1")
-        case ["select", name, command]:
+        case ["select", str(name), str(command)]:
             return guest.write_and_read(name, command.encode("latin-1")).decode("latin-1")
         case ["activate"]:
             guest.activate()
-        case ["activate", profile]:
+        case ["activate", str(profile)]:
             guest.activate(profile=profile.encode("latin-1"))
         case _:
             raise ValueError(f"no such step: {step}")
     return None
 
 
-def answers(script: list[list[Any]]) -> list[str | None]:
+def answers(script: list[list[object]]) -> list[str | None]:
     """Take every step; an error of the kernel is an answer, too."""
     found: list[str | None] = []
     for step in script:
@@ -52,4 +50,7 @@ def answers(script: list[list[Any]]) -> list[str | None]:
 
 
 if __name__ == "__main__":
-    Path("answers.json").write_text(json.dumps(answers(json.loads(Path("script.json").read_text()))))
+    with open("script.json", encoding="ascii") as questions:
+        script = json.load(questions)
+    with open("answers.json", "w", encoding="ascii") as result:
+        json.dump(answers(script), result)

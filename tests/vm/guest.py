@@ -6,6 +6,7 @@ write, which `activate` makes the calling program.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -95,10 +96,10 @@ def connect_unix(name: bytes) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         try:
             client.connect(name)
-        except PermissionError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED):
+                raise  # such as a name that is too long to be asked about
+            return error.errno != errno.EPERM
         return True
 
 

@@ -23,6 +23,8 @@ from subprocess import PIPE
 from . import debian
 from .debian import Unavailable
 
+__all__ = ["Kernel", "Unavailable", "kernel"]
+
 SUITES = {"6.1": "bookworm", "6.12": "trixie"}
 """The Debian suite that each release comes from."""
 

@@ -56,7 +56,9 @@ class GuestFailure(Exception):
 
     def __init__(self, job: str, result: Result) -> None:
         self.result = result
-        super().__init__(f"{job} {_verdict(result)}\n--- stderr\n{result.stderr}\n--- console\n{result.console[-4000:]}")
+        parts = {"stdout": result.stdout, "stderr": result.stderr, "console": result.console}
+        tails = "".join(f"\n--- {name}\n{text[-4000:]}" for name, text in parts.items() if text)
+        super().__init__(f"{job} {_verdict(result)}{tails}")
 
 
 def run(

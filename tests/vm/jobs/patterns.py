@@ -1,0 +1,54 @@
+"""Asks the kernel whether patterns match names.
+
+`questions.json` is a list of `[pattern, name]`, both as the kernel writes words; `answers.json` has a boolean for each. A pattern that
+the kernel refuses matches nothing. The question is put as permission to connect to a unix socket of that name, which needs
+no such socket but limits a name to 107 bytes. Names of abstract sockets start with `\\000`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tests.vm import guest
+
+PROFILE = (
+    guest.PROFILES
+    + b"""\
+4-CONFIG={ mode=disabled grant_log=no reject_log=no }
+4-CONFIG::network::unix_stream_connect={ mode=enforcing grant_log=no reject_log=no }
+"""
+)
+
+
+def answers(questions: list[tuple[str, str]]) -> list[bool]:
+    """Ask each question, all with the same pattern in one go."""
+    places: dict[str, list[int]] = {}
+    for place, (pattern, _) in enumerate(questions):
+        places.setdefault(pattern, []).append(place)
+    found = [False] * len(questions)
+    for pattern, asked in places.items():
+        entry = f"network unix stream connect {pattern}\n".encode("latin-1")
+        guest.write("domain_policy", b"<kernel>\n" + entry)
+        for place in asked:
+            found[place] = guest.connect_unix(raw(questions[place][1]))
+        guest.write("domain_policy", b"<kernel>\ndelete " + entry)
+    return found
+
+
+def raw(word: str) -> bytes:
+    """The bytes that the kernel writes as `word`: a backslash doubled, others as three octal digits."""
+    head, *parts = word.encode("ascii").split(b"\\")
+    result = head
+    escaped = iter(parts)
+    for part in escaped:
+        result += bytes([int(part[:3], 8)]) + part[3:] if part else b"\\" + next(escaped, b"")
+    return result
+
+
+if __name__ == "__main__":
+    guest.activate(profile=PROFILE)
+    guest.write("domain_policy", b"<kernel>\nuse_profile 4\n")
+    with open("questions.json", encoding="utf-8") as file:
+        script = json.load(file)
+    with open("answers.json", "w", encoding="ascii") as result:
+        json.dump(answers(script), result)

@@ -1,0 +1,1 @@
+"""The kernel's interface files: simulated here, and read and written where there are some."""

@@ -1,0 +1,72 @@
+"""IPv4 and IPv6 addresses, single or as a range, printed as the kernel prints them.
+
+Addresses are kept packed (4 or 16 bytes, network order), so that a range
+compares as bytes do, which is how the kernel compares it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """All addresses from FIRST to LAST of one family, packed; a single one is both.
+
+    The kernel does not ask for FIRST <= LAST; a falling range matches nothing.
+    """
+
+    first: bytes
+    last: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.first) not in (4, 16) or len(self.first) != len(self.last):
+            raise ValueError("an address range needs two packed addresses of one family")
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether these are IPv6 addresses."""
+        return len(self.first) == 16
+
+    def __contains__(self, address: bytes) -> bool:
+        return len(address) == len(self.first) and self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return address_text(self.first)
+        return f"{address_text(self.first)}-{address_text(self.last)}"
+
+
+def address_text(packed: bytes) -> str:
+    """The canonical text of a packed address.
+
+    For IPv6: the longest run of at least two zero groups, the first of equals,
+    becomes ``::``; IPv4-mapped and ISATAP addresses end in dotted form (the
+    kernel's ``%pI6c``).
+    """
+    if len(packed) == 4:
+        return ".".join(map(str, packed))
+    groups = [packed[i] << 8 | packed[i + 1] for i in range(0, 16, 2)]
+    mapped = groups[:5] == [0] * 5 and groups[5] == 0xFFFF
+    # The bit that tells a universal interface identifier does not count.
+    isatap = groups[4] | 0x0200 == 0x0200 and groups[5] == 0x5EFE
+    tail = [address_text(packed[12:])] if mapped or isatap else []
+    if tail:
+        groups = groups[:6]
+    start, length = _longest_zeros(groups)
+    words = [f"{group:x}" for group in groups]
+    if length < 2:
+        return ":".join(words + tail)
+    return ":".join(words[:start]) + "::" + ":".join(words[start + length :] + tail)
+
+
+def _longest_zeros(groups: list[int]) -> tuple[int, int]:
+    """Start and length of the first longest run of zeros."""
+    best = (0, 0)
+    start = 0
+    for position, group in enumerate([*groups, 1]):
+        if group:
+            if position - start > best[1]:
+                best = (start, position - start)
+            start = position + 1
+    return best

@@ -1,0 +1,223 @@
+"""ACL entries: what a domain, or an acl_group, may do.
+
+``Kind`` is the one table of the language's operations: their keyword, their
+order, the arguments they take and the operations that the kernel accepts but
+never asks about.  Parser, writer and decision engine all read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+
+from .addresses import AddressRange
+from .conditions import Comparison, Condition
+from .numbers import NumberRange
+from .words import DomainName, GroupReference, Word
+
+MAX_PORT = 65535
+
+
+class ArgumentType(Enum):
+    """What may stand in an argument's place."""
+
+    NAME = "a word or @PATH_GROUP"
+    NUMBER = "a number, a range or @NUMBER_GROUP"
+    PORT = "a port (at most 65535), a range or @NUMBER_GROUP"
+    ADDRESS = "an IP address, a range or @ADDRESS_GROUP"
+    VARIABLE = "the name of an environment variable"
+    DOMAIN = "a domain name"
+
+
+_NAME, _NUMBER, _PORT = ArgumentType.NAME, ArgumentType.NUMBER, ArgumentType.PORT
+_INET = {"address": ArgumentType.ADDRESS, "port": _PORT}
+_UNIX = {"address": _NAME}
+_SOCKET = ("bind", "listen", "connect", "send")
+
+
+class Kind(Enum):
+    """A kind of entry.  The kernel merges entries of one kind that differ only in operations.
+
+    Attributes: ``keyword``, the words before the operations; ``operations``
+    in the kernel's order; ``arguments``, name to type, in order; ``unasked``,
+    operations that are accepted but never asked about, so that they grant
+    nothing.
+    """
+
+    # The kernel looks for an operation of each "file" kind in this order.
+    PATH = (
+        "file",
+        tuple("execute read write append unlink getattr rmdir truncate symlink chroot unmount".split()),
+        {"path": _NAME},
+    )
+    TWO_PATHS = ("file", ("link", "rename", "pivot_root"), {"path1": _NAME, "path2": _NAME})
+    PATH_NUMBER = (
+        "file",
+        tuple("create mkdir mkfifo mksock ioctl chmod chown chgrp".split()),
+        {"path": _NAME, "number": _NUMBER},
+    )
+    DEVICE = (
+        "file",
+        ("mkblock", "mkchar"),
+        {"path": _NAME, "mode": _NUMBER, "major": _NUMBER, "minor": _NUMBER},
+    )
+    MOUNT = (
+        "file",
+        ("mount",),
+        {"device": _NAME, "directory": _NAME, "filesystem": _NAME, "flags": _NUMBER},
+    )
+    INET_STREAM = ("network inet stream", _SOCKET, _INET, ("send",))
+    INET_DGRAM = ("network inet dgram", _SOCKET, _INET, ("listen", "connect"))
+    INET_RAW = ("network inet raw", _SOCKET, _INET, ("listen", "connect"))
+    INET_SEQPACKET = ("network inet seqpacket", _SOCKET, _INET, _SOCKET)
+    UNIX_STREAM = ("network unix stream", _SOCKET, _UNIX, ("send",))
+    UNIX_DGRAM = ("network unix dgram", _SOCKET, _UNIX, ("listen", "connect"))
+    UNIX_RAW = ("network unix raw", _SOCKET, _UNIX, _SOCKET)
+    UNIX_SEQPACKET = ("network unix seqpacket", _SOCKET, _UNIX, ("send",))
+    ENVIRONMENT = ("misc", ("env",), {"name": ArgumentType.VARIABLE})
+    TRANSITION = ("task", ("manual_domain_transition",), {"domain": ArgumentType.DOMAIN})
+
+    def __init__(
+        self,
+        keyword: str,
+        operations: tuple[str, ...],
+        arguments: dict[str, ArgumentType],
+        unasked: tuple[str, ...] = (),
+    ) -> None:
+        self.keyword = keyword
+        self.operations = operations
+        self.arguments = arguments
+        self.unasked = unasked
+
+
+#: Kinds that share the keyword ``file``, in the order in which the kernel looks for operations.
+FILE_KINDS = tuple(kind for kind in Kind if kind.keyword == "file")
+#: ``network inet stream`` and so on, to their kind.
+NETWORK_KINDS = {kind.keyword: kind for kind in Kind if kind.keyword.startswith("network ")}
+
+Argument = Word | GroupReference | NumberRange | AddressRange | DomainName
+
+_ALLOWED: dict[ArgumentType, tuple[type, ...]] = {
+    ArgumentType.NAME: (Word, GroupReference),
+    ArgumentType.NUMBER: (NumberRange, GroupReference),
+    ArgumentType.PORT: (NumberRange, GroupReference),
+    ArgumentType.ADDRESS: (AddressRange, GroupReference),
+    ArgumentType.VARIABLE: (Word,),
+    ArgumentType.DOMAIN: (DomainName,),
+}
+
+
+@lru_cache(maxsize=None)
+def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
+    """OPERATIONS in the kernel's order.  Raises ValueError for one that KIND has not."""
+    unknown = operations.difference(kind.operations)
+    if unknown or not operations:
+        raise ValueError(f"operations of {kind.name} are {'/'.join(kind.operations)}, not {sorted(unknown)}")
+    return tuple(operation for operation in kind.operations if operation in operations)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One ACL entry.
+
+    ``operations`` are kept in the kernel's order.  ``subject`` is all of the
+    text but the operations: the kernel merges entries of the same kind and
+    subject.  Two entries are equal when their texts are.
+    """
+
+    kind: Kind
+    operations: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    condition: Condition | None = None
+    text: str = field(init=False, repr=False)
+    subject: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        kind = self.kind
+        if len(self.operations) > 1 or self.operations[0] not in kind.operations:
+            object.__setattr__(self, "operations", sort_operations(kind, frozenset(self.operations)))
+        self._check_arguments()
+        tail = " ".join(map(str, self.arguments))
+        if self.condition is not None:
+            if self.condition.transition is not None and self.operations != ("execute",):
+                raise ValueError("a transition preference goes with 'file execute' alone")
+            tail = f"{tail} {self.condition}"
+        object.__setattr__(self, "text", f"{kind.keyword} {'/'.join(self.operations)} {tail}")
+        object.__setattr__(self, "subject", f"{kind.name} {tail}")
+
+    def _check_arguments(self) -> None:
+        types = self.kind.arguments.items()
+        if len(self.arguments) != len(types):
+            raise ValueError(f"{self.kind.name} takes {len(types)} arguments")
+        for value, (name, kind) in zip(self.arguments, types):
+            if not isinstance(value, _ALLOWED[kind]):
+                raise ValueError(f"{name} must be {kind.value}, not {value!r}")
+            if kind is ArgumentType.PORT and isinstance(value, NumberRange):
+                if value.last.value > MAX_PORT:
+                    raise ValueError(f"no port: {value}")
+            elif kind is ArgumentType.VARIABLE and "=" in str(value):
+                raise ValueError(f"no name of an environment variable: {value}")
+            elif kind is ArgumentType.NAME and type(value) is Word and value.text[0] == "@":
+                raise ValueError(f"{value} would read as a group: use GroupReference")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def argument(self, name: str) -> Argument:
+        """The argument called NAME in the Kind table.  Raises KeyError if there is none."""
+        return dict(zip(self.kind.arguments, self.arguments))[name]
+
+    def with_operations(self, operations: tuple[str, ...]) -> Entry:
+        """The same entry for other operations."""
+        return Entry(self.kind, operations, self.arguments, self.condition)
+
+    def merged(self, other: Entry) -> Entry:
+        """The one entry that the kernel makes of two that differ in operations alone."""
+        if self.subject != other.subject:
+            raise ValueError(f"entries differ in more than their operations: {self} and {other}")
+        if set(other.operations).issubset(self.operations):
+            return self
+        return self.with_operations(self.operations + other.operations)
+
+    def reduced(self, other: Entry) -> Entry | None:
+        """What ``delete OTHER`` leaves of this entry; None when nothing is left."""
+        if self.subject != other.subject:
+            return self
+        kept = tuple(operation for operation in self.operations if operation not in other.operations)
+        return self.with_operations(kept) if kept else None
+
+    def group_references(self) -> list[tuple[GroupKind, str]]:
+        """The groups named by arguments and condition, in the order written."""
+        found = [
+            (_GROUP_KINDS[kind], value.name)
+            for value, kind in zip(self.arguments, self.kind.arguments.values())
+            if isinstance(value, GroupReference)
+        ]
+        for test in self.condition.tests if self.condition else ():
+            if isinstance(test, Comparison) and isinstance(test.right, GroupReference):
+                group = GroupKind.PATH if test.compares_strings else GroupKind.NUMBER
+                found.append((group, test.right.name))
+        return found
+
+
+class GroupKind(Enum):
+    """The three kinds of groups, in the order in which the kernel prints them."""
+
+    PATH = "path_group"
+    NUMBER = "number_group"
+    ADDRESS = "address_group"
+
+
+_GROUP_KINDS = {
+    ArgumentType.NAME: GroupKind.PATH,
+    ArgumentType.NUMBER: GroupKind.NUMBER,
+    ArgumentType.PORT: GroupKind.NUMBER,
+    ArgumentType.ADDRESS: GroupKind.ADDRESS,
+}

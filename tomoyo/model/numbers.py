@@ -1,0 +1,61 @@
+"""Numbers and ranges of numbers, each end with the radix it was written in.
+
+The kernel keeps the radix and compares it: ``8`` and ``010`` are two entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+#: Numbers are the kernel's unsigned long; larger ones wrap around.
+MAX_NUMBER = 2**64 - 1
+
+
+class Radix(Enum):
+    """How a number is written; the value is the Python format that prints it."""
+
+    DECIMAL = "{:d}"
+    OCTAL = "0{:o}"
+    HEXADECIMAL = "0x{:X}"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An unsigned 64-bit number and its radix."""
+
+    value: int
+    radix: Radix = Radix.DECIMAL
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= MAX_NUMBER:
+            raise ValueError(f"not a 64-bit unsigned number: {self.value}")
+
+    def __str__(self) -> str:
+        return self.radix.value.format(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """All numbers from FIRST to LAST, both included; a single number is both."""
+
+    first: Number
+    last: Number
+
+    def __post_init__(self) -> None:
+        if self.first.value > self.last.value:
+            raise ValueError(f"a range must not fall: {self.first}-{self.last}")
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return str(self.first)
+        return f"{self.first}-{self.last}"
+
+    def __contains__(self, value: int) -> bool:
+        return self.first.value <= value <= self.last.value
+
+
+def single(value: int, radix: Radix = Radix.DECIMAL) -> NumberRange:
+    """The range that holds VALUE alone."""
+    number = Number(value, radix)
+    return NumberRange(number, number)

@@ -1,0 +1,1 @@
+"""Policy text to values and back: one module for each interface file."""

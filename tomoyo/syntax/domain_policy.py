@@ -1,0 +1,160 @@
+"""Reading domain policy: domains, each followed by its profile, groups, flags and entries."""
+
+from __future__ import annotations
+
+import re
+
+from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
+from ..model.entries import Entry
+from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, domain_fault, is_namespace
+from .entries import read_entry
+from .holding import Holding
+from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, replay
+from .statements import (
+    Delete,
+    DeleteDomain,
+    DomainStatement,
+    OpenDomain,
+    Rejected,
+    Reset,
+    SelectDomain,
+    SelectProcess,
+    SelectQuery,
+    SelectTransitions,
+    SetFlag,
+    UseGroup,
+    UseProfile,
+)
+from .values import scan_unsigned
+
+FLAGS = ("quota_exceeded", "transition_failed")
+_CONTENT = "a domain name, use_profile, use_group or an entry"
+_USE = re.compile("use_(?:profile|group) [0-9]+")
+
+
+def parse_domain_policy(
+    source: Source,
+    *,
+    file: str = "domain_policy",
+    reading: Reading = Reading.STRICT,
+    report: Report | None = None,
+) -> DomainPolicy:
+    """Parse domain policy.
+
+    Arguments:
+        source: text, bytes, or an iterable of lines.
+        file: the name to give in errors.
+        reading: STRICT refuses lines that the kernel would drop or store as
+            something else; AS_KERNEL gives what a kernel without policy, not
+            yet active, would hold after SOURCE was written to it.
+        report: called with each error, and reading goes on without that line.
+
+    Raises PolicySyntaxError for the first error, reading strictly and without
+    a report.
+    """
+    holding = Holding()
+    if reading is Reading.AS_KERNEL:
+        holding.open_domain(DomainName(KERNEL))
+    reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
+    listener = Listener(file, reading, report)
+    replay(source, reader, holding.apply_domain, listener, refused=OpenDomain(None))
+    return holding.domain_policy()
+
+
+def read_domain_content(line: Line) -> DomainStatement | None:
+    """Read a line of a policy file, in which commands to a running kernel have no place."""
+    statement = read_domain_line(line)
+    if not isinstance(statement, (Entry, OpenDomain, UseProfile, UseGroup, SetFlag, Rejected)):
+        line.drop(0, line.text, "a command to a running kernel, no policy", _CONTENT)
+    return statement
+
+
+def read_domain_line(line: Line) -> DomainStatement | None:
+    """Read a line as the kernel reads what is written to domain_policy."""
+    if line.text == "reset":
+        return Reset()
+    select = _read_select(line)
+    if select is not None:
+        return select
+    delete = line.take("delete ")
+    if not delete and line.take("select "):
+        if not line.rest.startswith("<"):
+            line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
+    if line.rest.startswith("<"):
+        return _read_domain(line, delete)
+    try:
+        content = _read_content(line)
+    except Dropped as dropped:
+        line.problems.append(dropped.problem)
+        return Rejected(tuple(line.groups))
+    return Delete(content) if delete else content
+
+
+def _read_select(line: Line) -> DomainStatement | None:
+    text = line.text
+    for keyword in ("select pid=", "select global-pid="):
+        found = scan_unsigned(text, len(keyword)) if text.startswith(keyword) else None
+        if found is not None:
+            return SelectProcess(found[0], text[7:])
+    if text.startswith("select domain="):
+        name = text[len("select domain=") :]
+        return SelectDomain(name, prints=True)
+    found = scan_unsigned(text, len("select Q=")) if text.startswith("select Q=") else None
+    if found is not None:
+        return SelectQuery(found[0], text[7:])
+    return SelectTransitions() if text == "select transition_only" else None
+
+
+def _read_domain(line: Line, delete: bool) -> DomainStatement:
+    start = line.position
+    name = line.rest
+    if delete:
+        return DeleteDomain(name)
+    if line.text.startswith("select "):
+        return SelectDomain(name)
+    fault = domain_fault(name)
+    if fault is None and len(name) < MAX_DOMAIN_NAME:
+        return OpenDomain(DomainName(name))
+    offset, message = start, f"a domain name is shorter than {MAX_DOMAIN_NAME} bytes"
+    if fault is not None:
+        offset, message = start + fault.offset, fault.reason
+    line.note(Effect.DROPPED, offset, name, message, "a domain name")
+    return OpenDomain(None)
+
+
+def _read_content(line: Line) -> UseProfile | UseGroup | SetFlag | Entry:
+    start = line.position
+    if line.text.startswith("use_", start):
+        number = _read_use(line, "use_profile")
+        if number is not None and number < MAX_PROFILES:
+            return UseProfile(number)
+        number = _read_use(line, "use_group")
+        if number is not None and number < MAX_GROUPS:
+            return UseGroup(number)
+        line.drop(start, line.rest, "no profile or group", "use_profile or use_group, and 0 to 255")
+    for flag in FLAGS:
+        if line.text.startswith(flag, start):
+            if line.rest != flag:
+                line.note(Effect.ALTERED, start, line.rest, f"the kernel reads {flag}", flag)
+            return SetFlag(flag)
+    return read_entry(line)
+
+
+def _read_use(line: Line, keyword: str) -> int | None:
+    start = line.position
+    if not line.text.startswith(keyword, start):
+        return None
+    found = scan_unsigned(line.text, start + len(keyword))
+    if found is None:
+        return None
+    number, end = found
+    digits = line.text[start + len(keyword) : end].strip()
+    plain = _USE.fullmatch(line.text, start) and (digits.lstrip("0") or "0") == str(number)
+    if not plain and number < MAX_PROFILES:
+        line.note(Effect.ALTERED, start, line.rest, f"the kernel reads {keyword} {number}", f"{keyword} N")
+    return number
+
+
+def is_selectable(name: str) -> bool:
+    """Whether ``select domain=NAME`` looks for a domain at all."""
+    return is_namespace(name.partition(" ")[0])

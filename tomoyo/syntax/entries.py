@@ -1,0 +1,118 @@
+"""Reading one ACL entry: ``file read /etc/passwd task.uid=0``."""
+
+from __future__ import annotations
+
+from ..model.entries import (
+    FILE_KINDS,
+    MAX_PORT,
+    NETWORK_KINDS,
+    Argument,
+    ArgumentType,
+    Entry,
+    Kind,
+)
+from ..model.numbers import NumberRange
+from ..model.words import Word
+from .conditions import read_condition
+from .lines import Effect, Line
+from .values import read_address_or_group, read_domain_name, read_name, read_number_or_group
+
+_FILE_OPERATIONS = "an operation such as read, or several as read/write"
+_EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
+
+
+def read_entry(line: Line) -> Entry:
+    """Read an entry and its condition up to the end of LINE."""
+    start = line.position
+    if line.take("file "):
+        kind, operations = _read_file_operations(line)
+    elif line.text.startswith(("network inet ", "network unix "), start):
+        kind, operations = _read_network_operations(line)
+    elif line.take("misc env "):
+        kind, operations = Kind.ENVIRONMENT, ("env",)
+    elif line.take("task manual_domain_transition "):
+        kind, operations = Kind.TRANSITION, ("manual_domain_transition",)
+    else:
+        line.drop(start, line.rest, "not an entry", _EXPECTED)
+    arguments = tuple(_read_argument(line, kind, name) for name in kind.arguments)
+    condition = None
+    if not line.ended:
+        start = line.position
+        condition = read_condition(line)
+        if condition.transition is not None and operations != ("execute",):
+            message = "a transition preference goes with 'file execute' alone"
+            line.drop(start, str(condition.transition), message, "a condition such as task.uid=0")
+    return Entry(kind, operations, arguments, condition)
+
+
+def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The kernel's search: a name counts where TOKEN first holds it, at the start or behind '/'."""
+    found = []
+    for name in names:
+        position = token.find(name)
+        if position == 0 or (position > 0 and token[position - 1] == "/"):
+            found.append(name)
+    return tuple(found)
+
+
+def _read_file_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
+    start = line.position
+    token = line.token()
+    for kind in FILE_KINDS:
+        if token in kind.operations:
+            return kind, (token,)
+    for kind in FILE_KINDS:
+        operations = _operations_in(token, kind.operations)
+        if operations:
+            _note_lost(line, start, token, operations)
+            return kind, operations
+    line.drop(start, token, "no file operation", _FILE_OPERATIONS)
+
+
+def _note_lost(line: Line, start: int, token: str, operations: tuple[str, ...]) -> None:
+    if sorted(token.split("/")) != sorted(operations):
+        message = f"the kernel reads only {'/'.join(operations)}"
+        line.note(Effect.ALTERED, start, token, message, "operations of one kind, joined with '/'")
+
+
+def _read_network_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
+    family = f"{line.token()} {line.token()}"
+    protocol_start = line.position
+    protocol = line.token()
+    start = line.position
+    token = line.token()
+    kind = NETWORK_KINDS.get(f"{family} {protocol}")
+    if kind is None:
+        line.drop(protocol_start, protocol, "no protocol", "stream, dgram, raw or seqpacket")
+    operations = _operations_in(token, kind.operations)
+    if not operations:
+        line.drop(start, token, "no network operation", "/".join(kind.operations))
+    _note_lost(line, start, token, operations)
+    useless = [operation for operation in operations if operation in kind.unasked]
+    if useless:
+        asked = [operation for operation in kind.operations if operation not in kind.unasked]
+        expected = " or ".join(asked) if asked else "another protocol"
+        message = f"the kernel never asks for '{kind.keyword} {'/'.join(useless)}', so this grants nothing"
+        line.note(Effect.USELESS, start, token, message, expected)
+    return kind, operations
+
+
+def _read_argument(line: Line, kind: Kind, name: str) -> Argument:
+    wanted = kind.arguments[name]
+    expected = f"{name}: {wanted.value}"
+    if wanted is ArgumentType.NAME:
+        return read_name(line, expected)
+    if wanted is ArgumentType.ADDRESS:
+        return read_address_or_group(line, expected)
+    if wanted is ArgumentType.DOMAIN:
+        return read_domain_name(line, expected)
+    start = line.position
+    if wanted is ArgumentType.VARIABLE:
+        token = line.token()
+        if "=" in token:
+            line.drop(start + token.index("="), token, "a variable's name has no '='", expected)
+        return Word(line.word(start, token, expected))
+    value = read_number_or_group(line, expected)
+    if wanted is ArgumentType.PORT and isinstance(value, NumberRange) and value.last.value > MAX_PORT:
+        line.drop(start, str(value), f"a port is at most {MAX_PORT}", expected)
+    return value

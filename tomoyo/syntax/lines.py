@@ -1,0 +1,300 @@
+"""Lines: how the kernel cuts its input up, and what may be wrong with a line.
+
+The kernel takes a line at a time, turns every run of bytes outside printable
+ASCII into one space, trims both ends, and reads what is left from left to
+right.  ``Line`` is the cursor that the readers of this package move along such
+a normalised line.  They read as the kernel does; where the kernel would drop
+the line they raise ``Dropped``, and where it would store something else than
+was written they note a ``Problem`` and go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, NoReturn, TypeVar
+
+from ..model.entries import GroupKind
+from ..model.words import word_fault
+
+Source = str | bytes | bytearray | memoryview | Iterable[str | bytes]
+
+_NORMAL = re.compile(r"[!-~]+(?: [!-~]+)*")
+_WORDS = re.compile(r"[!-~]+")
+_UNUSUAL = re.compile(r"[^ -~\t\n\v\f\r]")
+
+
+class Effect(Enum):
+    """What becomes of a line with a problem."""
+
+    DROPPED = "the kernel drops this line"
+    ALTERED = "the kernel stores something else"
+    USELESS = "the kernel stores this, but it never matches"
+    COMMENT = "a comment, which the kernel drops"
+
+
+class Reading(Enum):
+    """How to take lines that the kernel would not store as written."""
+
+    STRICT = "refuse them"
+    AS_KERNEL = "do what the kernel does"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong at OFFSET of a normalised line."""
+
+    effect: Effect
+    offset: int
+    text: str
+    message: str
+    expected: str
+
+
+class PolicySyntaxError(ValueError):
+    """A line that is refused, or that the kernel would drop or alter.
+
+    Attributes: file, line and column (both from 1; the column counts
+    characters of the text given), text (the offending part), message, expected
+    (what should stand there, may be empty), effect (what the kernel does).
+    """
+
+    def __init__(self, file: str, line: int, column: int, problem: Problem) -> None:
+        super().__init__(file, line, column, problem)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.text = problem.text
+        self.message = problem.message
+        self.expected = problem.expected
+        self.effect = problem.effect
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.explanation}"
+
+    @property
+    def explanation(self) -> str:
+        """The message without the place."""
+        shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
+        text = self.message + (f": {shown!r}" if shown else "")
+        return text + (f" (expected {self.expected})" if self.expected else "")
+
+
+class Dropped(Exception):
+    """Raised by a reader where the kernel would drop the line."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Line:
+    """A normalised line, how far it has been read, and what was noticed.
+
+    ``groups`` are those named so far: naming a group creates it in the kernel,
+    even when the rest of the line is dropped.
+    """
+
+    text: str
+    position: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    groups: list[tuple[GroupKind, str]] = field(default_factory=list)
+
+    @property
+    def rest(self) -> str:
+        """What has not been read."""
+        return self.text[self.position :]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all has been read."""
+        return self.position >= len(self.text)
+
+    def take(self, keyword: str) -> bool:
+        """Read KEYWORD if it stands here."""
+        if not self.text.startswith(keyword, self.position):
+            return False
+        self.position += len(keyword)
+        return True
+
+    def token(self) -> str:
+        """Read up to the next space, and the space; empty at the end."""
+        end = self.text.find(" ", self.position)
+        if end < 0:
+            end = len(self.text)
+        token = self.text[self.position : end]
+        self.position = end + 1
+        return token
+
+    def word(self, start: int, text: str, expected: str) -> str:
+        """Give back TEXT, which begins at START, if it is a word; else the line is dropped."""
+        fault = word_fault(text)
+        if fault:
+            self.drop(start + fault.offset, text, fault.reason, expected)
+        return text
+
+    def drop(self, offset: int, text: str, message: str, expected: str = "") -> NoReturn:
+        """The kernel drops the line, because of TEXT at OFFSET."""
+        raise Dropped(Problem(Effect.DROPPED, offset, text, message, expected))
+
+    def note(self, effect: Effect, offset: int, text: str, message: str, expected: str = "") -> None:
+        """The kernel keeps the line, but not as meant."""
+        self.problems.append(Problem(effect, offset, text, message, expected))
+
+
+Statement = TypeVar("Statement")
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[Statement]):
+    """What one line says: a statement, or None where the kernel drops the line or it is blank."""
+
+    statement: Statement | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def read_line(raw: str, reader: Callable[[Line], Statement | None]) -> Read[Statement]:
+    """Normalise RAW and let READER take it."""
+    line = Line(normalise(raw))
+    statement = None
+    try:
+        if line.text:
+            statement = reader(line)
+    except Dropped as dropped:
+        line.problems.append(dropped.problem)
+    if line.text.startswith("#") and any(p.effect is Effect.DROPPED for p in line.problems):
+        comment = Problem(Effect.COMMENT, 0, line.text, Effect.COMMENT.value, "")
+        return Read(statement, (comment,))
+    return Read(statement, (*_lossy_bytes(raw), *line.problems))
+
+
+def normalise(raw: str) -> str:
+    """A line as the kernel sees it.  It ends at a NUL byte."""
+    if _NORMAL.fullmatch(raw):
+        return raw
+    return " ".join(_WORDS.findall(raw.partition("\0")[0]))
+
+
+def _lossy_bytes(raw: str) -> list[Problem]:
+    unusual = _UNUSUAL.search(raw) if not raw.isascii() or not raw.isprintable() else None
+    if unusual is None:
+        return []
+    byte = unusual[0]
+    offset = len(normalise(raw[: unusual.start()]))
+    if byte == "\0":
+        message = "the kernel ignores everything from a NUL byte on"
+        return [Problem(Effect.ALTERED, offset, byte, message, "the line to end here")]
+    octal = "".join(f"\\{code:03o}" for code in _bytes_of(byte))
+    message = "the kernel takes this for a space, which splits the word"
+    return [Problem(Effect.ALTERED, offset, byte, message, octal)]
+
+
+def _bytes_of(character: str) -> bytes:
+    # What came as bytes was read as latin-1; what came as str may hold more.
+    return character.encode("latin-1" if ord(character) < 256 else "utf-8", "surrogatepass")
+
+
+def column(raw: str, offset: int) -> int:
+    """The column (from 1) in RAW of what stands at OFFSET of its normalised text."""
+    for word in _WORDS.finditer(raw):
+        length = word.end() - word.start()
+        if offset <= length:
+            return word.start() + offset + 1
+        offset -= length + 1
+    return len(raw) + 1
+
+
+def raw_lines(source: Source) -> Iterator[tuple[str, bool]]:
+    """Yield each line without its newline, and whether the kernel would act on it.
+
+    It does not act on a last line that has no newline.  Where SOURCE is an
+    iterable of lines without newlines, all of them count.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        source = bytes(source).decode("latin-1")
+    if isinstance(source, str):
+        lines = source.split("\n")
+        last = lines.pop()
+        for line in lines:
+            yield line, True
+        if last:
+            yield last, False
+        return
+    carries_newlines = False
+    for item in source:
+        line = item.decode("latin-1") if isinstance(item, bytes) else item
+        ends = line.endswith("\n")
+        carries_newlines = carries_newlines or ends
+        yield line.rstrip("\n"), ends or not carries_newlines
+
+
+Report = Callable[[PolicySyntaxError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where problems go: raised, or handed to REPORT so that reading goes on."""
+
+    file: str
+    reading: Reading
+    report: Report | None
+
+    def tell(self, number: int, raw: str, problem: Problem) -> None:
+        """Report PROBLEM of line NUMBER, or raise it when reading strictly without a report."""
+        if self.reading is Reading.STRICT:
+            if problem.effect is Effect.COMMENT:
+                return
+        elif problem.effect is Effect.USELESS or self.report is None:
+            return
+        error = PolicySyntaxError(self.file, number, column(raw, problem.offset), problem)
+        if self.report is None:
+            raise error
+        self.report(error)
+
+
+UNENDED = Problem(
+    Effect.DROPPED, 0, "", "the last line has no newline, so the kernel never acts on it", "a newline"
+)
+_BLANK: Any = Read()
+
+
+def replay(
+    source: Source,
+    reader: Callable[[Line], Statement | None],
+    apply: Callable[[Statement], str | None],
+    listener: Listener,
+    refused: Statement | None = None,
+    first: int = 1,
+) -> None:
+    """Read every line of SOURCE and apply what it says.
+
+    APPLY returns why a statement has no effect where that hangs on what is
+    held (no domain selected, say), else None.  Reading strictly, a line with a
+    problem is not applied; REFUSED is, in place of one of its type.  Learned
+    policies repeat their lines, so each different line is read once.  FIRST is
+    the first line's number.
+    """
+    known: dict[str, Statement] = {}
+    strict = listener.reading is Reading.STRICT
+    for number, (raw, ended) in enumerate(raw_lines(source), first):
+        statement = known.get(raw)
+        if statement is None or not ended:
+            read = read_line(raw, reader) if raw else _BLANK
+            if not ended:
+                read = Read(problems=(*read.problems, UNENDED)) if normalise(raw) else _BLANK
+            for problem in read.problems:
+                listener.tell(number, raw, problem)
+            statement = read.statement
+            if strict and read.problems:
+                # A refused domain must not leave its lines to the one before it.
+                statement = refused if type(statement) is type(refused) else None
+            if statement is None:
+                continue
+            if not read.problems:
+                known[raw] = statement
+        reason = apply(statement)
+        if reason is not None:
+            listener.tell(number, raw, Problem(Effect.DROPPED, 0, normalise(raw), reason, ""))

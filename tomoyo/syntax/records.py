@@ -1,0 +1,260 @@
+"""Reading audit and query records.
+
+The kernel ends each record with a NUL byte; a log daemon may put a blank line
+there instead.  Names in a record are words, so spaces always separate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
+
+from ..model.domains import MAX_GROUPS, MAX_PROFILES
+from ..model.entries import Entry
+from ..model.profiles import Mode
+from ..model.records import (
+    FILE_TYPES,
+    AuditRecord,
+    Execution,
+    FileAttributes,
+    FlagSet,
+    GroupUsed,
+    ParentAttributes,
+    ProfileUsed,
+    Query,
+    Strings,
+    Task,
+)
+from ..model.stat import Timestamp
+from ..model.words import DomainName, Quoted, domain_fault, word_fault
+from .entries import read_entry
+from .lines import Dropped, Effect, Line, Listener, Problem, Reading, Report, Source
+
+_TIME = re.compile(r"#(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)#")
+_QUERY = re.compile(r"Q(\d+)-(\d+)")
+_DIGITS = re.compile(r"\d{1,20}")
+_HEADER = "an audit record such as '#2026/11/23 22:10:53# profile=...'"
+_TASK = "pid ppid uid gid euid egid suid sgid fsuid fsgid".split()
+_FILE = "uid gid ino major minor perm type".split()
+_PARENT = "uid gid ino perm".split()
+
+
+def parse_audit(source: Source, *, file: str = "audit", report: Report | None = None) -> list[AuditRecord]:
+    """Parse audit records.
+
+    Raises PolicySyntaxError for the first broken record; with REPORT, hands it
+    over and goes on with the next record.
+    """
+    listener = Listener(file, Reading.STRICT, report)
+    return _parse_records(source, 0, lambda lines: read_record(lines, 0), listener)
+
+
+def parse_query(source: Source, *, file: str = "query", report: Report | None = None) -> list[Query]:
+    """Parse pending requests; arguments and errors as in ``parse_audit``."""
+    return _parse_records(source, 1, _read_query, Listener(file, Reading.STRICT, report))
+
+
+def _parse_records(
+    source: Source, header: int, read: Callable[[list[str]], Any], listener: Listener
+) -> list[Any]:
+    records = []
+    for number, lines in _record_lines(source):
+        try:
+            if len(lines) != header + 3:
+                _refuse(len(lines) - 1, lines[-1], 0, lines[-1], f"a record has {header + 3} lines", _HEADER)
+            records.append(read(lines))
+        except _Refused as refused:
+            index, raw, problem = refused.args
+            listener.tell(number + index, raw, problem)
+    return records
+
+
+class _Refused(Exception):
+    """Arguments: index of the line within the record, the line, the problem."""
+
+
+def _refuse(index: int, raw: str, offset: int, text: str, message: str, expected: str) -> NoReturn:
+    raise _Refused(index, raw, Problem(Effect.DROPPED, offset, text, message, expected))
+
+
+def _record_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Each record's lines, and the number of its first."""
+    if not isinstance(source, (str, bytes, bytearray, memoryview)):
+        pieces: Iterable[str | bytes] = source
+        source = "".join(p if isinstance(p, str) else p.decode("latin-1") for p in pieces)
+    if not isinstance(source, str):
+        source = bytes(source).decode("latin-1")
+    number = 1
+    current: list[str] = []
+    # The NUL stands before the next record's first character, on its line.
+    for line in source.split("\n"):
+        before, nul, line = line.rpartition("\0")
+        if before.strip("\0"):
+            current.append(before.strip("\0"))
+        if (nul or not line) and current:
+            yield number - len(current), current
+            current = []
+        if line:
+            current.append(line)
+        number += 1
+    if current:
+        yield number - len(current), current
+
+
+def _read_query(lines: list[str]) -> Query:
+    found = _QUERY.fullmatch(lines[0])
+    if found is None:
+        _refuse(0, lines[0], 0, lines[0], "not a query", "Q<serial>-<retry>")
+    return Query(int(found[1]), int(found[2]), read_record(lines, 1))
+
+
+def read_record(lines: list[str], first: int) -> AuditRecord:
+    """Read the three lines of a record that begin at index FIRST."""
+    index = first
+    line = Line(lines[first])
+    try:
+        values = _read_header(line)
+        index += 1
+        line = Line(lines[index])
+        fault = domain_fault(line.text)
+        if fault:
+            line.drop(fault.offset, line.text, fault.reason, "a domain name")
+        domain = DomainName(line.text)
+        index += 1
+        line = Line(lines[index])
+        request = _read_request(line)
+        if line.problems:
+            raise Dropped(line.problems[0])
+    except Dropped as dropped:
+        raise _Refused(index, line.text, dropped.problem) from None
+    return AuditRecord(domain=domain, request=request, **values)
+
+
+def _read_request(line: Line) -> Entry | ProfileUsed | GroupUsed | FlagSet:
+    for keyword, limit, event in (
+        ("use_profile ", MAX_PROFILES, ProfileUsed),
+        ("use_group ", MAX_GROUPS, GroupUsed),
+    ):
+        if line.take(keyword):
+            number = _number(line, line.rest, 10)
+            if number >= limit:
+                line.drop(line.position, line.rest, "out of range", f"0 to {limit - 1}")
+            return event(number)
+    if line.text in ("quota_exceeded", "transition_failed"):
+        return FlagSet(line.text)
+    return read_entry(line)
+
+
+def _read_header(line: Line) -> dict[str, Any]:
+    found = _TIME.match(line.text)
+    if found is None or not line.text.startswith(" ", found.end()):
+        line.drop(0, line.text, "not a record", _HEADER)
+    line.position = found.end() + 1
+    values: dict[str, Any] = {"time": Timestamp(*map(int, found.groups()))}
+    values["profile"] = _number(line, _value(line, "profile"), 10)
+    mode = _value(line, "mode")
+    if mode not in [mode.value for mode in Mode]:
+        line.drop(line.position, mode, "no mode", "disabled, learning, permissive or enforcing")
+    values["mode"] = Mode(mode)
+    values["granted"] = _yes(line, _value(line, "granted"))
+    pid = line.token()
+    if not pid.startswith("(global-pid=") or not pid.endswith(")"):
+        line.drop(line.position, pid, "not a record", "(global-pid=N)")
+    values["global_pid"] = _number(line, pid[12:-1], 10)
+    _expect(line, "task={")
+    values["task"] = Task(*(_number(line, _value(line, name), 10) for name in _TASK))
+    _expect(line, "}")
+    for name in ("path1", "path2"):
+        if line.take(f"{name}={{ "):
+            values[name] = _read_file(line)
+        if line.take(f"{name}.parent={{ "):
+            numbers = [_number(line, _value(line, key), 8 if key == "perm" else 10) for key in _PARENT]
+            values[f"{name}_parent"] = ParentAttributes(*numbers)
+            _expect(line, "}")
+    if line.take("exec={ "):
+        values["execution"] = _read_execution(line)
+    elif line.text.startswith("symlink.target=", line.position):
+        values["symlink_target"] = _quoted(line, _value(line, "symlink.target"))
+    if not line.ended:
+        line.drop(line.position, line.rest, "not expected in a record", "the line to end here")
+    return values
+
+
+def _expect(line: Line, token: str) -> None:
+    start = line.position
+    found = line.token()
+    if found != token:
+        line.drop(start, found, "not a record", token)
+
+
+def _value(line: Line, name: str) -> str:
+    start = line.position
+    found, equals, value = line.token().partition("=")
+    if found != name or not equals:
+        line.drop(start, found, "not a record", f"{name}=")
+    return value
+
+
+def _number(line: Line, text: str, base: int) -> int:
+    if not text.isascii() or not _DIGITS.fullmatch(text) or (base == 8 and text.strip("01234567")):
+        line.drop(line.position, text, "not a number", "a number")
+    number = int(text, base)
+    if (base == 8 and text != f"0{number:o}") or (base == 10 and text != str(number)):
+        line.drop(line.position, text, "not as the kernel prints numbers", "a number")
+    return number
+
+
+def _yes(line: Line, text: str) -> bool:
+    if text not in ("yes", "no"):
+        line.drop(line.position, text, "neither yes nor no", "yes or no")
+    return text == "yes"
+
+
+def _quoted(line: Line, text: str) -> Quoted:
+    inner = text[1:-1]
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"' or (inner and word_fault(inner)):
+        line.drop(line.position, text, "not a quoted word", '"WORD"')
+    return Quoted(inner)
+
+
+def _read_file(line: Line) -> FileAttributes:
+    numbers: list[Any] = [_number(line, _value(line, key), 8 if key == "perm" else 10) for key in _FILE[:-1]]
+    kind = _value(line, "type")
+    if kind not in FILE_TYPES:
+        line.drop(line.position, kind, "no file type", ", ".join(FILE_TYPES))
+    if line.text.startswith("dev_major=", line.position):
+        device = [_number(line, _value(line, name), 10) for name in ("dev_major", "dev_minor")]
+        numbers = [*numbers, kind, *device]
+    else:
+        numbers = [*numbers, kind]
+    _expect(line, "}")
+    return FileAttributes(*numbers)
+
+
+def _read_execution(line: Line) -> Execution:
+    realpath = _quoted(line, _value(line, "realpath"))
+    argc = _number(line, _value(line, "argc"), 10)
+    envc = _number(line, _value(line, "envc"), 10)
+    if line.take("argv[]={ ... } envp[]= { ... } }"):
+        line.take(" ")
+        return Execution(realpath, argc, envc, None, None)
+    _expect(line, "argv[]={")
+    argv = _read_strings(line)
+    _expect(line, "envp[]={")
+    envp = _read_strings(line)
+    _expect(line, "}")
+    return Execution(realpath, argc, envc, argv, envp)
+
+
+def _read_strings(line: Line) -> Strings:
+    values: list[Quoted] = []
+    while True:
+        token = line.token()
+        if token == "}":
+            return Strings(tuple(values))
+        if token == "...":
+            _expect(line, "}")
+            return Strings(tuple(values), truncated=True)
+        values.append(_quoted(line, token))
+

@@ -1,0 +1,112 @@
+"""Reading ``stat``: the report that a kernel gives, or the settings written to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat, Timestamp
+from .lines import Effect, Line, Listener, Reading, Report, Source, normalise, raw_lines, replay
+from .values import scan_unsigned
+
+_QUOTA = "Memory used by "
+_TOTAL = "Total memory used: "
+_REPORT = "a line of a stat report, such as 'Policy update: 0'"
+_SETTING = "Memory used by policy: BYTES (or audit log, query message)"
+_TIME = r"(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)"
+_COUNTER = re.compile(rf"Policy ([a-z ]+): (\d+)(?: \(Last: {_TIME}\))?")
+_MEMORY = re.compile(r"Memory used by ([a-z ]+): (\d+)(?: \(Quota: (\d+)\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuota:
+    """``Memory used by NAME: BYTES``; 0 is no quota."""
+
+    name: str
+    quota: int
+
+
+def parse_stat(
+    source: Source,
+    *,
+    file: str = "stat",
+    reading: Reading = Reading.STRICT,
+    report: Report | None = None,
+) -> Stat:
+    """Parse what was read from ``stat``, or a file of settings to write to it.
+
+    A text with a ``Policy`` or ``Total`` line is a report.  Read AS_KERNEL,
+    every text is what was written to a kernel, and the result is the quotas.
+    Other arguments and errors are as in ``parse_domain_policy``.
+    """
+    listener = Listener(file, reading, report)
+    lines = [raw + "\n" * ended for raw, ended in raw_lines(source)]
+    if reading is Reading.STRICT and any(normalise(raw).startswith(("Policy ", "Total ")) for raw in lines):
+        return _parse_report(lines, listener)
+    quotas: dict[str, int] = {}
+
+    def apply(statement: SetQuota) -> None:
+        quotas[statement.name] = statement.quota
+
+    reader = read_stat_line if reading is Reading.AS_KERNEL else read_setting
+    replay("".join(lines), reader, apply, listener)
+    return Stat(memory=tuple(MemoryUse(name, None, quotas[name]) for name in MEMORY if name in quotas))
+
+
+def read_stat_line(line: Line) -> SetQuota | None:
+    """Read a line as the kernel reads what is written to stat."""
+    for name in MEMORY:
+        prefix = f"{_QUOTA}{name}:"
+        if line.text.startswith(prefix):
+            found = scan_unsigned(line.text, len(prefix))
+            if found is None:
+                break
+            quota, end = found
+            if end < len(line.text):
+                line.note(Effect.ALTERED, end, line.text[end:], "the kernel ignores this", _SETTING)
+            elif (line.text[len(prefix) : end].strip().lstrip("0") or "0") != str(quota):
+                message = f"the kernel reads a quota of {quota}"
+                line.note(Effect.ALTERED, len(prefix), line.text, message, "less than 4 GiB")
+            return SetQuota(name, quota)
+    line.drop(0, line.text, "no memory quota", _SETTING)
+
+
+def read_setting(line: Line) -> SetQuota | None:
+    """Read a line of a settings file."""
+    return read_stat_line(line)
+
+
+def _parse_report(lines: list[str], listener: Listener) -> Stat:
+    counters: dict[str, Counter] = {}
+    memory: dict[str, MemoryUse] = {}
+    totals: list[int] = []
+
+    def apply(statement: Counter | MemoryUse | int) -> None:
+        if isinstance(statement, Counter):
+            counters[statement.name] = statement
+        elif isinstance(statement, MemoryUse):
+            memory[statement.name] = statement
+        else:
+            totals.append(statement)
+
+    replay("".join(lines), _read_report_line, apply, listener)
+    return Stat(
+        tuple(counters[name] for name in COUNTERS if name in counters),
+        tuple(memory[name] for name in MEMORY if name in memory),
+        totals[-1] if totals else None,
+    )
+
+
+def _read_report_line(line: Line) -> Counter | MemoryUse | int | None:
+    text = line.text
+    found = _COUNTER.fullmatch(text)
+    if found and found[1] in COUNTERS:
+        last = Timestamp(*map(int, found.groups()[2:])) if found[3] else None
+        return Counter(found[1], int(found[2]), last)
+    found = _MEMORY.fullmatch(text)
+    if found and found[1] in MEMORY:
+        return MemoryUse(found[1], int(found[2]), int(found[3] or 0))
+    total = text[len(_TOTAL) :]
+    if text.startswith(_TOTAL) and total.isdigit():
+        return int(total)
+    line.drop(0, text, "not a line of a stat report", _REPORT)

@@ -1,0 +1,148 @@
+"""Statements: what one line asks of the kernel.
+
+A policy file's lines are mostly entries; some select what later lines apply
+to, and some are commands (``delete``, ``select``) to a running kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.entries import Entry, GroupKind
+from ..model.exception_policy import Aggregator, Member, TransitionControl
+from ..model.words import DomainName, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """``reset``: forget what is selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDomain:
+    """``<kernel> ...``: create the domain if need be, and select it; None selects none."""
+
+    name: DomainName | None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectDomain:
+    """``select <kernel> ...`` or ``select domain=...``: select it if it exists.
+
+    ``prints`` says whether the next read prints that domain alone.
+    """
+
+    name: str
+    prints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SelectProcess:
+    """``select pid=N``: the domain of a process; the next read prints it alone.
+
+    ``written`` is the line behind ``select``, which the kernel prints back.
+    """
+
+    pid: int
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectQuery:
+    """``select Q=N``: the domain of a pending query; the next read prints it alone."""
+
+    serial: int
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectTransitions:
+    """``select transition_only``: the next read prints what decides on transitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDomain:
+    """``delete <kernel> ...``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseProfile:
+    """``use_profile N``."""
+
+    profile: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseGroup:
+    """``use_group N``."""
+
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetFlag:
+    """``quota_exceeded`` or ``transition_failed``."""
+
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that is dropped, but leaves the groups that it named behind, empty."""
+
+    groups: tuple[tuple[GroupKind, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """``path_group NAME MEMBER`` and the like."""
+
+    kind: GroupKind
+    name: Word
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEntry:
+    """``acl_group N ENTRY``."""
+
+    group: int
+    entry: Entry
+
+
+DomainContent = UseProfile | UseGroup | SetFlag | Entry
+ExceptionContent = TransitionControl | Aggregator | GroupMember | SharedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """``delete`` before what it takes away."""
+
+    content: DomainContent | ExceptionContent
+
+
+DomainStatement = (
+    Reset
+    | OpenDomain
+    | SelectDomain
+    | SelectProcess
+    | SelectQuery
+    | SelectTransitions
+    | DeleteDomain
+    | DomainContent
+    | Delete
+    | Rejected
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InNamespace:
+    """An exception policy line: its namespace, which it creates, and what it says there."""
+
+    namespace: str
+    content: ExceptionContent | Delete | Rejected
+
+
+ExceptionStatement = InNamespace | Reset | SelectTransitions

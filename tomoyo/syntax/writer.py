@@ -1,0 +1,79 @@
+"""Writing values as text, byte for byte as the kernel prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ..model.domains import Domain, DomainPolicy
+from ..model.exception_policy import ExceptionPolicy
+from ..model.managers import ManagerPolicy
+from ..model.profiles import ProfilePolicy
+from ..model.records import AuditRecord, Query
+from ..model.stat import Stat
+
+
+class _Part(Protocol):
+    @property
+    def namespace(self) -> str: ...
+
+    def lines(self) -> list[str]: ...
+
+
+def domain_text(domain: Domain) -> str:
+    """One domain: name, profile, flags, groups, a blank line, entries, a blank line."""
+    head = [domain.name.text, f"use_profile {domain.profile}"]
+    if domain.quota_exceeded:
+        head.append("quota_exceeded")
+    if domain.transition_failed:
+        head.append("transition_failed")
+    head += [f"use_group {group}" for group in domain.groups]
+    return "\n".join([*head, "", *(entry.text for entry in domain.entries), "", ""])
+
+
+def write_domain_policy(policy: DomainPolicy) -> str:
+    """The text of POLICY."""
+    return "".join(map(domain_text, policy.domains))
+
+
+def _write_parts(parts: Iterable[_Part]) -> str:
+    parts = tuple(parts)
+    # With a second namespace every line says which one it belongs to.
+    return "".join(
+        f"{part.namespace} {line}\n" if len(parts) > 1 else f"{line}\n"
+        for part in parts
+        for line in part.lines()
+    )
+
+
+def write_exception_policy(policy: ExceptionPolicy) -> str:
+    """The text of POLICY."""
+    return _write_parts(policy.namespaces)
+
+
+def write_profile(policy: ProfilePolicy) -> str:
+    """The text of POLICY."""
+    return _write_parts(policy.namespaces)
+
+
+def write_manager(policy: ManagerPolicy) -> str:
+    """The text of POLICY; a kernel takes ``manage_by_non_root``, but does not print it."""
+    lines = [str(manager) for manager in policy.managers]
+    if policy.manage_by_non_root:
+        lines.append("manage_by_non_root")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def write_stat(stat: Stat) -> str:
+    """The text of STAT, a report or settings."""
+    return "".join(f"{line}\n" for line in stat.lines())
+
+
+def write_audit(records: Iterable[AuditRecord]) -> str:
+    """The text of RECORDS, each ended by a NUL byte."""
+    return "".join(f"{record}\0" for record in records)
+
+
+def write_query(queries: Iterable[Query]) -> str:
+    """The text of QUERIES, each ended by a NUL byte."""
+    return "".join(f"{query}\0" for query in queries)

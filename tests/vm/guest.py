@@ -58,6 +58,12 @@ def write_and_read(name: str, command: bytes) -> bytes:
         os.close(descriptor)
 
 
+def settle() -> None:
+    """Wait until the kernel has collected what was deleted, which it does in the background when a writer closes a file."""
+    while any(_is_collector(process) for process in os.listdir("/proc") if process.isdigit()):
+        os.sched_yield()
+
+
 def self_domain() -> bytes:
     """The domain of the calling process."""
     return read("self_domain")
@@ -101,6 +107,14 @@ def connect_unix(name: bytes) -> bool:
                 raise  # such as a name that is too long to be asked about
             return error.errno != errno.EPERM
         return True
+
+
+def _is_collector(process: str) -> bool:
+    try:
+        with open(f"/proc/{process}/comm", "rb") as name:
+            return name.read() == b"GC for TOMOYO\n"
+    except OSError:  # it has ended meanwhile
+        return False
 
 
 def _read(descriptor: int) -> bytes:

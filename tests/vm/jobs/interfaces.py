@@ -6,6 +6,7 @@ The script is a list of steps; `answers.json` has one answer per step. Text stan
     ["write_lines", FILE, [TEXT]]   one open, a write per text   the same
     ["read", FILE]                                               what the file holds
     ["select", FILE, COMMAND]       both on one descriptor       what the file holds after that command
+    ["settle"]                      see guest.settle             null
     ["activate"]                    see guest.activate           null
     ["activate", PROFILE]           with another profile text    null
 """
@@ -29,6 +30,8 @@ def answer(step: list[object]) -> str | None:
             return guest.read(name).decode("latin-1")
         case ["select", str(name), str(command)]:
             return guest.write_and_read(name, command.encode("latin-1")).decode("latin-1")
+        case ["settle"]:
+            guest.settle()
         case ["activate"]:
             guest.activate()
         case ["activate", str(profile)]:

@@ -46,6 +46,11 @@ from ..syntax.writer import (
 )
 
 VERSION = "2.6.0"
+#: What a kernel with the default configuration holds from the start; a simulated one starts empty.
+BUILTIN_EXCEPTION_POLICY = """\
+initialize_domain /sbin/modprobe from any
+initialize_domain /sbin/hotplug from any
+"""
 
 
 class KernelPanic(Exception):
@@ -198,19 +203,8 @@ class SimulatedFile:
         if self.name == "domain_policy":
             return self._read_domains()
         if self.name == "exception_policy":
-            policy = holding.exception_policy()
-            if self._transitions_only:
-                parts = tuple(
-                    replace(
-                        part,
-                        acl_groups=tuple(
-                            (number, transition_entries(entries)) for number, entries in part.acl_groups
-                        ),
-                    )
-                    for part in policy
-                )
-                policy = replace(policy, namespaces=parts)
-            return write_exception_policy(policy)
+            # The kernel takes "select transition_only" here, too, but forgets it before it prints.
+            return write_exception_policy(holding.exception_policy())
         if self.name == "profile":
             return write_profile(holding.profile_policy())
         if self.name == "manager":
@@ -272,13 +266,7 @@ class SimulatedFile:
 
     def write_exception_policy(self, text: str) -> None:
         """Act on lines of exception policy."""
-        self._replay(text, read_exception_line, self._apply_exception)
-
-    def _apply_exception(self, statement: Any) -> str | None:
-        if isinstance(statement, (Reset, SelectTransitions)):
-            self._transitions_only = isinstance(statement, SelectTransitions)
-            return None
-        return self.kernel.holding.apply_exception(statement)
+        self._replay(text, read_exception_line, self.kernel.holding.apply_exception)
 
     def write_profile(self, text: str) -> None:
         """Act on lines of profiles."""

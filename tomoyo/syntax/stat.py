@@ -55,24 +55,30 @@ def parse_stat(
 
 def read_stat_line(line: Line) -> SetQuota | None:
     """Read a line as the kernel reads what is written to stat."""
+    if line.text == "reset":
+        return None
+    if line.take("delete "):
+        line.note(Effect.ALTERED, 0, line.text, "quotas cannot be deleted: the kernel sets this", _SETTING)
+    start = line.position
     for name in MEMORY:
         prefix = f"{_QUOTA}{name}:"
-        if line.text.startswith(prefix):
-            found = scan_unsigned(line.text, len(prefix))
-            if found is None:
-                break
+        found = scan_unsigned(line.text, start + len(prefix)) if line.text.startswith(prefix, start) else None
+        if found is not None:
             quota, end = found
+            written = line.text[start + len(prefix) : end].strip()
             if end < len(line.text):
                 line.note(Effect.ALTERED, end, line.text[end:], "the kernel ignores this", _SETTING)
-            elif (line.text[len(prefix) : end].strip().lstrip("0") or "0") != str(quota):
+            elif (written.lstrip("0") or "0") != str(quota):
                 message = f"the kernel reads a quota of {quota}"
-                line.note(Effect.ALTERED, len(prefix), line.text, message, "less than 4 GiB")
+                line.note(Effect.ALTERED, start + len(prefix), written, message, "less than 4 GiB")
             return SetQuota(name, quota)
-    line.drop(0, line.text, "no memory quota", _SETTING)
+    line.drop(start, line.rest, "no memory quota", _SETTING)
 
 
 def read_setting(line: Line) -> SetQuota | None:
-    """Read a line of a settings file."""
+    """Read a line of a settings file, in which commands to a running kernel have no place."""
+    if line.text == "reset":
+        line.drop(0, line.text, "a command to a running kernel, no setting", _SETTING)
     return read_stat_line(line)
 
 

@@ -32,14 +32,19 @@ _ADDRESSES = (
     *("1.2.3.4.", ".1.2.3.4", "1..2.3", "a.b.c.d", "1.2.3.4:80", "1.2.3.4/8", "::", "::1", "1::", "fe80::1", "::ffff:1.2.3.4"),
     *("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", ":::", ":1"),
     *("1:", "00001::", "12345::", "::00001.2.3.4", "::1.2.3.4", "1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5::1.2.3.4", "::1.2.3.4:5"),
-    *("0:0:0:0:0:ffff:1.2.3.4", "0:0:1:0:0:0:1:0", "::5efe:1.2.3.4", "fe80::5efe:102:304", "FE80::ABCD", "fe80::200:5efe:1.2.3.4"),
-    *("1:0:0:2:0:0:3:4", "0:1:0:1:0:1:0:1", "::ffff:0:0", "1:2:3:4:5:6:7:1.2.3.4", "1::5:6:7:8:1.2.3.4", "::.1.2.3", "::g"),
+    *("0:0:0:0:0:ffff:1.2.3.4", "0:0:1:0:0:0:1:0", "::5efe:1.2.3.4", "fe80::5efe:102:304", "FE80::ABCD"),
+    *("fe80::200:5efe:1.2.3.4", "1:0:0:2:0:0:3:4", "0:1:0:1:0:1:0:1", "::ffff:0:0"),
+    *("1:2:3:4:5:6:7:1.2.3.4", "1::5:6:7:8:1.2.3.4", "::.1.2", "::g"),
 )
-_PATHS = ("/a", "/b", "/usr/bin/x", "/a/b/", "/tmp/\\*", "proc:/self/exe", "nix:/p/bin/p", "/\\{\\*\\}/c", "/a\\-b", "socket:[1]", "x")
+_PATHS = ("/a", "/b", "/a/b/", "/tmp/\\*", "proc:/self/exe", "nix:/p/bin/p", "/\\{\\*\\}/c", "/a\\-b", "pipe:[1]", "x")
 _PROGRAMS = ("/a", "/b", "/usr/sbin/sshd", "nix:/nginx/bin/nginx", "/p\\*", "a.b/c", "x", "/a/")
 _GROUPS = ("g", "h", "@i", "/g/\\*", "nix:/a/b")
 _VALUES = ("", "a", "/a", "\\*", "a b", "\\z", "x=y", '"', "/usr/bin/\\*")
 _SEPARATORS = ("  ", "\t", "\xe9", "\x01", "\x7f", "\0", "\r", " \xff ")
+_CONFIG_ITEMS = (
+    *("mode=disabled", "mode=learning", "mode=permissive", "mode=enforcing", "grant_log=yes", "grant_log=no", "reject_log=yes"),
+    *("reject_log=no", "use_default", "grant_log=maybe", "grant_log=nope", "mode=x", "learning"),
+)
 _JUNK = ("", " ", "delete ", "select ", "reset", "# x", "foo", "delete", "select", "<", "<kernel", "<>", "<a b", "delete delete ")
 
 
@@ -97,8 +102,10 @@ class Generator:
         if self.chance(0.6):
             return self.one(_ADDRESSES)
         if self.chance(0.3):
-            return ".".join(str(self.random.choice((0, 1, 9, 255, 256, 1000))) for _ in range(self.random.choice((4, 4, 4, 3, 5))))
-        groups = [self.one(("0", "0", "1", "ff", "0001", "ffff", "", "12345", "5efe", "200")) for _ in range(self.random.randint(1, 9))]
+            length = self.random.choice((4, 4, 4, 3, 5))
+            return ".".join(str(self.random.choice((0, 1, 9, 255, 256, 1000))) for _ in range(length))
+        usual = ("0", "0", "1", "ff", "0001", "ffff", "", "12345", "5efe", "200")
+        groups = [self.one(usual) for _ in range(self.random.randint(1, 9))]
         return ":".join(groups) + (":1.2.3.4" if self.chance(0.15) else "")
 
     def domain(self) -> str:
@@ -211,21 +218,17 @@ class Generator:
         if roll < 0.1:
             return f"{namespace}PROFILE_VERSION={self.one(('20150505', '20110903', '1', '', ' 20150505', '20150505 x', 'x'))}"
         if roll < 0.2:
-            return f"{namespace}{number}-COMMENT={self.one(('', ' ', 'hello', 'a = b', '-----Enforcing Mode-----', self.noise()))}"
+            comment = self.one(("", " ", "hello", "a = b", "-----Enforcing Mode-----", self.noise()))
+            return f"{namespace}{number}-COMMENT={comment}"
         if roll < 0.35:
             items = [
                 f"{self.one(('max_audit_log', 'max_learning_entry', 'max', 'xmax_audit_log'))}={self.one(_NUMBERS)}"
                 for _ in range(self.random.randint(0, 3))
             ]
             return f"{namespace}{number}-PREFERENCE={self.one(('{{ {} }}', '{}', '{{{}}}')).format(' '.join(items))}"
-        name = self.one(("CONFIG",) * 3 + tuple(f"CONFIG::{name}" for name in FUNCTIONALITIES) + ("CONFIG::", "CONFIG::x", "config"))
-        items = [
-            self.one(
-                ("mode=disabled", "mode=learning", "mode=permissive", "mode=enforcing", "grant_log=yes", "grant_log=no")
-                + ("reject_log=yes", "reject_log=no", "use_default", "grant_log=maybe", "grant_log=nope", "mode=x", "learning")
-            )
-            for _ in range(self.random.randint(0, 4))
-        ]
+        names = [f"CONFIG::{name}" for name in FUNCTIONALITIES]
+        name = self.one(["CONFIG", "CONFIG", "CONFIG", *names, "CONFIG::", "CONFIG::x", "config"])
+        items = [self.one(_CONFIG_ITEMS) for _ in range(self.random.randint(0, 4))]
         value = "use_default" if self.chance(0.1) else self.one(("{{ {} }}", "{{ {} }}", "{}")).format(" ".join(items))
         return f"{namespace}{number}-{name}{self.one(('=',) * 9 + ('',))}{value}"
 

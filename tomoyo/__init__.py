@@ -1,0 +1,117 @@
+"""TOMOYO Linux policy in pure Python: parse it, write it, and ask what a kernel makes of it.
+
+Everything public can be imported from here; a name's module is loaded when the
+name is first used, so that ``import tomoyo`` costs next to nothing.
+
+    >>> import tomoyo
+    >>> policy = tomoyo.parse_domain_policy("<kernel> /bin/sh\\nfile write/read /tmp/x\\n")
+    >>> print(policy.domains[0].entries[0])
+    file read/write /tmp/x
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from .kernel.simulated import KernelPanic, SimulatedKernel
+    from .model.addresses import AddressRange
+    from .model.conditions import (
+        ArgumentTest,
+        Attribute,
+        Comparison,
+        Condition,
+        EnvironmentTest,
+    )
+    from .model.domains import Domain, DomainPolicy
+    from .model.entries import ArgumentType, Entry, GroupKind, Kind
+    from .model.exception_policy import (
+        Aggregator,
+        ExceptionPolicy,
+        Group,
+        NamespaceExceptions,
+        TransitionControl,
+    )
+    from .model.managers import ManagerPolicy
+    from .model.numbers import Number, NumberRange, Radix
+    from .model.profiles import Config, Mode, NamespaceProfiles, Profile, ProfilePolicy
+    from .model.records import (
+        AuditRecord,
+        Execution,
+        FileAttributes,
+        FlagSet,
+        GroupUsed,
+        ParentAttributes,
+        ProfileUsed,
+        Query,
+        Strings,
+        Task,
+    )
+    from .model.stat import Counter, MemoryUse, Stat, Timestamp
+    from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
+    from .report.plain import plain
+    from .syntax.domain_policy import parse_domain_policy
+    from .syntax.exception_policy import parse_exception_policy
+    from .syntax.lines import Effect, PolicySyntaxError, Reading
+    from .syntax.managers import parse_manager
+    from .syntax.profiles import parse_profile
+    from .syntax.records import parse_audit, parse_query
+    from .syntax.stat import parse_stat
+    from .syntax.writer import (
+        write_audit,
+        write_domain_policy,
+        write_exception_policy,
+        write_manager,
+        write_profile,
+        write_query,
+        write_stat,
+    )
+
+_MODULES = {
+    "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
+    "kernel.simulated": "KernelPanic SimulatedKernel",
+    "model.addresses": "AddressRange",
+    "model.conditions": "ArgumentTest Attribute Comparison Condition EnvironmentTest",
+    "model.domains": "Domain DomainPolicy",
+    "model.entries": "ArgumentType Entry GroupKind Kind",
+    "model.exception_policy": "Aggregator ExceptionPolicy Group NamespaceExceptions TransitionControl",
+    "model.managers": "ManagerPolicy",
+    "model.numbers": "Number NumberRange Radix",
+    "model.profiles": "Config Mode NamespaceProfiles Profile ProfilePolicy",
+    "model.records": (
+        "AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"
+    ),
+    "model.stat": "Counter MemoryUse Stat Timestamp",
+    "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
+    "report.plain": "plain",
+    "syntax.domain_policy": "parse_domain_policy",
+    "syntax.exception_policy": "parse_exception_policy",
+    "syntax.lines": "Effect PolicySyntaxError Reading",
+    "syntax.managers": "parse_manager",
+    "syntax.profiles": "parse_profile",
+    "syntax.records": "parse_audit parse_query",
+    "syntax.stat": "parse_stat",
+    "syntax.writer": (
+        "write_audit write_domain_policy write_exception_policy write_manager write_profile write_query write_stat"
+    ),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOMES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

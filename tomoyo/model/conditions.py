@@ -15,20 +15,20 @@ from .words import DomainName, GroupReference, Quoted, Word
 
 #: Attributes that a test may name, besides argv and envp, in the kernel's order.
 ATTRIBUTES: tuple[str, ...] = (
-    *(f"task.{name}" for name in "uid euid suid fsuid gid egid sgid fsgid pid ppid".split()),
+    *(f"task.{name}" for name in ["uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "pid", "ppid"]),
     "exec.argc",
     "exec.envc",
-    *"socket symlink file block directory char fifo".split(),
-    *"setuid setgid sticky".split(),
+    *["socket", "symlink", "file", "block", "directory", "char", "fifo"],
+    *["setuid", "setgid", "sticky"],
     *(f"{who}_{what}" for who in ("owner", "group", "others") for what in ("read", "write", "execute")),
     "exec.realpath",
     "symlink.target",
     *(
         f"path{number}.{name}"
         for number in (1, 2)
-        for name in "uid gid ino major minor perm type dev_major dev_minor".split()
+        for name in ["uid", "gid", "ino", "major", "minor", "perm", "type", "dev_major", "dev_minor"]
     ),
-    *(f"path{number}.parent.{name}" for number in (1, 2) for name in "uid gid ino perm".split()),
+    *(f"path{number}.parent.{name}" for number in (1, 2) for name in ["uid", "gid", "ino", "perm"]),
 )
 #: Attributes that are strings: compared with a quoted pattern or a path group.
 STRING_ATTRIBUTES = frozenset({"exec.realpath", "symlink.target"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 
 from .addresses import AddressRange
 from .conditions import Comparison, Condition
@@ -48,13 +48,13 @@ class Kind(Enum):
     # The kernel looks for an operation of each "file" kind in this order.
     PATH = (
         "file",
-        tuple("execute read write append unlink getattr rmdir truncate symlink chroot unmount".split()),
+        ("execute", "read", "write", "append", "unlink", "getattr", "rmdir", "truncate", "symlink", "chroot", "unmount"),
         {"path": _NAME},
     )
     TWO_PATHS = ("file", ("link", "rename", "pivot_root"), {"path1": _NAME, "path2": _NAME})
     PATH_NUMBER = (
         "file",
-        tuple("create mkdir mkfifo mksock ioctl chmod chown chgrp".split()),
+        ("create", "mkdir", "mkfifo", "mksock", "ioctl", "chmod", "chown", "chgrp"),
         {"path": _NAME, "number": _NUMBER},
     )
     DEVICE = (
@@ -108,7 +108,7 @@ _ALLOWED: dict[ArgumentType, tuple[type, ...]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
     """OPERATIONS in the kernel's order.  Raises ValueError for one that KIND has not."""
     unknown = operations.difference(kind.operations)

@@ -77,9 +77,8 @@ def read_domain_line(line: Line) -> DomainStatement | None:
     if select is not None:
         return select
     delete = line.take("delete ")
-    if not delete and line.take("select "):
-        if not line.rest.startswith("<"):
-            line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
+    if not delete and line.take("select ") and not line.rest.startswith("<"):
+        line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
     if line.rest.startswith("<"):
         return _read_domain(line, delete)
     try:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from ..model.entries import GroupKind
 from ..model.words import word_fault
@@ -145,18 +145,19 @@ class Line:
         self.problems.append(Problem(effect, offset, text, message, expected))
 
 
-Statement = TypeVar("Statement")
+#: What a reader makes of a line, one of those in ``statements``; None where it says nothing.
+Statement = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Read(Generic[Statement]):
+class Read:
     """What one line says: a statement, or None where the kernel drops the line or it is blank."""
 
-    statement: Statement | None = None
+    statement: Statement = None
     problems: tuple[Problem, ...] = ()
 
 
-def read_line(raw: str, reader: Callable[[Line], Statement | None]) -> Read[Statement]:
+def read_line(raw: str, reader: Callable[[Line], Statement]) -> Read:
     """Normalise RAW and let READER take it."""
     line = Line(normalise(raw))
     statement = None
@@ -258,15 +259,15 @@ class Listener:
 UNENDED = Problem(
     Effect.DROPPED, 0, "", "the last line has no newline, so the kernel never acts on it", "a newline"
 )
-_BLANK: Any = Read()
+_BLANK = Read()
 
 
 def replay(
     source: Source,
-    reader: Callable[[Line], Statement | None],
+    reader: Callable[[Line], Statement],
     apply: Callable[[Statement], str | None],
     listener: Listener,
-    refused: Statement | None = None,
+    refused: Statement = None,
     first: int = 1,
 ) -> None:
     """Read every line of SOURCE and apply what it says.

@@ -35,9 +35,9 @@ _TIME = re.compile(r"#(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)#")
 _QUERY = re.compile(r"Q(\d+)-(\d+)")
 _DIGITS = re.compile(r"\d{1,20}")
 _HEADER = "an audit record such as '#2026/11/23 22:10:53# profile=...'"
-_TASK = "pid ppid uid gid euid egid suid sgid fsuid fsgid".split()
-_FILE = "uid gid ino major minor perm type".split()
-_PARENT = "uid gid ino perm".split()
+_TASK = ["pid", "ppid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid"]
+_FILE = ["uid", "gid", "ino", "major", "minor", "perm", "type"]
+_PARENT = ["uid", "gid", "ino", "perm"]
 
 
 def parse_audit(source: Source, *, file: str = "audit", report: Report | None = None) -> list[AuditRecord]:

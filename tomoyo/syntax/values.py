@@ -42,7 +42,6 @@ def scan_unsigned(text: str, position: int) -> tuple[int, int] | None:
 def read_number(text: str, position: int) -> tuple[Number, int] | None:
     """Read one number; its radix is in its first characters, and ``08`` is decimal."""
     base = 10
-    start = position
     if text.startswith(("0x", "0X"), position):
         base = 16
         position += 2
@@ -50,7 +49,7 @@ def read_number(text: str, position: int) -> tuple[Number, int] | None:
         base = 8
         position += 1
     value, end = read_digits(text, position, base)
-    if end == position or end == start:
+    if end == position:
         return None
     return Number(value, _RADIXES[base]), end
 

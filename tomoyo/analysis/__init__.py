@@ -1,0 +1,1 @@
+"""What can be done with policies as values: sorting for now."""

@@ -1,0 +1,56 @@
+"""The ``tomoyo`` command: arguments in, exit code out; what it does is elsewhere.
+
+Each command is a module with ``configure(parser)`` and ``run(arguments)``; only
+the one that is called is loaded.  Exit codes: 0 fine, 1 the answer is no, 2
+unusable input or arguments, 3 the kernel or the system refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+#: Commands, with what they are for.
+COMMANDS = {
+    "check": "find every error in policy files, and every line that a kernel would drop or alter",
+    "fmt": "print policy files as the kernel would print them",
+    "select": "print some of the domains of a domain policy",
+    "stat": "count what is in policy files, or show a kernel's statistics",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ARGV (default: the program's arguments) names; give its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        from .. import __version__
+
+        print(f"tomoyo {__version__}")
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        return _help(arguments)
+    from importlib import import_module
+
+    from .options import call
+
+    return call(import_module(f".{arguments[0]}", __name__), arguments[0], COMMANDS[arguments[0]], arguments[1:])
+
+
+def _help(arguments: list[str]) -> int:
+    commands = "".join(f"  {name:<8} {purpose}\n" for name, purpose in COMMANDS.items())
+    text = (
+        "usage: tomoyo COMMAND [OPTION]... [FILE]...\n\n"
+        "Work with TOMOYO Linux policy.\n\n"
+        f"commands:\n{commands}\n"
+        "'tomoyo COMMAND --help' tells more.  A file '-' is standard input.\n"
+        "exit codes: 0 fine, 1 the answer is no, 2 unusable input, 3 the kernel or the system refused\n"
+    )
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(text)
+        return 0 if arguments else 2
+    from difflib import get_close_matches
+
+    near = get_close_matches(arguments[0], COMMANDS, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else "; 'tomoyo --help' lists the commands"
+    sys.stderr.write(f"tomoyo: error: there is no command '{arguments[0]}'{hint}\n")
+    return 2

@@ -1,0 +1,187 @@
+"""What the commands share: calling one, its files and their kinds, and messages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ..syntax.lines import PolicySyntaxError, Report
+
+#: Kinds of policy files, with the interface file that each is of.
+INTERFACES = {
+    "domain": "domain_policy",
+    "exception": "exception_policy",
+    "profile": "profile",
+    "manager": "manager",
+    "stat": "stat",
+}
+_COLOURS = {"error": "31", "warning": "33"}
+
+
+class UsageError(Exception):
+    """Input or arguments that cannot be used; the message says what to do."""
+
+
+def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
+    """Parse ARGUMENTS as the command in MODULE wants them, and run it."""
+    parser = argparse.ArgumentParser(
+        prog=f"tomoyo {name}",
+        description=(module.__doc__ or purpose).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed its message
+        return 2 if stop.code else 0
+    try:
+        status: int = module.run(parsed)
+        sys.stdout.flush()
+        return status
+    except (UsageError, PolicySyntaxError) as error:
+        message("error", str(error))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be flushed to it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        message("error", f"{error.filename or name}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def message(severity: str, text: str) -> None:
+    """Write a message to standard error: ``error``, ``warning`` or ``note`` and TEXT."""
+    prefix = f"{severity}:"
+    if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
+    sys.stderr.write(f"tomoyo: {prefix} {text}\n")
+
+
+def place(severity: str, file: str, error: PolicySyntaxError) -> None:
+    """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``."""
+    text = error.explanation.replace("\x1b", "\\033")
+    prefix = f"{severity}:"
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
+    sys.stderr.write(f"{file}:{error.line}:{error.column}: {prefix} {text}\n")
+
+
+def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = tuple(INTERFACES)) -> None:
+    """Let PARSER take files, their kind and ``--json``."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="policy files; - or none: standard input")
+    if len(kinds) > 1:
+        parser.add_argument(
+            "--kind",
+            choices=kinds,
+            help="what kind of policy the files hold (default: by their name, such as domain_policy.conf)",
+        )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """A file that was read: its name for messages, its kind and its bytes."""
+
+    name: str
+    kind: str
+    data: bytes
+
+    def parse(self, report: Report | None = None) -> Any:
+        """The policy in it; arguments and errors as in ``parse_domain_policy``."""
+        options: dict[str, Any] = {"file": self.name, "report": report}
+        if self.kind == "domain":
+            from ..syntax.domain_policy import parse_domain_policy
+
+            return parse_domain_policy(self.data, **options)
+        if self.kind == "exception":
+            from ..syntax.exception_policy import parse_exception_policy
+
+            return parse_exception_policy(self.data, **options)
+        if self.kind == "profile":
+            from ..syntax.profiles import parse_profile
+
+            return parse_profile(self.data, **options)
+        if self.kind == "manager":
+            from ..syntax.managers import parse_manager
+
+            return parse_manager(self.data, **options)
+        from ..syntax.stat import parse_stat
+
+        return parse_stat(self.data, **options)
+
+    def write(self, policy: Any) -> str:
+        """POLICY, of this file's kind, as text."""
+        from ..syntax import writer
+
+        writers: dict[str, Callable[[Any], str]] = {
+            "domain": writer.write_domain_policy,
+            "exception": writer.write_exception_policy,
+            "profile": writer.write_profile,
+            "manager": writer.write_manager,
+            "stat": writer.write_stat,
+        }
+        return writers[self.kind](policy)
+
+
+def read_files(arguments: argparse.Namespace, kind: str | None = None) -> list[PolicyFile]:
+    """Read the files that were named; KIND is given where only one is possible."""
+    kind = kind or arguments.kind
+    return [_read_file(name, kind) for name in arguments.files or ["-"]]
+
+
+def _read_file(name: str, kind: str | None) -> PolicyFile:
+    found = kind or _guess_kind(name)
+    if name == "-":
+        return PolicyFile("<stdin>", found, sys.stdin.buffer.read())
+    with open(name, "rb") as file:
+        return PolicyFile(name, found, file.read())
+
+
+def _guess_kind(name: str) -> str:
+    base = os.path.basename(name)
+    found = [kind for kind, interface in INTERFACES.items() if interface in base]
+    if len(found) != 1:
+        shown = "standard input" if name == "-" else name
+        raise UsageError(f"cannot tell what kind of policy {shown} holds: say so with --kind {'|'.join(INTERFACES)}")
+    return found[0]
+
+
+def replace_file(name: str, text: str) -> None:
+    """Put TEXT in the place of the file NAME, all of it or nothing; keep owner and mode.
+
+    Raises UsageError where NAME is a symbolic link or no regular file: what
+    it leads to may be another's.
+    """
+    import stat
+    import tempfile
+
+    status = os.lstat(name)
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{name} is no regular file; give the file itself")
+    descriptor, temporary = tempfile.mkstemp(prefix=".tomoyo-", dir=os.path.dirname(name) or ".")
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, name)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON."""
+    import json
+
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")

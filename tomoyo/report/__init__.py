@@ -1,0 +1,1 @@
+"""Showing values to people and programs."""

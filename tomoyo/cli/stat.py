@@ -37,18 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def summary(kind: str, policy: Any) -> str:
     """The main counts of POLICY in a few words."""
-    numbers = counts(policy)
-    shown = [f"{numbers[name]} {name}" for name in _MAIN[kind] if name in numbers]
-    return ", ".join(shown)
-
-
-_MAIN = {
-    "domain": ("domains", "entries"),
-    "exception": ("transition controls", "aggregators", "group members", "shared entries"),
-    "profile": ("profiles",),
-    "manager": ("managers",),
-    "stat": ("counters", "memory"),
-}
+    if kind == "domain":
+        return f"{len(policy)} domains, {sum(len(domain.entries) for domain in policy)} entries"
+    if kind == "stat":
+        return "a report" if policy.total is not None else "settings"
+    return ", ".join(f"{number} {name}" for name, number in counts(policy).items() if isinstance(number, int))
 
 
 def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -121,8 +121,8 @@ def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
 class Entry:
     """One ACL entry.
 
-    ``operations`` are kept in the kernel's order.  ``subject`` is all of the
-    text but the operations: the kernel merges entries of the same kind and
+    ``operations`` are kept in the kernel's order.  ``subject`` is the text with
+    the kind's first operation alone: the kernel merges entries of the same
     subject.  Two entries are equal when their texts are.
     """
 
@@ -144,7 +144,7 @@ class Entry:
                 raise ValueError("a transition preference goes with 'file execute' alone")
             tail = f"{tail} {self.condition}"
         object.__setattr__(self, "text", f"{kind.keyword} {'/'.join(self.operations)} {tail}")
-        object.__setattr__(self, "subject", f"{kind.name} {tail}")
+        object.__setattr__(self, "subject", f"{kind.keyword} {kind.operations[0]} {tail}")
 
     def _check_arguments(self) -> None:
         types = self.kind.arguments.items()

@@ -36,7 +36,7 @@ class Fault:
 
 def word_fault(text: str) -> Fault | None:
     """Tell why the kernel would not take TEXT as a word; None if it would."""
-    if "\\" not in text and text and _PLAIN.fullmatch(text):
+    if text and "\\" not in text and text.isascii() and text.isprintable() and " " not in text:
         return None
     if not text:
         return Fault(0, "a word is missing")

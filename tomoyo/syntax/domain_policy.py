@@ -6,7 +6,7 @@ import re
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
 from ..model.entries import Entry
-from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, domain_fault, is_namespace
+from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Fault, domain_fault, is_namespace
 from .entries import read_entry
 from .holding import Holding
 from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, replay
@@ -73,9 +73,10 @@ def read_domain_line(line: Line) -> DomainStatement | None:
     """Read a line as the kernel reads what is written to domain_policy."""
     if line.text == "reset":
         return Reset()
-    select = _read_select(line)
-    if select is not None:
-        return select
+    if line.text.startswith("select "):
+        select = _read_select(line)
+        if select is not None:
+            return select
     delete = line.take("delete ")
     if not delete and line.take("select ") and not line.rest.startswith("<"):
         line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
@@ -111,11 +112,12 @@ def _read_domain(line: Line, delete: bool) -> DomainStatement:
         return DeleteDomain(name)
     if line.text.startswith("select "):
         return SelectDomain(name)
-    fault = domain_fault(name)
-    if fault is None and len(name) < MAX_DOMAIN_NAME:
-        return OpenDomain(DomainName(name))
-    offset, message = start, f"a domain name is shorter than {MAX_DOMAIN_NAME} bytes"
-    if fault is not None:
+    try:
+        if len(name) < MAX_DOMAIN_NAME:
+            return OpenDomain(DomainName(name))
+        offset, message = start, f"a domain name is shorter than {MAX_DOMAIN_NAME} bytes"
+    except ValueError:
+        fault = domain_fault(name) or Fault(0, "not a domain name")
         offset, message = start + fault.offset, fault.reason
     line.note(Effect.DROPPED, offset, name, message, "a domain name")
     return OpenDomain(None)

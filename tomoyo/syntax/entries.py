@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..model.entries import (
     FILE_KINDS,
     MAX_PORT,
@@ -12,11 +14,13 @@ from ..model.entries import (
     Kind,
 )
 from ..model.numbers import NumberRange
-from ..model.words import Word
+from ..model.words import GroupReference, Word
 from .conditions import read_condition
 from .lines import Effect, Line
 from .values import read_address_or_group, read_domain_name, read_name, read_number_or_group
 
+#: A file operation on its own, with its kind.
+_FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}
 _FILE_OPERATIONS = "an operation such as read, or several as read/write"
 _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
 
@@ -34,7 +38,7 @@ def read_entry(line: Line) -> Entry:
         kind, operations = Kind.TRANSITION, ("manual_domain_transition",)
     else:
         line.drop(start, line.rest, "not an entry", _EXPECTED)
-    arguments = tuple(_read_argument(line, kind, name) for name in kind.arguments)
+    arguments = tuple([read(line, expected) for read, expected in _READERS[kind]])
     condition = None
     if not line.ended:
         start = line.position
@@ -58,9 +62,8 @@ def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
 def _read_file_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
     start = line.position
     token = line.token()
-    for kind in FILE_KINDS:
-        if token in kind.operations:
-            return kind, (token,)
+    if token in _FILE_OPERATION:
+        return _FILE_OPERATION[token]
     for kind in FILE_KINDS:
         operations = _operations_in(token, kind.operations)
         if operations:
@@ -97,22 +100,31 @@ def _read_network_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
     return kind, operations
 
 
-def _read_argument(line: Line, kind: Kind, name: str) -> Argument:
-    wanted = kind.arguments[name]
-    expected = f"{name}: {wanted.value}"
-    if wanted is ArgumentType.NAME:
-        return read_name(line, expected)
-    if wanted is ArgumentType.ADDRESS:
-        return read_address_or_group(line, expected)
-    if wanted is ArgumentType.DOMAIN:
-        return read_domain_name(line, expected)
+def _read_variable(line: Line, expected: str) -> Word:
     start = line.position
-    if wanted is ArgumentType.VARIABLE:
-        token = line.token()
-        if "=" in token:
-            line.drop(start + token.index("="), token, "a variable's name has no '='", expected)
-        return Word(line.word(start, token, expected))
+    token = line.token()
+    if "=" in token:
+        line.drop(start + token.index("="), token, "a variable's name has no '='", expected)
+    return Word(line.word(start, token, expected))
+
+
+def _read_port(line: Line, expected: str) -> NumberRange | GroupReference:
+    start = line.position
     value = read_number_or_group(line, expected)
-    if wanted is ArgumentType.PORT and isinstance(value, NumberRange) and value.last.value > MAX_PORT:
+    if isinstance(value, NumberRange) and value.last.value > MAX_PORT:
         line.drop(start, str(value), f"a port is at most {MAX_PORT}", expected)
     return value
+
+
+_READER: dict[ArgumentType, Callable[[Line, str], Argument]] = {
+    ArgumentType.NAME: read_name,
+    ArgumentType.NUMBER: read_number_or_group,
+    ArgumentType.PORT: _read_port,
+    ArgumentType.ADDRESS: read_address_or_group,
+    ArgumentType.VARIABLE: _read_variable,
+    ArgumentType.DOMAIN: read_domain_name,
+}
+#: For each kind of entry, how to read its arguments, and what to say is expected there.
+_READERS = {
+    kind: tuple((_READER[wanted], f"{name}: {wanted.value}") for name, wanted in kind.arguments.items()) for kind in Kind
+}

@@ -174,9 +174,12 @@ class Holding:
             if domain is None:
                 return _NO_DOMAIN
             self.updates += 1
-            if "@" in statement.subject:
-                domain.namespace.mention(statement.group_references())
-            add_entry(domain.entries, statement)
+            entries = domain.entries
+            held = entries.get(statement.subject)
+            if held is not statement:
+                if "@" in statement.subject:
+                    domain.namespace.mention_those_of(statement)
+                entries[statement.subject] = statement if held is None else held.merged(statement)
             return None
         if isinstance(statement, (OpenDomain, SelectDomain, DeleteDomain, Reset)):
             return self._select(statement)

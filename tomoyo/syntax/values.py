@@ -12,7 +12,7 @@ import re
 from ..model.addresses import AddressRange
 from ..model.entries import GroupKind
 from ..model.numbers import Number, NumberRange, Radix
-from ..model.words import DomainName, GroupReference, Word, domain_fault, is_path, path_fault
+from ..model.words import DomainName, Fault, GroupReference, Word, domain_fault, is_path, path_fault
 from .lines import Effect, Line
 
 _DIGITS = {8: re.compile("[0-7]*"), 10: re.compile("[0-9]*"), 16: re.compile("[0-9A-Fa-f]*")}
@@ -177,10 +177,11 @@ def read_domain_name(line: Line, expected: str) -> DomainName:
         end = next_end
     name = text[start : end if end >= 0 else len(text)]
     line.position = start + len(name) + 1
-    fault = domain_fault(name)
-    if fault:
+    try:
+        return DomainName(name)
+    except ValueError:
+        fault = domain_fault(name) or Fault(0, "not a domain name")
         line.drop(start + fault.offset, name, fault.reason, expected)
-    return DomainName(name)
 
 
 def path_word(line: Line, start: int, text: str, expected: str) -> Word:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..model.domains import Domain, DomainPolicy
-from ..model.exception_policy import ExceptionPolicy
-from ..model.managers import ManagerPolicy
-from ..model.profiles import ProfilePolicy
-from ..model.records import AuditRecord, Query
-from ..model.stat import Stat
+if TYPE_CHECKING:  # so that writing one kind of policy does not load the others
+    from ..model.domains import Domain, DomainPolicy
+    from ..model.exception_policy import ExceptionPolicy
+    from ..model.managers import ManagerPolicy
+    from ..model.profiles import ProfilePolicy
+    from ..model.records import AuditRecord, Query
+    from ..model.stat import Stat
 
 
 class _Part(Protocol):

@@ -63,7 +63,7 @@ def sort_exception_policy(policy: ExceptionPolicy) -> ExceptionPolicy:
     """Each namespace's lines by their text, as far as their order does not count."""
     first, *others = policy.namespaces
     others.sort(key=lambda part: part.namespace)
-    return ExceptionPolicy(tuple(map(_sort_namespace, (first, *others))))
+    return ExceptionPolicy(tuple(map(_sort_namespace, (first, *others))), policy.named)
 
 
 def _sort_namespace(part: NamespaceExceptions) -> NamespaceExceptions:
@@ -103,4 +103,3 @@ def _member_key(member: Member) -> tuple[int, bytes, bytes, str]:
 def sort_managers(policy: ManagerPolicy) -> ManagerPolicy:
     """Managers by name."""
     return replace(policy, managers=tuple(sorted(policy.managers, key=str)))
-

@@ -133,9 +133,18 @@ class NamespaceExceptions:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionPolicy:
-    """The exception policies of all namespaces, in the order of their creation."""
+    """The exception policies of all namespaces, in the order of their creation.
+
+    ``named`` tells whether every line says its namespace, as the kernel's do
+    once there is a second one, though that may have no lines here.
+    """
 
     namespaces: tuple[NamespaceExceptions, ...] = (NamespaceExceptions(),)
+    named: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.namespaces) > 1:
+            object.__setattr__(self, "named", True)
 
     def __iter__(self) -> Iterator[NamespaceExceptions]:
         return iter(self.namespaces)
@@ -148,7 +157,7 @@ class ExceptionPolicy:
         """Put PART in the place of the one of its namespace, or at the end."""
         parts = {held.namespace: held for held in self.namespaces}
         parts[part.namespace] = part
-        return ExceptionPolicy(tuple(parts.values()))
+        return ExceptionPolicy(tuple(parts.values()), self.named)
 
     def merged(self, other: ExceptionPolicy) -> ExceptionPolicy:
         """All of both, namespace by namespace."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..model.domains import MAX_GROUPS
 from ..model.entries import GroupKind
 from ..model.exception_policy import (
@@ -38,10 +40,7 @@ from .statements import (
 )
 from .values import address_range, number_range, path_word, read_digits
 
-_CONTENT = (
-    "aggregator, path_group, number_group, address_group, acl_group or a transition control"
-    " such as initialize_domain"
-)
+_CONTENT = "aggregator, path_group, number_group, address_group, acl_group or a transition control such as initialize_domain"
 
 
 def parse_exception_policy(
@@ -53,9 +52,16 @@ def parse_exception_policy(
 ) -> ExceptionPolicy:
     """Parse exception policy; arguments and errors as in ``parse_domain_policy``."""
     holding = Holding()
-    reader = read_exception_line if reading is Reading.AS_KERNEL else read_exception_content
-    replay(source, reader, holding.apply_exception, Listener(file, reading, report))
-    return holding.exception_policy()
+    named: set[bool] = set()
+
+    def read(line: Line) -> ExceptionStatement | None:
+        named.add(line.text.startswith("<"))
+        return read_exception_line(line) if reading is Reading.AS_KERNEL else read_exception_content(line)
+
+    replay(source, read, holding.apply_exception, Listener(file, reading, report))
+    policy = holding.exception_policy()
+    # A kernel's text names all namespaces or none; one written by hand as it likes.
+    return replace(policy, named=True) if reading is Reading.STRICT and named == {True} else policy
 
 
 def read_exception_content(line: Line) -> ExceptionStatement | None:

@@ -81,9 +81,7 @@ _MODULES = {
     "model.managers": "ManagerPolicy",
     "model.numbers": "Number NumberRange Radix",
     "model.profiles": "Config Mode NamespaceProfiles Profile ProfilePolicy",
-    "model.records": (
-        "AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"
-    ),
+    "model.records": ("AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"),
     "model.stat": "Counter MemoryUse Stat Timestamp",
     "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
     "report.plain": "plain",

@@ -1,7 +1,7 @@
 """Fixtures that give a test a kernel, or skip it where none can be had.
 
-A test module imports what it uses: `from .fixtures import kernel, kernel_release`. `TOMOYO_TEST_KERNELS` says which releases to ask,
-by default only 6.1: "6.1 6.12" runs each test on both.
+A test module imports what it uses: `from .fixtures import kernel, kernel_release`. `TOMOYO_TEST_KERNELS` says which releases to ask, by
+default only 6.1: "6.1 6.12" runs each test on both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def kernel(kernel_release: str) -> Kernel:
 
 
 def require(release: str) -> Kernel:
-    """The kernel of `release`. Where there is none the test is skipped, but fails where `CI` is set: there nothing may be skipped."""
+    """The kernel of `release`. Without one the test is skipped, but fails where `CI` is set: there nothing may be skipped."""
     try:
         return kernels.kernel(release)
     except Unavailable as reason:

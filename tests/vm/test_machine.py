@@ -88,5 +88,5 @@ def test_a_machine_that_takes_too_long_is_stopped(kernel: Kernel) -> None:
 
 
 def test_an_unknown_release_is_unavailable() -> None:
-    with pytest.raises(kernels.Unavailable, match="2.4"):
+    with pytest.raises(kernels.Unavailable, match=r"2\.4"):
         kernels.kernel("2.4")

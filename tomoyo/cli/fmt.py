@@ -126,5 +126,3 @@ def _replace(files: list[PolicyFile], texts: list[str]) -> int:
         if text.encode("ascii") != file.data:
             replace_file(file.name, text)
     return 0
-
-

@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not selectors:
         raise UsageError("say which domains: --name, --prefix or --glob")
     domains = [
-        domain
-        for file in read_files(arguments, "domain")
-        for domain in select(file.parse(), selectors, arguments.recursive)
+        domain for file in read_files(arguments, "domain") for domain in select(file.parse(), selectors, arguments.recursive)
     ]
     if arguments.json:
         from ..report.plain import plain

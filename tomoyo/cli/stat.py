@@ -80,9 +80,7 @@ def _domain_counts(policy: DomainPolicy) -> dict[str, Any]:
             "quota_exceeded": sum(domain.quota_exceeded for domain in policy),
             "transition_failed": sum(domain.transition_failed for domain in policy),
         },
-        "entries for": dict(
-            sorted(Counter(f"{e.kind.keyword} {op}" for e in entries for op in e.operations).items())
-        ),
+        "entries for": dict(sorted(Counter(f"{e.kind.keyword} {op}" for e in entries for op in e.operations).items())),
     }
 
 

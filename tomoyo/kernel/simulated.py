@@ -231,9 +231,7 @@ class SimulatedFile:
     def _show(domain: Domain) -> str:
         return domain_text(replace(domain, entries=transition_entries(domain.entries)))
 
-    def _replay(
-        self, text: str, reader: Callable[[Line], Any], apply: Callable[[Any], str | None]
-    ) -> None:
+    def _replay(self, text: str, reader: Callable[[Line], Any], apply: Callable[[Any], str | None]) -> None:
         replay(text, reader, apply, self._listener, first=self._line)
 
     def write_domain_policy(self, text: str) -> None:
@@ -255,9 +253,7 @@ class SimulatedFile:
             found = self.kernel.processes.get(statement.pid) if isinstance(statement, SelectProcess) else None
             return self._select(statement.written, found)
         elif isinstance(statement, SelectDomain) and statement.prints:
-            return self._select(
-                f"domain={statement.name}", statement.name if is_selectable(statement.name) else None
-            )
+            return self._select(f"domain={statement.name}", statement.name if is_selectable(statement.name) else None)
         return self.kernel.holding.apply_domain(statement)
 
     def _select(self, written: str, name: str | None) -> str | None:

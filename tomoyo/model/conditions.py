@@ -119,9 +119,7 @@ class Condition:
     def __post_init__(self) -> None:
         if self.transition is None and not self.tests and self.grant_log is None:
             raise ValueError("an empty condition: leave it out")
-        if isinstance(self.transition, Word) and not (
-            self.transition.text in TRANSITION_KEYWORDS or self.transition.is_path
-        ):
+        if isinstance(self.transition, Word) and not (self.transition.text in TRANSITION_KEYWORDS or self.transition.is_path):
             raise ValueError(f"no transition preference: {self.transition}")
 
     def __str__(self) -> str:

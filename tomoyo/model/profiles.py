@@ -100,8 +100,7 @@ class Profile:
         """The lines that the kernel prints, without a namespace before them."""
         return [
             f"{self.number}-COMMENT={self.comment}",
-            f"{self.number}-PREFERENCE={{ max_audit_log={self.max_audit_log}"
-            f" max_learning_entry={self.max_learning_entry} }}",
+            f"{self.number}-PREFERENCE={{ max_audit_log={self.max_audit_log} max_learning_entry={self.max_learning_entry} }}",
             f"{self.number}-CONFIG={self.default}",
             *(f"{self.number}-CONFIG::{name}={config}" for name, config in self.configs),
         ]

@@ -150,9 +150,11 @@ def constant_length(text: str) -> int:
             return len(text)
         if text[escape + 1 : escape + 2] == "\\":
             position = escape + 2
-        elif text[escape + 1 : escape + 2] in ("0", "1", "2", "3") and len(
-            digits := text[escape + 2 : escape + 4]
-        ) == 2 and _OCTAL.issuperset(digits):
+        elif (
+            text[escape + 1 : escape + 2] in ("0", "1", "2", "3")
+            and len(digits := text[escape + 2 : escape + 4]) == 2
+            and _OCTAL.issuperset(digits)
+        ):
             position = escape + 4
         else:
             return escape
@@ -160,10 +162,7 @@ def constant_length(text: str) -> int:
 
 def encode(name: bytes) -> str:
     """Write raw bytes, such as a file name, the way the kernel writes them in a word."""
-    return "".join(
-        "\\\\" if byte == 0x5C else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03o}"
-        for byte in name
-    )
+    return "".join("\\\\" if byte == 0x5C else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03o}" for byte in name)
 
 
 def decode(text: str) -> bytes:

@@ -88,9 +88,7 @@ def _quoted(line: Line, offset: int, text: str) -> Quoted:
     return Quoted(line.word(offset + 1, inner, _QUOTED) if inner else "")
 
 
-def _argument_test(
-    line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int
-) -> ArgumentTest:
+def _argument_test(line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int) -> ArgumentTest:
     found = read_number(left, len(_ARGUMENT))
     if found is None or found[0].radix is not Radix.DECIMAL or left[found[1] :] != "]":
         line.drop(offset, left, "not an index of argv", "exec.argv[N] with a decimal N")
@@ -100,9 +98,7 @@ def _argument_test(
     return ArgumentTest(index, _quoted(line, right_offset, right), equal)
 
 
-def _environment_test(
-    line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int
-) -> EnvironmentTest:
+def _environment_test(line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int) -> EnvironmentTest:
     name = left[len(_VARIABLE) :]
     if name.endswith('"]'):
         name = name[:-2]
@@ -115,9 +111,7 @@ def _environment_test(
     return EnvironmentTest(variable, None if right == "NULL" else _quoted(line, right_offset, right), equal)
 
 
-def _comparison(
-    line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int
-) -> Comparison:
+def _comparison(line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int) -> Comparison:
     attribute: Attribute | NumberRange | None = _ATTRIBUTES.get(left)
     if attribute is None:
         if left.startswith("@"):

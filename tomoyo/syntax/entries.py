@@ -125,6 +125,4 @@ _READER: dict[ArgumentType, Callable[[Line, str], Argument]] = {
     ArgumentType.DOMAIN: read_domain_name,
 }
 #: For each kind of entry, how to read its arguments, and what to say is expected there.
-_READERS = {
-    kind: tuple((_READER[wanted], f"{name}: {wanted.value}") for name, wanted in kind.arguments.items()) for kind in Kind
-}
+_READERS = {kind: tuple((_READER[wanted], f"{name}: {wanted.value}") for name, wanted in kind.arguments.items()) for kind in Kind}

@@ -109,9 +109,7 @@ class HeldNamespace:
     profiles: dict[int, Profile] = field(default_factory=dict)
     transitions: dict[TransitionControl, bool] = field(default_factory=dict)
     aggregators: dict[Aggregator, bool] = field(default_factory=dict)
-    groups: dict[GroupKind, dict[str, dict[Member, bool]]] = field(
-        default_factory=lambda: {kind: {} for kind in GroupKind}
-    )
+    groups: dict[GroupKind, dict[str, dict[Member, bool]]] = field(default_factory=lambda: {kind: {} for kind in GroupKind})
     acl_groups: dict[int, Entries] = field(default_factory=dict)
 
     def mention(self, groups: Iterable[tuple[GroupKind, str]]) -> None:
@@ -214,9 +212,7 @@ class Holding:
             self.domains[name.text] = domain
         return domain
 
-    def _change(
-        self, domain: HeldDomain, statement: UseProfile | UseGroup | SetFlag | Delete | Rejected
-    ) -> str | None:
+    def _change(self, domain: HeldDomain, statement: UseProfile | UseGroup | SetFlag | Delete | Rejected) -> str | None:
         delete = isinstance(statement, Delete)
         content = statement.content if isinstance(statement, Delete) else statement
         if isinstance(content, Rejected):
@@ -333,9 +329,7 @@ class Holding:
         for namespace in self.namespaces.values():
             for kind, groups in namespace.groups.items():
                 namespace.groups[kind] = {
-                    name: members
-                    for name, members in groups.items()
-                    if members or (id(namespace), kind, name) in named
+                    name: members for name, members in groups.items() if members or (id(namespace), kind, name) in named
                 }
 
     def _all_entries(self) -> Iterable[tuple[HeldNamespace, Entries]]:
@@ -369,8 +363,7 @@ class Holding:
                 transitions=dict(held.transitions),
                 aggregators=dict(held.aggregators),
                 groups={
-                    kind: {group: dict(members) for group, members in groups.items()}
-                    for kind, groups in held.groups.items()
+                    kind: {group: dict(members) for group, members in groups.items()} for kind, groups in held.groups.items()
                 },
                 acl_groups={number: dict(entries) for number, entries in held.acl_groups.items()},
             )

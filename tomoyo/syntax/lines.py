@@ -256,9 +256,7 @@ class Listener:
         self.report(error)
 
 
-UNENDED = Problem(
-    Effect.DROPPED, 0, "", "the last line has no newline, so the kernel never acts on it", "a newline"
-)
+UNENDED = Problem(Effect.DROPPED, 0, "", "the last line has no newline, so the kernel never acts on it", "a newline")
 _BLANK = Read()
 
 

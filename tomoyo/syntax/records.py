@@ -55,9 +55,7 @@ def parse_query(source: Source, *, file: str = "query", report: Report | None = 
     return _parse_records(source, 1, _read_query, Listener(file, Reading.STRICT, report))
 
 
-def _parse_records(
-    source: Source, header: int, read: Callable[[list[str]], Any], listener: Listener
-) -> list[Any]:
+def _parse_records(source: Source, header: int, read: Callable[[list[str]], Any], listener: Listener) -> list[Any]:
     records = []
     for number, lines in _record_lines(source):
         try:
@@ -257,4 +255,3 @@ def _read_strings(line: Line) -> Strings:
             _expect(line, "}")
             return Strings(tuple(values), truncated=True)
         values.append(_quoted(line, token))
-

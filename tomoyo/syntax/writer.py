@@ -37,24 +37,18 @@ def write_domain_policy(policy: DomainPolicy) -> str:
     return "".join(map(domain_text, policy.domains))
 
 
-def _write_parts(parts: Iterable[_Part]) -> str:
-    parts = tuple(parts)
-    # With a second namespace every line says which one it belongs to.
-    return "".join(
-        f"{part.namespace} {line}\n" if len(parts) > 1 else f"{line}\n"
-        for part in parts
-        for line in part.lines()
-    )
+def _write_parts(parts: Iterable[_Part], named: bool) -> str:
+    return "".join(f"{part.namespace} {line}\n" if named else f"{line}\n" for part in parts for line in part.lines())
 
 
 def write_exception_policy(policy: ExceptionPolicy) -> str:
     """The text of POLICY."""
-    return _write_parts(policy.namespaces)
+    return _write_parts(policy.namespaces, policy.named)
 
 
 def write_profile(policy: ProfilePolicy) -> str:
-    """The text of POLICY."""
-    return _write_parts(policy.namespaces)
+    """The text of POLICY; with a second namespace every line says which one it belongs to."""
+    return _write_parts(policy.namespaces, named=len(policy.namespaces) > 1)
 
 
 def write_manager(policy: ManagerPolicy) -> str:

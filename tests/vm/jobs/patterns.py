@@ -1,7 +1,7 @@
 """Asks the kernel whether patterns match names.
 
-`questions.json` is a list of `[pattern, name]`, both as the kernel writes words; `answers.json` has a boolean for each. A pattern that
-the kernel refuses matches nothing. The question is put as permission to connect to a unix socket of that name, which needs
+`questions.json` is a list of `[pattern, name]`, both as the kernel writes words; `answers.json` has a boolean for each. A pattern
+that the kernel refuses matches nothing. The question is put as permission to connect to a unix socket of that name, which needs
 no such socket but limits a name to 107 bytes. Names of abstract sockets start with `\\000`.
 """
 

@@ -11,11 +11,13 @@ name is first used, so that ``import tomoyo`` costs next to nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+# The module `typing` would take longer to load than the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
     from .kernel.simulated import KernelPanic, SimulatedKernel
     from .model.addresses import AddressRange

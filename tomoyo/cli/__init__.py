@@ -8,7 +8,10 @@ unusable input or arguments, 3 the kernel or the system refused.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Commands, with what they are for.
 COMMANDS = {

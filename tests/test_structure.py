@@ -1,0 +1,137 @@
+"""The package as a whole: what it may import, in which direction, and where it can be put."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tomoyo
+
+PACKAGE = Path(tomoyo.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+#: From the bottom up: a module imports from its own layer and those below.
+LAYERS = ("model", "syntax", "decision", "analysis", "kernel", "nix", "report", "cli")
+POLICY = "<kernel> /bin/sh\nuse_profile 3\n\nfile write/read /tmp/x\n"
+FORMATTED = "<kernel> /bin/sh\nuse_profile 3\n\nfile read/write /tmp/x\n\n"
+
+
+def imports(path: Path) -> Iterator[tuple[int, int, str]]:
+    """Every import in the file at PATH: its line, its level (0 is absolute) and the module."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, 0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is None:
+            yield from ((node.lineno, node.level, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.level, node.module or ""
+
+
+def target(path: Path, level: int, module: str) -> list[str]:
+    """The module that a relative import in PATH means, from the package down."""
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    return [*folder[: len(folder) - level + 1], *module.split(".")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_are_relative_or_of_the_standard_library(path: Path) -> None:
+    foreign = [
+        f"line {line}: {module}"
+        for line, level, module in imports(path)
+        if level == 0 and module.partition(".")[0] not in sys.stdlib_module_names
+    ]
+    assert foreign == []
+
+
+def test_imports_point_downwards() -> None:
+    upwards = []
+    for path in MODULES:
+        own = path.relative_to(PACKAGE).parts[0]
+        if own not in LAYERS:
+            continue
+        for line, level, module in imports(path):
+            other = target(path, level, module)[0] if level else own
+            # The package itself, that is the version number, is nobody's layer.
+            if other in LAYERS and LAYERS.index(other) > LAYERS.index(own):
+                upwards.append(f"{path.relative_to(PACKAGE)}:{line}: {own} imports {other}")
+    assert upwards == []
+
+
+def test_every_module_is_in_a_layer() -> None:
+    outside = {path.relative_to(PACKAGE).parts[0] for path in MODULES} - set(LAYERS)
+    assert outside <= {"__init__.py", "__main__.py", "nixos"}
+
+
+def python(*arguments: str, folder: Path, stdin: str = "") -> str:
+    """What a fresh, isolated Python prints, run in FOLDER."""
+    command = [sys.executable, "-S", "-E", "-W", "error", *arguments]
+    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+EVERYTHING = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+for name in package.__all__:
+    getattr(package, name)
+assert not any(name == "tomoyo" or name.startswith("tomoyo.") for name in sys.modules)
+policy = package.parse_domain_policy(sys.stdin.read())
+sys.stdout.write(package.write_domain_policy(policy))
+"""
+
+
+def test_the_folder_works_under_another_name(tmp_path: Path) -> None:
+    vendor = tmp_path / "thirdparty" / "_vendor"
+    shutil.copytree(PACKAGE, vendor / "policy", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in (vendor, vendor.parent):
+        (folder / "__init__.py").touch()
+    assert python("-c", EVERYTHING, "thirdparty._vendor.policy", folder=tmp_path, stdin=POLICY) == FORMATTED
+    command = ("-m", "thirdparty._vendor.policy", "fmt", "--kind", "domain", "-")
+    assert python(*command, folder=tmp_path, stdin=POLICY) == FORMATTED
+
+
+def test_the_folder_works_from_a_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "library.zip", "w") as archive:
+        for path in PACKAGE.rglob("*"):
+            if "__pycache__" not in path.parts and path.is_file():
+                archive.write(path, Path("vendored") / path.relative_to(PACKAGE))
+    script = f"import sys; sys.path.insert(0, 'library.zip')\n{EVERYTHING}"
+    assert python("-c", script, "vendored", folder=tmp_path, stdin=POLICY) == FORMATTED
+
+
+#: All that `import tomoyo` loads that Python itself does not.
+IMPORTED = {"__future__", "tomoyo", "typing"}
+
+
+def loaded(script: str) -> set[str]:
+    """The modules that SCRIPT loads beyond those of a Python that does nothing."""
+    show = "import sys; print(*sys.modules)"
+    before = python("-c", show, folder=PACKAGE.parent).split()
+    return set(python("-c", f"{script}\n{show}", folder=PACKAGE.parent).split()) - set(before)
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    assert loaded("import tomoyo") <= IMPORTED
+
+
+def test_parsing_loads_no_more_than_it_needs() -> None:
+    found = {name for name in loaded("import tomoyo; tomoyo.parse_domain_policy") if name.startswith("tomoyo.")}
+    layers = {name.split(".")[1] for name in found}
+    assert layers == {"model", "syntax"}
+
+
+def test_the_version_is_printed_without_loading_anything_else() -> None:
+    script = "import sys; sys.argv[1:] = ['--version']; from tomoyo.cli import main; main()"
+    show = loaded(f"import io, sys; sys.stdout = io.StringIO()\n{script}\nsys.stdout = sys.__stdout__")
+    assert {name for name in show if name.startswith("tomoyo")} == {"tomoyo", "tomoyo.cli"}
+    assert not show & {"argparse", "re", "dataclasses", "json", "collections.abc", "importlib.metadata"}

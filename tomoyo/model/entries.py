@@ -41,8 +41,11 @@ class Kind(Enum):
 
     Attributes: ``keyword``, the words before the operations; ``operations``
     in the kernel's order; ``arguments``, name to type, in order; ``unasked``,
-    operations that are accepted but never asked about, so that they grant
-    nothing.
+    operations that are accepted but never asked about.
+
+    Beware: a network entry grants its operations to every protocol of its
+    family.  The kernel compares operation, address and port, but not the
+    protocol, so ``network inet stream bind`` also grants ``inet dgram bind``.
     """
 
     # The kernel looks for an operation of each "file" kind in this order.

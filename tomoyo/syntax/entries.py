@@ -95,7 +95,7 @@ def _read_network_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
     if useless:
         asked = [operation for operation in kind.operations if operation not in kind.unasked]
         expected = " or ".join(asked) if asked else "another protocol"
-        message = f"the kernel never asks for '{kind.keyword} {'/'.join(useless)}', so this grants nothing"
+        message = f"the kernel never asks for '{kind.keyword} {'/'.join(useless)}', so this grants nothing of its own"
         line.note(Effect.USELESS, start, token, message, expected)
     return kind, operations
 

@@ -215,6 +215,11 @@ def is_output_name(text: str) -> bool:
     return _OUTPUT_WORD.fullmatch(text) is not None
 
 
+def name_length(text: str, start: int) -> int:
+    """How many characters from START on in TEXT may stand in a store path's name; perhaps too many for one."""
+    return _end(_NAME_PREFIX, text, start, len(text)) - start
+
+
 def _check_entry(text: str, start: int, end: int) -> None:
     """Raise for the first fault of the HASH-NAME that stands from START to END in TEXT."""
     dash = _end(_HASH_PREFIX, text, start, min(end, start + HASH_LENGTH))

@@ -11,7 +11,7 @@ import argparse
 from typing import Any
 
 from ..syntax.lines import PolicySyntaxError
-from .options import PolicyFile, add_files, place, print_json, read_files
+from .options import PolicyFile, add_files, place, print_json, read_files, visible
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def _tell(file: PolicyFile, policy: Any, errors: list[PolicySyntaxError], quiet:
     from .stat import summary
 
     verdict = "ok" if not errors else f"{len(errors)} error{'s' * (len(errors) > 1)}"
-    print(f"{file.name}: {verdict}, {summary(file.kind, policy)}")
+    print(f"{visible(file.name)}: {verdict}, {summary(file.kind, policy)}")
 
 
 def _plain(file: PolicyFile, error: PolicySyntaxError) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -40,6 +41,8 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         parsed = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has printed its message
         return 2 if stop.code else 0
+    if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     # Policies are millions of small values without cycles; collecting would only walk them again and again.
     gc.disable()
     try:
@@ -60,19 +63,26 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
 
 def message(severity: str, text: str) -> None:
     """Write a message to standard error: ``error``, ``warning`` or ``note`` and TEXT."""
-    prefix = f"{severity}:"
-    if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
-    sys.stderr.write(f"tomoyo: {prefix} {text}\n")
+    _tell("tomoyo", severity, text)
 
 
 def place(severity: str, file: str, error: PolicySyntaxError) -> None:
     """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``."""
-    text = error.explanation.replace("\x1b", "\\033")
+    _tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
+
+
+def _tell(subject: str, severity: str, text: str) -> None:
     prefix = f"{severity}:"
-    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+    if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
-    sys.stderr.write(f"{file}:{error.line}:{error.column}: {prefix} {text}\n")
+    sys.stderr.write(f"{visible(subject)}: {prefix} {visible(text)}\n")
+
+
+def visible(text: str) -> str:
+    """TEXT on one line and without control characters, which could make a terminal do anything."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = tuple(INTERFACES)) -> None:

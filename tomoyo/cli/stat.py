@@ -14,7 +14,7 @@ from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.profiles import ProfilePolicy
 from ..model.stat import Stat
-from .options import add_files, print_json, read_files
+from .options import add_files, print_json, read_files, visible
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([{"file": file.name, "kind": file.kind, **numbers} for file, numbers in found])
         return 0
     for position, (file, numbers) in enumerate(found):
-        print(f"{file.name}:" if position == 0 else f"\n{file.name}:")
+        print("\n" * (position > 0) + f"{visible(file.name)}:")
         for name, number in _flat(numbers):
             print(f"  {name:<40} {number:>10}")
     return 0
@@ -44,10 +44,10 @@ def summary(kind: str, policy: Any) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts(policy).items() if isinstance(number, int))
 
 
-def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(numbers: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, number in numbers.items():
-        rows += _flat(number, f"{name} ") if isinstance(number, dict) else [(prefix + name, number)]
+        rows += _flat(number, f"{name} ") if isinstance(number, dict) else [(f"{prefix}{name}", number)]
     return rows
 
 

@@ -53,7 +53,9 @@ def word_fault(text: str) -> Fault | None:
             if slash >= 0:
                 return Fault(slash, "a '/' stands inside \\{ \\}")
         if stop < end:
-            return Fault(stop, "a byte that must be written as \\ooo")
+            return Fault(
+                stop, f"{'a space' if text[stop] == ' ' else 'a byte'} that must be written as {encode_character(text[stop])}"
+            )
         if escape < 0:
             break
         kind = text[escape + 1 : escape + 2]
@@ -158,6 +160,12 @@ def constant_length(text: str) -> int:
             position = escape + 4
         else:
             return escape
+
+
+def encode_character(character: str) -> str:
+    """Write a character that a word cannot hold as it is; beyond one byte, as UTF-8."""
+    code = ord(character)
+    return encode(bytes([code]) if code < 256 else character.encode("utf-8", "surrogatepass"))
 
 
 def encode(name: bytes) -> str:

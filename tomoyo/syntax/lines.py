@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from ..model.entries import GroupKind
-from ..model.words import word_fault
+from ..model.words import encode_character, word_fault
 
 Source = str | bytes | bytearray | memoryview | Iterable[str | bytes]
 
@@ -77,7 +77,7 @@ class PolicySyntaxError(ValueError):
     def explanation(self) -> str:
         """The message without the place."""
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
-        text = self.message + (f": {shown!r}" if shown else "")
+        text = self.message + (f": {shown!a}" if shown else "")
         return text + (f" (expected {self.expected})" if self.expected else "")
 
 
@@ -188,14 +188,8 @@ def _lossy_bytes(raw: str) -> list[Problem]:
     if byte == "\0":
         message = "the kernel ignores everything from a NUL byte on"
         return [Problem(Effect.ALTERED, offset, byte, message, "the line to end here")]
-    octal = "".join(f"\\{code:03o}" for code in _bytes_of(byte))
     message = "the kernel takes this for a space, which splits the word"
-    return [Problem(Effect.ALTERED, offset, byte, message, octal)]
-
-
-def _bytes_of(character: str) -> bytes:
-    # What came as bytes was read as latin-1; what came as str may hold more.
-    return character.encode("latin-1" if ord(character) < 256 else "utf-8", "surrogatepass")
+    return [Problem(Effect.ALTERED, offset, byte, message, encode_character(byte))]
 
 
 def column(raw: str, offset: int) -> int:

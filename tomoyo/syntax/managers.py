@@ -86,9 +86,11 @@ def read_manager_line(line: Line) -> ManagerStatement:
     start, text = line.position, line.rest
     if text == "manage_by_non_root":
         return SetManager(None, delete)
-    if domain_fault(text) is None:
+    fault = domain_fault(text)
+    if fault is None:
         return SetManager(DomainName(text), delete)
-    fault = word_fault(text)
+    # No domain begins with a namespace that is followed by anything but paths, and then it is no word either.
+    fault = (fault if text.startswith("<") and " " in text else None) or word_fault(text)
     if fault is not None:
         line.drop(start + fault.offset, text, fault.reason, _CONTENT)
     return SetManager(Word(text), delete)

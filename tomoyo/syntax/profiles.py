@@ -201,7 +201,8 @@ def _set_preference(line: Line, start: int, text: str) -> Change:
         value is not None and (written[name].lstrip("0") or "0") != str(value) for name, value in values.items()
     ):
         kept = " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
-        line.note(Effect.ALTERED, start, text, f"the kernel reads {{ {kept} }}", _PREFERENCE)
+        message = f"the kernel reads {{ {kept} }}" if kept else "the kernel finds no preference in this"
+        line.note(Effect.ALTERED, start, text, message, _PREFERENCE)
     given = {name: value for name, value in values.items() if value is not None}
     return lambda profile: Profile(
         profile.number,

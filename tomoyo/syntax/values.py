@@ -121,6 +121,8 @@ def address_range(line: Line, start: int, token: str, expected: str) -> AddressR
     upper = read(last) if dash else lower
     if lower is None or upper is None:
         line.drop(start, token, "not an IP address", expected)
+    if lower > upper:
+        line.note(Effect.USELESS, start, token, "the range falls, so it never matches", "the lower address first")
     return AddressRange(lower, upper)
 
 

@@ -91,8 +91,8 @@ def test_a_name_is_read_as_it_is_written(text: str, name: Name) -> None:
         ("nix:/x/./a", 7, "'.'"),
         ("nix:/x//a", 7, "slash"),
         ("nix:/x/a//", 9, "slash"),
-        ("nix:/x/a b", 8, "\\\\ooo"),
-        ("nix:/x/é", 7, "\\\\ooo"),
+        ("nix:/x/a b", 8, "must be written"),
+        ("nix:/x/é", 7, "must be written"),
         ("nix:/x/\\101", 7, "printable"),
         ("nix:/x/\\z", 7, "unknown escape"),
         ("nix:/x/a\\", 8, "lone backslash"),
@@ -106,7 +106,7 @@ def test_a_fault_is_shown_at_its_place(text: str, position: int, expected: str) 
     with pytest.raises(NameSyntaxError) as caught:
         parse_name(text)
     assert (caught.value.text, caught.value.position) == (text, position)
-    assert expected.replace("\\\\", "\\") in caught.value.expected
+    assert expected in caught.value.expected
 
 
 def test_an_escaped_backslash_before_zeros_is_no_nul() -> None:

@@ -236,6 +236,7 @@ class NameTable:
     _paths: dict[str, tuple[StorePath, ...]] = field(init=False, repr=False, compare=False)
     _keys: dict[StorePath, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _texts: dict[str, StorePath] = field(init=False, repr=False, compare=False)
+    _directory: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         paths: dict[str, list[StorePath]] = {}
@@ -254,6 +255,8 @@ class NameTable:
         object.__setattr__(self, "_paths", {key: tuple(found) for key, found in paths.items()})
         object.__setattr__(self, "_keys", {path: tuple(found) for path, found in keys.items()})
         object.__setattr__(self, "_texts", {encode_file(str(path)): path for path in keys})
+        first = next(iter(keys), None)
+        object.__setattr__(self, "_directory", encode_file(first.directory if first else STORE_DIRECTORY) + "/")
 
     @property
     def paths(self) -> tuple[StorePath, ...]:
@@ -298,10 +301,9 @@ class NameTable:
         None for whatever lies in no trusted store path, or has `.`, `..`
         or such behind it.
         """
-        directory = encode_file(self.closure.paths[0].directory if self.closure.paths else STORE_DIRECTORY) + "/"
-        if not word.startswith(directory):
+        if not word.startswith(self._directory):
             return None
-        end = word.find("/", len(directory))
+        end = word.find("/", len(self._directory))
         end = len(word) if end < 0 else end
         path = self._texts.get(word[:end])
         if path is None:

@@ -50,6 +50,7 @@ DEFAULT_OUTPUT = "out"
 WRAPPERS = "wrappers"
 
 _NUL = "\\000"
+_NO_PACKAGES = ("", ".", "..")
 
 
 class NameSyntaxError(ValueError):
@@ -171,7 +172,7 @@ def _parse_key(text: str, start: int) -> tuple[str, str | None, str, int]:
         raise NameSyntaxError(text, start + MAX_NAME_LENGTH, f"a package of at most {MAX_NAME_LENGTH} characters")
     position = start + length
     package, version = parse_drv_name(text[start:position])
-    if text[start:position] in (".", ".."):
+    if text[start:position] in _NO_PACKAGES:
         raise NameSyntaxError(text, start, "a package, not '.' or '..'")
     output = DEFAULT_OUTPUT
     if text.startswith(OUTPUT_MARK, position):
@@ -324,10 +325,11 @@ class NameTable:
 def _closure_keys(closure: Closure, path: StorePath) -> list[str]:
     """The keys of a store path: without version, then with it if there is one."""
     package = closure.package(path)
-    keys = [package_key(package.name, None, package.output)] if package.name else []
+    keys = [package_key(package.name, None, package.output)]
     if package.version:
         keys.append(package_key(package.name, package.version, package.output))
-    return keys
+    # Nix took ".-1" for a name once; no path can hold its package's.
+    return [key for key in keys if key.partition(OUTPUT_MARK)[0] not in _NO_PACKAGES]
 
 
 def parse_package(text: str, tree: Tree) -> tuple[str, StorePath]:

@@ -1,0 +1,183 @@
+"""Policy sources: folders in which people keep a policy, as files that `compile` makes a set of.
+
+    domains/*.conf       domain policy                          also domain_policy.conf
+    exceptions/*.conf    exception policy                       also exception_policy.conf
+    modules/NAME.conf    entries, for ``use_group NAME``
+    module-numbers.conf  the acl_groups of some modules, if they must not change
+    profile.conf, manager.conf, stat.conf
+
+All are optional.  This module finds and reads the files; what they say is the
+business of `source_policy`.  Hidden files and those that do not end in
+``.conf`` are nobody's business, but a ``.conf`` file or a folder at a place
+where nothing would read it is an error: somebody believes it to be in force.
+
+Symlinks are followed, since Nix builds such folders of links: whoever may
+write to a policy source decides on the policy anyway.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class SourceKind(Enum):
+    """What a file of a policy source holds."""
+
+    DOMAIN = "domain policy"
+    EXCEPTION = "exception policy"
+    MODULE = "a module's entries"
+    NUMBERS = "numbers of modules"
+    PROFILE = "profiles"
+    MANAGER = "managers"
+    STAT = "memory quotas"
+
+
+#: Files of a policy source.
+FILES = {
+    "domain_policy.conf": SourceKind.DOMAIN,
+    "exception_policy.conf": SourceKind.EXCEPTION,
+    "module-numbers.conf": SourceKind.NUMBERS,
+    "profile.conf": SourceKind.PROFILE,
+    "manager.conf": SourceKind.MANAGER,
+    "stat.conf": SourceKind.STAT,
+}
+#: Folders of a policy source, whose files end in `SUFFIX`.
+FOLDERS = {"domains": SourceKind.DOMAIN, "exceptions": SourceKind.EXCEPTION, "modules": SourceKind.MODULE}
+SUFFIX = ".conf"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file that was read.
+
+    directory: which of the policy sources it is from, counted from 0.
+    name: its place there, ``modules/base.conf``.
+    path: how messages call it.
+    kind: what it holds.
+    text: what it says, each byte one character.
+    """
+
+    directory: int
+    name: str
+    path: str
+    kind: SourceKind
+    text: str
+
+    @property
+    def module(self) -> str:
+        """The module that this file is, by its name."""
+        return self.name.rpartition("/")[2].removesuffix(SUFFIX)
+
+
+class Severity(Enum):
+    """Whether a policy with such a problem can be compiled."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a policy source.
+
+    file, line, column: where; line and column count from 1, and are 0 where
+        all of the file or line is meant; file is empty for the policy as a whole.
+    """
+
+    severity: Severity
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def place(self) -> str:
+        """``FILE:LINE:COLUMN``, as far as it is known."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.file else self.message
+
+
+class SourceError(Exception):
+    """A policy source that cannot be compiled; ``problems`` holds every error and warning."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def read_sources(directories: Iterable[str | os.PathLike[str]]) -> tuple[SourceFile, ...]:
+    """Read the policy sources at DIRECTORIES.
+
+    Returns their files: those of the first folder first, within a folder
+    sorted by name.
+
+    Raises SourceError with every file that is at the wrong place or cannot be
+    read, and for a folder without any policy.
+    """
+    files: list[SourceFile] = []
+    problems: list[Problem] = []
+    for position, directory in enumerate(os.fspath(given) for given in directories):
+        found = list(_find(directory, problems))
+        if not found and not problems:
+            expected = ", ".join([*(f"{name}/" for name in FOLDERS), *FILES])
+            problems.append(Problem(Severity.ERROR, f"no policy source: there is none of {expected}", directory))
+        for name, kind in found:
+            path = os.path.join(directory, name)
+            try:
+                files.append(SourceFile(position, name, path, kind, _read(path)))
+            except OSError as error:
+                problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
+    if problems:
+        raise SourceError(problems)
+    return tuple(files)
+
+
+def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, SourceKind]]:
+    """The names in the policy source DIRECTORY, with what each holds."""
+    for name in _list(directory, problems):
+        path = os.path.join(directory, name)
+        if name in FOLDERS:
+            for below in _list(path, problems):
+                if os.path.isdir(os.path.join(path, below)):
+                    problems.append(Problem(Severity.ERROR, "nothing reads a folder here", os.path.join(path, below)))
+                elif below.endswith(SUFFIX):
+                    yield f"{name}/{below}", FOLDERS[name]
+        elif name in FILES:
+            yield name, FILES[name]
+        elif name.endswith(SUFFIX) or os.path.isdir(path):
+            problems.append(Problem(Severity.ERROR, f"nothing reads this here{_hint(name)}", path))
+
+
+def _list(directory: str, problems: list[Problem]) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(directory) if not name.startswith("."))
+    except OSError as error:
+        problems.append(Problem(Severity.ERROR, error.strerror or str(error), directory))
+        return []
+
+
+def _hint(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*FOLDERS, *FILES], 1)
+    return f"; did you mean {near[0]}?" if near else f": policy is in {', '.join(FOLDERS)} and {', '.join(FILES)}"
+
+
+def _read(path: str) -> str:
+    """The text of the regular file at PATH."""
+    # Without waiting: a pipe in a file's place would never answer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", path)
+        return file.read().decode("latin-1")

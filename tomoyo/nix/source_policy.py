@@ -1,0 +1,463 @@
+"""What policy sources say, put together: one policy, still without store paths.
+
+Several files may speak of the same domain: its entries and groups come
+together.  What cannot come together must agree: a domain's ``use_profile``,
+what a profile or a module is, a memory quota.  Two folders that disagree are
+an error too, unless the later one is asked to win (`Conflicts`).  A domain
+needs a ``use_profile`` in some file: without one it would have profile 0,
+which most often means that nothing confines it.
+
+Modules are this package's own: ``use_group base`` names a file of entries,
+which becomes an acl_group of the namespace that uses it, with a number from
+`module_numbers`.  The kernel's numbered acl_groups stay possible beside them.
+
+Beware: order counts among entries that decide on logging or on a domain
+transition, since the first that matches decides.  Files are therefore read in
+a fixed order: by folder as given, within a folder by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from ..model.domains import MAX_GROUPS, DomainPolicy
+from ..model.entries import Entry, GroupKind
+from ..model.exception_policy import ExceptionPolicy
+from ..model.managers import ManagerPolicy
+from ..model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
+from ..model.stat import MEMORY, MemoryUse, Stat
+from ..model.words import KERNEL, DomainName, Word
+from ..syntax.domain_policy import read_domain_content
+from ..syntax.entries import read_entry
+from ..syntax.exception_policy import read_exception_content
+from ..syntax.holding import Holding
+from ..syntax.lines import Line, Listener, PolicySyntaxError, Reading, column, normalise, replay
+from ..syntax.managers import HeldManagers, ManagerStatement, SetManager, read_manager_content
+from ..syntax.profiles import parse_profile
+from ..syntax.stat import parse_stat
+from ..syntax.statements import GroupMember, InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
+from .module_numbers import MODULE_NAME, ModuleNumberError, assign_numbers
+from .names import is_name
+from .source import Problem, Severity, SourceError, SourceFile, SourceKind
+
+#: Profiles for a policy source that has none, in every namespace that it uses.
+DEFAULT_PROFILES = """\
+PROFILE_VERSION=20150505
+0-COMMENT=-----Disabled Mode-----
+0-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+0-CONFIG={ mode=disabled grant_log=no reject_log=no }
+1-COMMENT=-----Learning Mode-----
+1-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+1-CONFIG={ mode=learning grant_log=no reject_log=no }
+2-COMMENT=-----Permissive Mode-----
+2-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+2-CONFIG={ mode=permissive grant_log=no reject_log=yes }
+3-COMMENT=-----Enforcing Mode-----
+3-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
+"""
+
+
+class Conflicts(Enum):
+    """What to do where two policy sources say different things about one thing."""
+
+    REFUSE = "an error"
+    LATER_WINS = "what the later folder says counts"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """The policy that policy sources make, names and all.
+
+    domains: every domain, ``<kernel>`` among them, with modules as numbers.
+    exceptions: exception policy; modules are acl_groups of it.
+    profiles: at least the profiles of every namespace that has domains.
+    managers: managers, names not yet resolved.
+    quotas: memory quotas.
+    modules: the number of every module that is used, sorted by name.
+    warnings: what may not be meant so.
+    """
+
+    domains: DomainPolicy
+    exceptions: ExceptionPolicy
+    profiles: ProfilePolicy
+    managers: ManagerPolicy
+    quotas: Stat
+    modules: dict[str, int]
+    warnings: tuple[Problem, ...] = ()
+
+
+def combine_sources(files: Sequence[SourceFile], conflicts: Conflicts = Conflicts.REFUSE) -> SourcePolicy:
+    """Read FILES, of one or more policy sources, as one policy.
+
+    Takes time linear in their size.  Raises SourceError with every problem of
+    every file.
+    """
+    combined = _Combined(files, conflicts)
+    for kind, read in _READERS.items():
+        for file in files:
+            if file.kind is kind:
+                read(combined, file)
+    return combined.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _UseModule:
+    """``use_group NAME``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Something that a file says, and where: for errors about it, and for conflicts with others."""
+
+    value: Any
+    file: SourceFile
+    line: int
+    column: int = 1
+
+    @property
+    def place(self) -> str:
+        return f"{self.file.path}:{self.line}"
+
+    def problem(self, message: str) -> Problem:
+        return Problem(Severity.ERROR, message, self.file.path, self.line, self.column)
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The lines of a file, and which of them is being read."""
+
+    file: SourceFile
+    number: int = 0
+    raw: str = ""
+
+    def __iter__(self) -> Iterator[str]:
+        *lines, last = self.file.text.split("\n")
+        for self.raw in lines:
+            self.number += 1
+            yield self.raw + "\n"
+        if last:
+            self.raw = last
+            self.number += 1
+            yield last
+
+    def said(self, value: Any, offset: int = 0) -> _Said:
+        """VALUE, which stands at OFFSET of the normalised line that is being read."""
+        return _Said(value, self.file, self.number, column(self.raw, offset))
+
+
+@dataclass(slots=True)
+class _Combined:
+    """What was read so far."""
+
+    files: Sequence[SourceFile]
+    conflicts: Conflicts
+    holding: Holding = field(default_factory=Holding)
+    managers: HeldManagers = field(default_factory=HeldManagers)
+    profiles: dict[tuple[str, int], _Said] = field(default_factory=dict)
+    quotas: dict[str, _Said] = field(default_factory=dict)
+    modules: dict[str, _Said] = field(default_factory=dict)
+    pins: dict[str, _Said] = field(default_factory=dict)
+    opened: dict[str, _Said] = field(default_factory=dict)
+    used_profiles: dict[str, _Said] = field(default_factory=dict)
+    used_groups: dict[tuple[str, int], _Said] = field(default_factory=dict)
+    used_modules: dict[tuple[str, str], _Said] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def replay(
+        self, lines: _Lines, reader: Callable[[Line], Any], apply: Callable[[Any], str | None], refused: Any = None
+    ) -> None:
+        replay(lines, reader, apply, Listener(lines.file.path, Reading.STRICT, self.tell), refused)
+
+    def tell(self, error: PolicySyntaxError) -> None:
+        self.problems.append(Problem(Severity.ERROR, error.explanation, error.file, error.line, error.column))
+
+    def warn(self, said: _Said, message: str) -> None:
+        self.problems.append(replace(said.problem(message), severity=Severity.WARNING))
+
+    def settle(self, held: dict[Any, _Said], key: Any, said: _Said) -> _Said | None:
+        """Let SAID stand for KEY; give back what already stands there if it says otherwise and cannot give way."""
+        other = held.get(key)
+        if other is None or (
+            other.value != said.value and self.conflicts is Conflicts.LATER_WINS and other.file.directory < said.file.directory
+        ):
+            held[key] = said
+        elif other.value != said.value:
+            return other
+        return None
+
+    # One method for each kind of file
+
+    def read_numbers(self, file: SourceFile) -> None:
+        lines = _Lines(file)
+
+        def read(line: Line) -> tuple[str, int]:
+            name, _, digits = line.text.partition(" ")
+            if not MODULE_NAME.fullmatch(name):
+                line.drop(0, name, "not a module's name", "NAME NUMBER")
+            if not digits.isascii() or not digits.isdigit() or int(digits) >= MAX_GROUPS:
+                line.drop(len(name) + 1, digits, "not an acl_group", "a number from 0 to 255")
+            return name, int(digits)
+
+        def apply(pin: tuple[str, int]) -> str | None:
+            name, number = pin
+            twin = next((other for other, said in self.pins.items() if said.value == number and other != name), None)
+            if twin is not None:
+                return f"{self.pins[twin].place} gives {number} to module {twin}"
+            other = self.settle(self.pins, name, lines.said(number, len(name) + 1))
+            return None if other is None else f"{other.place} gives module {name} another number"
+
+        self.replay(lines, read, apply)
+
+    def read_profiles(self, file: SourceFile) -> None:
+        policy = parse_profile(file.text, file=file.path, report=self.tell)
+        for part in policy:
+            for profile in part.profiles:
+                line = _line_of(file, rf"(?:{re.escape(part.namespace)} +)?0*{profile.number}-")
+                other = self.settle(self.profiles, (part.namespace, profile.number), _Said(profile, file, line))
+                if other is not None:
+                    message = f"profile {profile.number} of {part.namespace} is another one in {other.place}"
+                    self.problems.append(_Said(None, file, line).problem(message))
+
+    def read_managers(self, file: SourceFile) -> None:
+        def read(line: Line) -> ManagerStatement:
+            if not is_name(line.text):
+                return read_manager_content(line)
+            return SetManager(Word(line.word(0, line.text, "a program's name")), False)
+
+        self.replay(_Lines(file), read, self.managers.apply)
+
+    def read_quotas(self, file: SourceFile) -> None:
+        for memory in parse_stat(file.text, file=file.path, report=self.tell).settings().memory:
+            line = _line_of(file, f"Memory used by {memory.name}:")
+            other = self.settle(self.quotas, memory.name, _Said(memory.quota, file, line))
+            if other is not None:
+                message = f"{other.place} gives {memory.name} another quota"
+                self.problems.append(_Said(None, file, line).problem(message))
+
+    def read_exceptions(self, file: SourceFile) -> None:
+        def read(line: Line) -> Any:
+            statement = read_exception_content(line)
+            content = statement.content if isinstance(statement, InNamespace) else None
+            if isinstance(content, GroupMember) and content.kind is GroupKind.PATH and is_name(content.name.text):
+                name = content.name.text
+                line.drop(line.text.index(name), name, "a name is bound by the closure alone", "a group of another name")
+            return statement
+
+        self.replay(_Lines(file), read, self.holding.apply_exception)
+
+    def read_module(self, file: SourceFile) -> None:
+        if not MODULE_NAME.fullmatch(file.module):
+            expected = "a letter, then letters, digits and _ . + -, at most 64"
+            self.problems.append(Problem(Severity.ERROR, f"not a module's name: expected {expected}", file.path))
+        held: dict[str, Entry] = {}
+
+        def apply(entry: Entry) -> None:
+            other = held.get(entry.subject)
+            held[entry.subject] = entry if other is None else other.merged(entry)
+
+        self.replay(_Lines(file), _read_module_line, apply)
+        other = self.settle(self.modules, file.module, _Said(tuple(held.values()), file, 1))
+        if other is not None:
+            message = f"{other.file.path} is another module of this name"
+            self.problems.append(Problem(Severity.ERROR, message, file.path))
+
+    def read_domains(self, file: SourceFile) -> None:
+        lines = _Lines(file)
+        holding = self.holding
+        holding.selected = None
+
+        def apply(statement: Any) -> str | None:
+            if type(statement) is Entry:
+                return holding.apply_domain(statement)
+            if isinstance(statement, OpenDomain) or holding.selected is None:
+                reason = holding.apply_domain(UseGroup(0) if isinstance(statement, _UseModule) else statement)
+                if holding.selected is not None:
+                    self.opened.setdefault(holding.selected.name.text, lines.said(None))
+                return reason
+            domain = holding.selected.name.text
+            if isinstance(statement, UseProfile):
+                other = self.settle(self.used_profiles, domain, lines.said(statement.profile, len("use_profile ")))
+                return None if other is None else f"{other.place} gives this domain profile {other.value}"
+            if isinstance(statement, UseGroup):
+                self.used_groups.setdefault((domain, statement.group), lines.said(statement.group, len("use_group ")))
+            elif isinstance(statement, _UseModule):
+                said = lines.said(statement.name, len("use_group "))
+                self.used_modules.setdefault((domain, statement.name), said)
+            elif isinstance(statement, SetFlag):
+                self.warn(lines.said(None), f"left out: {statement.flag} says what happened in a kernel once")
+            return None
+
+        self.replay(lines, _read_domain_line, apply, refused=OpenDomain(None))
+
+    # Putting it together
+
+    def result(self) -> SourcePolicy:
+        holding = self.holding
+        if KERNEL not in holding.domains:
+            # It always exists.
+            holding.open_domain(DomainName(KERNEL))
+            self.used_profiles[KERNEL] = _Said(0, self.files[0], 0, 0)
+        numbers = self.number_modules()
+        profiles = self.complete_profiles()
+        self.give_profiles(profiles)
+        self.give_groups(numbers)
+        exceptions = holding.exception_policy()
+        self.check_groups()
+        problems = sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.file, problem.line, problem.column))
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise SourceError(problems)
+        return SourcePolicy(
+            holding.domain_policy(),
+            exceptions,
+            profiles,
+            self.managers.value(),
+            Stat(memory=tuple(MemoryUse(name, None, self.quotas[name].value) for name in MEMORY if name in self.quotas)),
+            numbers,
+            tuple(problems),
+        )
+
+    def number_modules(self) -> dict[str, int]:
+        """The number of each module that is used; tells of those that there are not."""
+        for (_, name), said in self.used_modules.items():
+            if name not in self.modules:
+                self.problems.append(said.problem(f"there is no module {name!r}{_near(name, self.modules)}"))
+        taken = {group: said for (_, group), said in self.used_groups.items()}
+        own = {number for part in self.holding.namespaces.values() for number in part.acl_groups}
+        for name, said in self.pins.items():
+            if name not in self.modules:
+                self.problems.append(said.problem(f"there is no module {name!r}{_near(name, self.modules)}"))
+            if said.value in taken:
+                self.problems.append(said.problem(f"{taken[said.value].place} uses acl_group {said.value} by its number"))
+            elif said.value in own:
+                self.problems.append(said.problem(f"an exception policy has an acl_group {said.value} of its own"))
+        used = {name for _, name in self.used_modules if name in self.modules}
+        try:
+            return assign_numbers(used, {name: said.value for name, said in self.pins.items()}, own.union(taken))
+        except ModuleNumberError as error:
+            self.problems.append(Problem(Severity.ERROR, str(error)))
+            return {}
+
+    def complete_profiles(self) -> ProfilePolicy:
+        """Profiles for every namespace; the default ones where no file has any."""
+        parts: dict[str, dict[int, Profile]] = {name: {} for name in self.holding.namespaces}
+        for (namespace, number), said in self.profiles.items():
+            parts.setdefault(namespace, {})[number] = said.value
+        if not any(file.kind is SourceKind.PROFILE for file in self.files):
+            default = {profile.number: profile for part in parse_profile(DEFAULT_PROFILES) for profile in part.profiles}
+            parts = dict.fromkeys(parts, default)
+        return ProfilePolicy(
+            tuple(
+                NamespaceProfiles(name, PROFILE_VERSION, tuple(profiles[number] for number in sorted(profiles)))
+                for name, profiles in parts.items()
+            )
+        )
+
+    def give_profiles(self, profiles: ProfilePolicy) -> None:
+        """Give every domain its profile, which there must be."""
+        defined = {(part.namespace, profile.number) for part in profiles for profile in part.profiles}
+        for name, domain in self.holding.domains.items():
+            said = self.used_profiles.get(name)
+            if said is None:
+                message = f"no file gives {name} a use_profile; say use_profile 0 if nothing is to confine it"
+                self.problems.append(self.opened[name].problem(message))
+                continue
+            domain.profile = said.value
+            if (domain.namespace.name, said.value) not in defined:
+                reason = f"profile {said.value} of {domain.namespace.name} is not defined"
+                if not said.line:
+                    reason += f", and the domain {KERNEL}, which always exists, has it"
+                    said = next((_Said(None, file, 0, 0) for file in self.files if file.kind is SourceKind.PROFILE), said)
+                self.problems.append(said.problem(f"{reason}: the kernel would panic at boot"))
+
+    def give_groups(self, numbers: dict[str, int]) -> None:
+        """Give every domain its groups, and its namespace the modules that it uses."""
+        domains = self.holding.domains
+        emitted: set[tuple[str, str]] = set()
+        for (name, module), _ in self.used_modules.items():
+            if module not in numbers:
+                continue
+            domain = domains[name]
+            domain.groups.add(numbers[module])
+            if (domain.namespace.name, module) not in emitted:
+                emitted.add((domain.namespace.name, module))
+                for entry in self.modules[module].value:
+                    shared = SharedEntry(numbers[module], entry)
+                    self.holding.apply_exception(InNamespace(domain.namespace.name, shared))
+        for (name, group), said in self.used_groups.items():
+            domain = domains[name]
+            domain.groups.add(group)
+            if group not in domain.namespace.acl_groups:
+                self.problems.append(said.problem(f"there is no acl_group {group} in {domain.namespace.name}, nor a module"))
+
+    def check_groups(self) -> None:
+        """Tell of groups that entries name and that have no members."""
+        missing: dict[tuple[GroupKind, str], str] = {}
+        for namespace in self.holding.namespaces.values():
+            for kind, groups in namespace.groups.items():
+                for name, members in groups.items():
+                    if not members and not (kind is GroupKind.PATH and is_name(name)):
+                        missing[kind, name] = namespace.name
+        for (kind, name), namespace_name in missing.items():
+            file, line, position = find_word(self.files, f"@{name}")
+            message = f"there is no {kind.value} {name} in {namespace_name}"
+            self.problems.append(Problem(Severity.ERROR, message, file, line, position))
+
+
+_READERS: dict[SourceKind, Callable[[_Combined, SourceFile], None]] = {
+    SourceKind.NUMBERS: _Combined.read_numbers,
+    SourceKind.PROFILE: _Combined.read_profiles,
+    SourceKind.MANAGER: _Combined.read_managers,
+    SourceKind.STAT: _Combined.read_quotas,
+    SourceKind.EXCEPTION: _Combined.read_exceptions,
+    SourceKind.MODULE: _Combined.read_module,
+    SourceKind.DOMAIN: _Combined.read_domains,
+}
+
+
+def _read_domain_line(line: Line) -> Any:
+    name = line.text.removeprefix("use_group ")
+    if name != line.text and MODULE_NAME.fullmatch(name):
+        return _UseModule(name)
+    return read_domain_content(line)
+
+
+def _read_module_line(line: Line) -> Entry:
+    if line.text.startswith(("use_", "<", "acl_group ")):
+        line.drop(0, line.text, "a module holds entries and nothing else", "an entry such as file read /etc/passwd")
+    return read_entry(line)
+
+
+def _line_of(file: SourceFile, pattern: str) -> int:
+    """The first line of FILE that begins with PATTERN; 0 if none does."""
+    begins = re.compile(pattern)
+    lines = (number for number, raw in enumerate(file.text.split("\n"), 1) if begins.match(normalise(raw)))
+    return next(lines, 0)
+
+
+def find_word(files: Iterable[SourceFile], word: str) -> tuple[str, int, int]:
+    """Where WORD first stands in FILES: path, line, column; an empty path if nowhere.
+
+    It stands between spaces, quotes and ``=``.  Linear in the size of the
+    files, so only for errors.
+    """
+    pattern = re.compile(rf"(?<![!#-<>-~]){re.escape(word)}(?![!#-~])")
+    for file in files:
+        for found in pattern.finditer(file.text):
+            start = file.text.rfind("\n", 0, found.start()) + 1
+            if not file.text[start : found.start()].lstrip().startswith("#"):
+                return file.path, file.text.count("\n", 0, found.start()) + 1, found.start() - start + 1
+    return "", 0, 0
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

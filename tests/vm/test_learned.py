@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import tomoyo
 from tests.interfaces import PARSE, WRITE
 from tests.test_kernel_cases import CASES, comparable
 from tomoyo.kernel.simulated import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
@@ -36,6 +37,15 @@ def test_what_was_learned_round_trips_unchanged(learned: dict[str, str], interfa
     policy = PARSE[interface](learned[interface])
     assert WRITE[interface](policy) == learned[interface]
     assert PARSE[interface](WRITE[interface](policy)) == policy
+
+
+def test_records_round_trip_unchanged(learned: dict[str, str]) -> None:
+    records = tomoyo.parse_audit(learned["audit"])
+    assert len(records) > 3000
+    assert tomoyo.write_audit(records) == learned["audit"]
+    queries = tomoyo.parse_query(learned["query"])
+    assert len(queries) == 3
+    assert tomoyo.write_query(queries) == learned["query"]
 
 
 def test_a_lot_was_learned(learned: dict[str, str]) -> None:

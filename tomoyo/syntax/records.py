@@ -27,7 +27,7 @@ from ..model.records import (
     Task,
 )
 from ..model.stat import Timestamp
-from ..model.words import DomainName, Quoted, domain_fault, word_fault
+from ..model.words import DomainName, Quoted, domain_fault, encode_character, word_fault
 from .entries import read_entry
 from .lines import Dropped, Effect, Line, Listener, Problem, Reading, Report, Source
 
@@ -88,10 +88,11 @@ def _record_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
     # The NUL stands before the next record's first character, on its line.
     for line in source.split("\n"):
         before, nul, line = line.rpartition("\0")
-        if before.strip("\0"):
-            current.append(before.strip("\0"))
+        ended = before.strip("\0")
+        if ended:
+            current.append(ended)
         if (nul or not line) and current:
-            yield number - len(current), current
+            yield number - len(current) + bool(ended), current
             current = []
         if line:
             current.append(line)
@@ -112,21 +113,32 @@ def read_record(lines: list[str], first: int) -> AuditRecord:
     index = first
     line = Line(lines[first])
     try:
+        _check_bytes(line)
         values = _read_header(line)
         index += 1
         line = Line(lines[index])
+        _check_bytes(line)
         fault = domain_fault(line.text)
         if fault:
             line.drop(fault.offset, line.text, fault.reason, "a domain name")
         domain = DomainName(line.text)
         index += 1
         line = Line(lines[index])
+        _check_bytes(line)
         request = _read_request(line)
         if line.problems:
             raise Dropped(line.problems[0])
     except Dropped as dropped:
         raise _Refused(index, line.text, dropped.problem) from None
     return AuditRecord(domain=domain, request=request, **values)
+
+
+def _check_bytes(line: Line) -> None:
+    """A kernel writes printable ASCII alone; a log may hold anything."""
+    text = line.text
+    if not (text.isascii() and text.isprintable()):
+        offset = next(offset for offset, byte in enumerate(text) if not " " <= byte <= "~")
+        line.drop(offset, text[offset], "a kernel writes no such byte", encode_character(text[offset]))
 
 
 def _read_request(line: Line) -> Entry | ProfileUsed | GroupUsed | FlagSet:

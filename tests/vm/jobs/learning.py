@@ -1,5 +1,7 @@
 """Lets the kernel learn what real programs do: `domain_policy`, `exception_policy` and the rest of its files are the answer.
 
+`audit` has a record of every request, `query` the requests that were pending when it was read.
+
 `WORKLOAD` is what they do; `learn` puts every domain into learning mode while they do it.
 """
 
@@ -16,10 +18,13 @@ from tests.vm import guest
 PROFILE = b"""\
 PROFILE_VERSION=20150505
 0-CONFIG={ mode=disabled grant_log=no reject_log=no }
-1-PREFERENCE={ max_audit_log=0 max_learning_entry=100000 }
-1-CONFIG={ mode=learning grant_log=no reject_log=no }
+1-PREFERENCE={ max_audit_log=1000000 max_learning_entry=100000 }
+1-CONFIG={ mode=learning grant_log=yes reject_log=yes }
+3-CONFIG={ mode=disabled grant_log=no reject_log=no }
+3-CONFIG::file::execute={ mode=enforcing grant_log=no reject_log=no }
 """
 
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/var/tmp/work", "LC_ALL": "C.UTF-8"}
 #: Each is a program that must be there, and what to do with it.
 WORKLOAD = (
     ("sh", "for i in 1 2 3; do echo $i > a$i; cat a$i; done; ls -lR . | sort | head -5; mv a1 'b b'; ln a2 c2; ln -s a2 s2"),
@@ -67,10 +72,9 @@ def work(folder: Path) -> None:
     """Do everything in FOLDER, which is made."""
     folder.mkdir()
     os.chdir(folder)
-    environment = {**os.environ, "HOME": str(folder)}
     for program, script in WORKLOAD:
         if shutil.which(program):
-            subprocess.run(["/bin/sh", "-c", script], env=environment, stdout=subprocess.DEVNULL, check=False)
+            subprocess.run(["/bin/sh", "-c", script], env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=False)
     sockets()
 
 
@@ -82,8 +86,32 @@ def learn() -> None:
     guest.write("domain_policy", b"<kernel>\nuse_profile 0\n")
 
 
+def ask() -> bytes:
+    """What `query` holds while three programs wait for an answer; they are then refused."""
+    descriptor = os.open(f"{guest.FOLDER}/query", os.O_RDWR)
+    guest.write("domain_policy", b"<kernel> /usr/bin/env\nuse_profile 3\n")
+    commands = (["true"], ["A=b c", "ls", "-l", "/"], ["-C", "/proc/self", "cat"])
+    waiting = [subprocess.Popen(["/usr/bin/env", *command], env=ENVIRONMENT, stderr=subprocess.DEVNULL) for command in commands]
+    pending = b""
+    while pending.count(b"\0") < len(waiting):
+        pending = _pending(descriptor)
+    while any(process.poll() is None for process in waiting):
+        for question in _pending(descriptor).split(b"\0"):
+            if question.startswith(b"Q"):
+                os.write(descriptor, b"A" + question[1:].partition(b"-")[0] + b"=2\n")
+    os.close(descriptor)
+    return pending
+
+
+def _pending(descriptor: int) -> bytes:
+    """The pending requests; a read gives one and goes on to the next, an empty one starts again."""
+    return b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
+
+
 if __name__ == "__main__":
     here = Path.cwd()
     learn()
     for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
         (here / name).write_bytes(guest.read(name))
+    (here / "audit").write_bytes(guest.read("audit"))
+    (here / "query").write_bytes(ask())

@@ -1,0 +1,74 @@
+"""Systems as values: a platform, the module under test and a configuration, evaluated and built by Nix.
+
+The module system is a stand-in, and also nixpkgs' where `TOMOYO_TEST_NIXPKGS_LIB` names a checkout of its lib. The platform is a
+stand-in that declares what the real one does, and also finix itself where `TOMOYO_TEST_FINIX` names a checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..nix.nixstore import NixFailureError, NixStore
+
+ROOT = Path(__file__).resolve().parents[2]
+STANDIN = Path(__file__).resolve().with_name("standin")
+#: A Python for builders, which see no more of this machine than its /usr.
+PYTHON = next((path for path in (os.path.realpath(sys.executable),) if path.startswith("/usr/")), "/usr/bin/python3")
+#: The top level of a system `s`.
+TOP_LEVEL = "(s.config.system.topLevel or s.config.system.build.toplevel)"
+
+
+def checkout(variable: str) -> Path | None:
+    """The folder that an environment variable names."""
+    value = os.environ.get(variable)
+    return Path(value).resolve() if value else None
+
+
+def nixpkgs_lib() -> Path | None:
+    """The folder of nixpkgs' lib; the variable may name that, or a folder that has it as `lib`."""
+    folder = checkout("TOMOYO_TEST_NIXPKGS_LIB")
+    if folder is not None and (folder / "lib" / "default.nix").exists():
+        return folder / "lib"
+    return folder
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Nix with one module system.
+
+    store: where derivations go.
+    library: the folder or file of the module system.
+    """
+
+    store: NixStore
+    library: Path
+
+    def system(self, platform: str, configuration: str) -> str:
+        """The Nix expression of a system."""
+        return (
+            f'import {STANDIN}/system.nix {{ platform = "{platform}"; lib = {self.library}; python = "{PYTHON}"; '
+            f"configuration = {{ lib, pkgs, ... }}: {configuration}; }}"
+        )
+
+    def value(self, platform: str, configuration: str, expression: str) -> Any:
+        """What EXPRESSION is, of the system `s`."""
+        return self.store.evaluate(f"let s = {self.system(platform, configuration)}; in {expression}")
+
+    def error(self, platform: str, configuration: str, expression: str = "") -> str:
+        """What Nix says about a system that it refuses: its top level's path, or EXPRESSION."""
+        wanted = expression or f"{TOP_LEVEL}.drvPath"
+        try:
+            found = self.value(platform, configuration, wanted)
+        except NixFailureError as failure:
+            return str(failure)
+        raise AssertionError(f"accepted: {json.dumps(found)[:200]}")
+
+    def build(self, platform: str, configuration: str, expression: str) -> Path:
+        """The store path that EXPRESSION, of the system `s`, builds: where it lies outside."""
+        source = f"let s = {self.system(platform, configuration)}; in {expression}"
+        return self.store.inside(self.store.run("nix-build", "--no-out-link", "-E", source).split()[-1])

@@ -1,0 +1,74 @@
+# The few functions of nixpkgs' package set that the modules and the stand-in platforms call, as derivations that Nix can
+# build without nixpkgs: with the machine's own shell and programs.
+#
+# `python` is a program's path; `source` the Python package's folder.
+{ lib, python, source }:
+let
+  run = name: attributes: text: derivation ({
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-euc" "PATH=/usr/bin:/bin; ${text}" ];
+  } // attributes);
+
+  # An argument list where Nix passes the text in the environment, which builders read with $name.
+  package = name: files: run name { } (''
+    mkdir -p $out/bin
+  '' + lib.concatStrings (lib.mapAttrsToList (path: text: ''
+    mkdir -p "$out/$(dirname ${path})"
+    cat ${builtins.toFile "text" text} > $out/${path}
+    case ${path} in bin/* | lib/systemd/*) chmod +x $out/${path} ;; esac
+  '') files));
+in
+rec {
+  inherit package;
+  runtimeShell = "/bin/sh";
+  writeText = name: text: run name { inherit text; passAsFile = [ "text" ]; } ''cat "$textPath" > $out'';
+  writeScript = name: text: run name { inherit text; passAsFile = [ "text" ]; } ''cat "$textPath" > $out; chmod +x $out'';
+  runCommand = name: attributes: text:
+    run name (removeAttrs attributes [ "preferLocalBuild" "allowSubstitutes" ]) text;
+
+  # As nixpkgs': what the builder reads from its environment can be changed afterwards, null is nothing.
+  mkDerivation = attributes:
+    run attributes.name (lib.filterAttrs (name: value: value != null && name != "buildCommand") attributes) attributes.buildCommand
+    // { overrideAttrs = change: mkDerivation (attributes // change attributes); };
+
+  # nixpkgs' has jq make this of the same data.
+  closureInfo = { rootPaths }: derivation {
+    name = "closure-info";
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    __structuredAttrs = true;
+    exportReferencesGraph.closure = rootPaths;
+    args = [ "-euc" ''
+      PATH=/usr/bin:/bin
+      . ./.attrs.sh
+      out="''${outputs[out]:-$out}"
+      mkdir -p $out
+      ${python} - $out <<'END'
+      import json, sys
+      paths = json.load(open(".attrs.json"))["closure"]
+      with open(sys.argv[1] + "/store-paths", "w") as file:
+          file.writelines(path["path"] + "\n" for path in paths)
+      with open(sys.argv[1] + "/registration", "w") as file:
+          for path in paths:
+              lines = [path["path"], path["narHash"], path["narSize"], "", len(path["references"]), *path["references"]]
+              file.writelines(f"{line}\n" for line in lines)
+      END
+    '' ];
+  };
+
+  # The package under test, run by a Python that is not in the store.
+  tomoyo = run "tomoyo-0.1" { } ''
+    mkdir -p $out/bin $out/lib
+    cp -r ${source} $out/lib/tomoyo
+    printf '#!%s -I\nimport sys\nsys.path.insert(0, "%s")\nsys.dont_write_bytecode = True\nfrom tomoyo.cli import main\nsys.exit(main())\n' \
+      ${python} $out/lib > $out/bin/tomoyo
+    chmod +x $out/bin/tomoyo
+  '';
+
+  coreutils = package "coreutils-9.5" { "bin/true" = "#!/bin/sh\n"; "bin/cat" = "#!/bin/sh\n"; };
+  hello = package "hello-2.12" { "bin/hello" = "#!/bin/sh\n"; "share/greeting" = "hello\n"; };
+  systemd = package "systemd-257.6" { "lib/systemd/systemd" = "#!/bin/sh\n"; };
+  finit = package "finit-4.16" { "bin/finit" = "#!/bin/sh\n"; "bin/initctl" = "#!/bin/sh\n"; };
+}

@@ -1,0 +1,89 @@
+# The derivations of a policy: its source, and the set that `tomoyo compile` makes of it.
+#
+# Of `pkgs` these need runCommand and writeText alone, and of the builder's shell cp, mkdir and sed.
+{ lib, pkgs }:
+let
+  inherit (lib) concatMapStrings concatStringsSep escapeShellArg mapAttrsToList optionalString;
+  render = import ./render.nix { inherit lib; };
+  states = import ./states.nix;
+
+  # A text that a user gave in place of a file, as a file.
+  file = name: value: if isText value then pkgs.writeText name (render.ended value) else value;
+  isText = value: lib.isString value && !(lib.hasPrefix "/" value);
+
+  # Nothing here takes long enough for another machine to be worth asking.
+  locally = { preferLocalBuild = true; allowSubstitutes = false; };
+in
+{
+  # The kernel's mode in each state.
+  modes = { disable = "disabled"; learn = "learning"; permissive = "permissive"; enforce = "enforcing"; };
+
+  # Folders of policy: `system` has what concerns all, `policies/NAME` one policy each.
+  #
+  # The state replaces the profiles that a policy sets.  Its lines keep their numbers, so that what `compile` says about them
+  # holds for the file that was given; the profiles stand in a file of their own.
+  source = { policies, modules, exceptionPolicy, profiles, managers, quotas }:
+    pkgs.runCommand "tomoyo-policy-source" locally (''
+      mkdir -p $out/system/domains $out/system/exceptions $out/system/modules $out/policies
+      put() {
+        cp -- "$1" "$out/$2"
+      }
+      state() {
+        mkdir -p "$out/policies/$1/domains"
+        for file in "$out/policies/$1"/domains/*.conf; do
+          test -e "$file" || continue
+          sed -n -e "s/^[[:space:]]*\(<.*\)$/\1\nuse_profile $2\n/p" "$file" > "''${file%.conf}.state.conf"
+          sed -e 's/^[[:space:]]*use_profile[[:space:]].*$//' "$file" > "$file.new"
+          mv -f "$file.new" "$file"
+        done
+      }
+      put ${pkgs.writeText "profile.conf" profiles} system/profile.conf
+      put ${pkgs.writeText "manager.conf" managers} system/manager.conf
+      put ${pkgs.writeText "tomoyo.conf" ''
+        <kernel> nix:/tomoyo/bin/tomoyo
+        use_profile 0
+      ''} system/domains/tomoyo.conf
+      put ${pkgs.writeText "tomoyo.conf" ''
+        initialize_domain nix:/tomoyo/bin/tomoyo from any
+      ''} system/exceptions/tomoyo.conf
+    ''
+    + optionalString (quotas != "") "put ${pkgs.writeText "stat.conf" quotas} system/stat.conf\n"
+    + optionalString (exceptionPolicy != "")
+      "put ${pkgs.writeText "exception-policy.conf" (render.ended exceptionPolicy)} system/exceptions/system.conf\n"
+    + lib.concatStrings (mapAttrsToList
+      (name: value: "put ${file "${name}.conf" value} ${escapeShellArg "system/modules/${name}.conf"}\n")
+      modules)
+    + lib.concatStrings (mapAttrsToList
+      (name: policy:
+        let
+          given = file "${name}.conf" (if policy.text != null then policy.text else policy.path);
+          folder = escapeShellArg "policies/${name}";
+        in
+        ''
+          if test -d ${given}; then
+            cp -rL -- ${given} $out/${folder}
+            chmod -R u+w $out/${folder}
+          else
+            mkdir -p $out/${folder}/domains
+            put ${given} ${folder}/domains/${escapeShellArg "${name}.conf"}
+          fi
+        ''
+        + optionalString (policy.exceptions != "") ''
+          mkdir -p $out/${folder}/exceptions
+          put ${pkgs.writeText "${name}-exceptions.conf" (render.ended policy.exceptions)} ${folder}/exceptions/${escapeShellArg "${name}.extra.conf"}
+        ''
+        + "state ${escapeShellArg name} ${toString states.${policy.state}}\n")
+      policies));
+
+  # The compiled set.  Any error fails the build, and with it that of the system.
+  policy = { package, source, closure, packages, policyNames, options }:
+    pkgs.runCommand "tomoyo-policy" (locally // { inherit source closure; }) ''
+      ${package}/bin/tomoyo compile ${concatStringsSep " " (
+        [ "--closure-file" "$closure/registration" ]
+        ++ mapAttrsToList (name: path: "--package ${escapeShellArg "${name}=${path}"}") packages
+        ++ map escapeShellArg options
+        ++ [ "-o" "$out" "$source/system" ]
+        ++ map (name: "$source/policies/${name}") policyNames
+      )}
+    '';
+}

@@ -1,0 +1,125 @@
+# What the options become, still without a platform: a policy source, the derivation that compiles it for the system's
+# closure, and the commands that services run.  The adapters read `security.tomoyo.build` and set `build.closureRoots`.
+{ config, lib, pkgs, ... }:
+let
+  inherit (lib) mapAttrs' mapAttrsToList mkDefault mkIf mkOption nameValuePair types;
+  cfg = config.security.tomoyo;
+  render = import ./render.nix { inherit lib; };
+  compilation = import ./compilation.nix { inherit lib pkgs; };
+  states = import ./states.nix;
+
+  named = option: first: set:
+    mapAttrsToList
+      (key: _: {
+        assertion = lib.match "[${first}][A-Za-z0-9_+.-]{0,63}" key != null;
+        message = "security.tomoyo.${option}: '${key}' is no name: at most 64 letters, digits and -_+. that begin with one of ${first}.";
+      })
+      set;
+
+  tool = "${cfg.package}/bin/tomoyo";
+
+  internal = description: attributes: mkOption ({ internal = true; inherit description; } // attributes);
+in
+{
+  imports = [ ./options.nix ];
+
+  options.security.tomoyo.build = {
+    closureRoots = internal "What the platform counts as the system, without the policy itself." {
+      type = types.listOf (types.either types.path types.package);
+    };
+    source = internal "The policy source: the folder that is compiled." { type = types.package; readOnly = true; };
+    closure = internal "The closure that names are looked up in, as closureInfo gives it." { type = types.package; readOnly = true; };
+    policy = internal "The compiled set." { type = types.package; };
+    commands = internal "Commands of the services, as lists of words." { type = types.attrsOf (types.listOf types.str); readOnly = true; };
+    kernelPatch = internal "The entry of boot.kernelPatches." { type = types.attrs; readOnly = true; };
+    lsm = internal "The kernel parameter that names all security modules." { type = types.str; readOnly = true; };
+  };
+
+  config = mkIf cfg.enable {
+    assertions = mapAttrsToList
+      (key: policy: {
+        assertion = (policy.text == null) != (policy.path == null);
+        message = "security.tomoyo.policies.${key}: set exactly one of 'text' and 'path'.";
+      })
+      cfg.policies
+    ++ named "policies" "A-Za-z0-9" cfg.policies
+    # A number would be the kernel's own acl_group.
+    ++ named "modules" "A-Za-z" cfg.modules
+    ++ mapAttrsToList
+      (key: _: {
+        assertion = lib.match "[A-Za-z0-9+._?=-]+(\\^[A-Za-z0-9+._?=-]+)?" key != null;
+        message = "security.tomoyo.packages: '${key}' is no package's name, nor one with its output as in 'openssl^dev'.";
+      })
+      cfg.packages
+    ++ lib.concatLists (mapAttrsToList
+      (number: profile: [
+        {
+          assertion = render.isProfileNumber number;
+          message = "security.tomoyo.profiles: '${number}' is no profile number; they go from 0 to 255.";
+        }
+      ] ++ mapAttrsToList
+        (key: _: {
+          assertion = lib.elem key render.functionalities;
+          message = "security.tomoyo.profiles.\"${number}\".config: the kernel knows no '${key}'; it knows ${lib.concatStringsSep ", " render.functionalities}.";
+        })
+        profile.config)
+      cfg.profiles)
+    ++ mapAttrsToList
+      (state: number: {
+        assertion = cfg.profiles.${toString number}.default.mode == compilation.modes.${state};
+        message = "security.tomoyo.profiles.\"${toString number}\".default.mode must stay '${compilation.modes.${state}}': the state '${state}' of policies uses that profile.";
+      })
+      states;
+
+    security.tomoyo = {
+      # A name of ours, whatever the package is called: `python3.13-tomoyo` becomes `tomoyo`.
+      packages.tomoyo = mkDefault cfg.package;
+
+      profiles = mapAttrs'
+        (state: number: nameValuePair (toString number) {
+          comment = mkDefault state;
+          default.mode = mkDefault compilation.modes.${state};
+        })
+        states;
+
+      build = {
+        source = compilation.source {
+          inherit (cfg) policies modules exceptionPolicy;
+          profiles = render.profiles { inherit (cfg.audit) maxRecords; inherit (cfg.learning) maxEntries; } cfg.profiles;
+          managers = render.managers cfg.managers;
+          quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
+        };
+        closure = pkgs.closureInfo {
+          rootPaths = cfg.build.closureRoots ++ cfg.extraClosureRoots ++ lib.attrValues cfg.packages;
+        };
+        policy = mkDefault (compilation.policy {
+          inherit (cfg) package packages;
+          inherit (cfg.build) source closure;
+          policyNames = lib.attrNames cfg.policies;
+          options = [ ];
+        });
+
+        commands = {
+          activate = [ tool "activate" ] ++ lib.optional cfg.learning.keep "--keep-learned";
+          gc = [ tool "gc" ];
+          audit = [ tool "audit" "--directory" (toString cfg.audit.directory) ] ++ cfg.audit.extraOptions;
+          query = [ tool "query" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
+            then pkgs.writeText "tomoyo-query-rules" (render.ended cfg.query.rules) else cfg.query.rules)) ];
+          save = [ tool "save" (toString cfg.learning.save.directory) ];
+        };
+
+        # The kernel's configuration, under the name that the release reads: the other one is an error or ignored.
+        kernelPatch = {
+          name = "tomoyo";
+          patch = null;
+          ${if lib.versionAtLeast lib.trivial.release "25.11" then "structuredExtraConfig" else "extraStructuredConfig"} = {
+            SECURITY_TOMOYO = lib.kernel.yes;
+            # With it the kernel would start with an empty policy and run no loader.
+            SECURITY_TOMOYO_OMIT_USERSPACE_LOADER = lib.kernel.no;
+          };
+        };
+        lsm = "lsm=${lib.concatStringsSep "," (lib.filter (module: module != "tomoyo") cfg.kernel.lsm ++ [ "tomoyo" ])}";
+      };
+    };
+  };
+}

@@ -1,0 +1,213 @@
+# TOMOYO on NixOS.
+#
+# The policy is for the closure of the system that it is itself part of.  So nothing may refer to it but the top level, which is
+# left out of that closure: the top level has a link `tomoyo`, and all else goes through /run/current-system/tomoyo, the
+# kernel's loader included.  That also makes the kernel's parameters and the units the same in all generations.
+{ config, options, lib, pkgs, ... }:
+let
+  inherit (lib) mkIf mkMerge optional optionalAttrs;
+  cfg = config.security.tomoyo;
+  inherit (cfg.build) commands;
+
+  set = "/run/current-system/tomoyo";
+
+  # What stage 2 executes as PID 1, and what systemd of the initial ram disk has compiled in: the kernel compares the text.
+  systemd = "/run/current-system/systemd/lib/systemd/systemd";
+  trigger = config.boot.systemdExecutable or systemd;
+
+  hasLsmOption = options ? security && options.security ? lsm;
+
+  # One word of ExecStart.
+  word = text:
+    if lib.match "[A-Za-z0-9,._+:@/=-]+" text != null then text
+    else "\"${lib.replaceStrings [ "\\" "\"" "%" "$" ] [ "\\\\" "\\\"" "%%" "$$" ] text}\"";
+  line = lib.concatMapStringsSep " " word;
+
+  # Every service reads /proc and speaks to the kernel through /sys/kernel/security; nothing else of the system is theirs.
+  hardened = {
+    CapabilityBoundingSet = [ "CAP_SYS_PTRACE" "CAP_DAC_READ_SEARCH" ];
+    IPAddressDeny = "any";
+    KeyringMode = "private";
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateNetwork = true;
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = "read-only";
+    ProtectHostname = true;
+    ProtectKernelModules = true;
+    ProtectSystem = "strict";
+    RestrictAddressFamilies = [ "AF_UNIX" ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    RuntimeDirectory = "tomoyo";
+    RuntimeDirectoryPreserve = true;
+    StateDirectory = "tomoyo";
+    StateDirectoryMode = "0700";
+    SystemCallArchitectures = "native";
+    SystemCallFilter = [ "@system-service" ];
+    UMask = "0077";
+  };
+  unit = { ConditionSecurity = "tomoyo"; };
+  timer = interval: { wantedBy = [ "timers.target" ]; timerConfig = { OnCalendar = interval; Persistent = true; RandomizedDelaySec = 300; }; };
+in
+{
+  imports = [ ./core.nix ];
+
+  config = mkIf cfg.enable (mkMerge [ {
+    assertions = [
+      {
+        assertion = !(config.boot.isContainer or false);
+        message = "security.tomoyo.enable: a container has no kernel of its own (boot.isContainer). Enable TOMOYO on the host.";
+      }
+      {
+        assertion = !(lib.any (lib.hasPrefix "security=") config.boot.kernelParams);
+        message = "security.tomoyo.enable: boot.kernelParams has 'security=', which chooses one security module; name all of them in ${if hasLsmOption then "security.lsm" else "security.tomoyo.kernel.lsm"} instead.";
+      }
+      {
+        assertion = lib.length (lib.filter (lib.hasPrefix "TOMOYO_") config.boot.kernelParams) == 2;
+        message = "security.tomoyo.enable: boot.kernelParams sets TOMOYO_loader= or TOMOYO_trigger= a second time.";
+      }
+      {
+        assertion = (config.boot.initrd.systemd.enable or false) -> trigger == systemd;
+        message = "security.tomoyo.enable: with boot.initrd.systemd.enable PID 1 is ${systemd}, whatever boot.systemdExecutable says. Leave that at its default: TOMOYO becomes active when its program is executed.";
+      }
+      {
+        assertion = lib.hasPrefix "/" trigger;
+        message = "security.tomoyo.enable: boot.systemdExecutable must be an absolute path, since TOMOYO becomes active when just that text is executed.";
+      }
+      {
+        assertion = (config.system.replaceDependencies.replacements or [ ]) == [ ];
+        message = "security.tomoyo.enable: system.replaceDependencies.replacements rewrites store paths after the policy was compiled for them. Use an overlay.";
+      }
+    ];
+
+    security.tomoyo.build.closureRoots = [
+      # As nixpkgs does it for system.forbiddenDependenciesRegexes: attributes whose value the builder reads from its environment
+      # can be taken back.  The other two look at the top level themselves.
+      (config.system.build.toplevel.overrideAttrs (_: {
+        tomoyoPolicy = null;
+        closureInfo = null;
+        systemBuildClosure = null;
+      }))
+    ];
+
+    boot.kernelPatches = optional cfg.kernel.configure cfg.build.kernelPatch;
+    boot.kernelParams = [ "TOMOYO_loader=${set}/boot" "TOMOYO_trigger=${trigger}" ] ++ optional (!hasLsmOption) cfg.build.lsm;
+
+    environment.systemPackages = [ cfg.package ];
+
+    system = {
+      systemBuilderArgs.tomoyoPolicy = cfg.build.policy;
+      ${if options.system ? systemBuilderCommands then "systemBuilderCommands" else "extraSystemBuilderCmds"} = ''
+        test -z "''${tomoyoPolicy:-}" || ln -s "$tomoyoPolicy" $out/tomoyo
+      '';
+
+      # Between the services that are stopped and those that are started.  At boot the kernel's loader has its turn later.
+      activationScripts.tomoyo = {
+        deps = [ ];
+        supportsDryActivation = true;
+        text = ''
+          if [ -n "''${NIXOS_ACTION:-}" ] && [ -e /sys/kernel/security/tomoyo/version ]; then
+            # The command of the generation that is in force: the next one's is a stranger to the policy as yet.
+            tomoyo=/run/current-system/sw/bin/tomoyo
+            [ -x "$tomoyo" ] || tomoyo=${cfg.package}/bin/tomoyo
+            if [ "$NIXOS_ACTION" = dry-activate ]; then
+              "$tomoyo" ${lib.escapeShellArgs (lib.tail commands.activate)} --dry-run "$systemConfig/tomoyo"
+            else
+              "$tomoyo" ${lib.escapeShellArgs (lib.tail commands.activate)} "$systemConfig/tomoyo"
+              mkdir -p /run/nixos
+              echo tomoyo-gc.service >> /run/nixos/activation-restart-list
+            fi
+          fi
+        '';
+      };
+    };
+
+    systemd.services = {
+      # What the loader could not load at boot is loaded here or fails for all to see.
+      tomoyo = {
+        description = "TOMOYO policy";
+        documentation = [ "man:tomoyo(1)" ];
+        unitConfig = unit // { DefaultDependencies = false; };
+        after = [ "local-fs.target" "systemd-tmpfiles-setup.service" ];
+        before = [ "sysinit.target" "shutdown.target" ];
+        conflicts = [ "shutdown.target" ];
+        wantedBy = [ "sysinit.target" ];
+        # The activation script has done it already.
+        restartIfChanged = false;
+        serviceConfig = hardened // {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          ExecStart = line (commands.activate ++ [ set ]);
+          ExecReload = line (commands.activate ++ [ set ]);
+        };
+      };
+
+      tomoyo-gc = {
+        description = "Removal of TOMOYO bindings and domains out of use";
+        unitConfig = unit;
+        after = [ "tomoyo.service" ];
+        serviceConfig = hardened // { Type = "oneshot"; ExecStart = line commands.gc; };
+      };
+    }
+    // optionalAttrs cfg.audit.enable {
+      tomoyo-audit = {
+        description = "TOMOYO audit log";
+        unitConfig = unit;
+        after = [ "tomoyo.service" ];
+        wantedBy = [ "multi-user.target" ];
+        serviceConfig = hardened // {
+          ExecStart = line commands.audit;
+          Restart = "always";
+          ReadWritePaths = [ cfg.audit.directory ];
+        };
+      };
+    }
+    // optionalAttrs cfg.query.enable {
+      tomoyo-query = {
+        description = "Answers to what TOMOYO would deny";
+        unitConfig = unit;
+        after = [ "tomoyo.service" ];
+        wantedBy = [ "multi-user.target" ];
+        serviceConfig = hardened // { ExecStart = line commands.query; Restart = "always"; };
+      };
+    }
+    // optionalAttrs cfg.learning.save.enable {
+      tomoyo-save = {
+        description = "Saving of the TOMOYO policy, learned entries included";
+        unitConfig = unit;
+        after = [ "tomoyo.service" ];
+        serviceConfig = hardened // {
+          Type = "oneshot";
+          ExecStart = line commands.save;
+          ReadWritePaths = [ cfg.learning.save.directory ];
+        };
+      };
+      tomoyo-save-at-shutdown = {
+        description = "Saving of the TOMOYO policy at shutdown";
+        unitConfig = unit;
+        after = [ "tomoyo.service" ];
+        wantedBy = [ "multi-user.target" ];
+        restartIfChanged = false;
+        serviceConfig = hardened // {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          ExecStart = "${pkgs.coreutils}/bin/true";
+          ExecStop = line commands.save;
+          ReadWritePaths = [ cfg.learning.save.directory ];
+        };
+      };
+    };
+
+    systemd.timers = { tomoyo-gc = timer cfg.gc.interval; }
+      // optionalAttrs cfg.learning.save.enable { tomoyo-save = timer cfg.learning.save.interval; };
+
+    systemd.tmpfiles.rules =
+      optional cfg.audit.enable "d ${cfg.audit.directory} 0700 root root -"
+      ++ optional cfg.learning.save.enable "d ${cfg.learning.save.directory} 0700 root root -";
+  } (optionalAttrs hasLsmOption { security.lsm = [ "tomoyo" ]; }) ]);
+}

@@ -1,0 +1,323 @@
+# The options that NixOS and finix share.
+#
+# Nothing here looks at the platform; what the values become is in core.nix, and where that goes in nixos.nix and finix.nix.
+{ lib, pkgs, ... }:
+let
+  inherit (lib) literalExpression mkEnableOption mkOption types;
+  states = import ./states.nix;
+
+  policy = {
+    options = {
+      text = mkOption {
+        type = types.nullOr types.lines;
+        default = null;
+        example = ''
+          <kernel> nix:/hello/bin/hello
+          use_group base
+          file read @nix:/hello/share/\{\*\}/\*
+        '';
+        description = ''
+          The named domain policy: TOMOYO's own syntax, with names such as `nix:/nginx/bin/nginx` in place of store paths.
+          Exactly one of `text` and `path` must be set.
+        '';
+      };
+      path = mkOption {
+        type = types.nullOr types.path;
+        default = null;
+        example = literalExpression "./policies/hello.domain";
+        description = ''
+          A file with the named domain policy, or a folder that is a policy source of its own: domains, modules and exception
+          policy together, as the policy library has them.
+        '';
+      };
+      exceptions = mkOption {
+        type = types.lines;
+        default = "";
+        example = "initialize_domain nix:/hello/bin/hello from any";
+        description = "Named exception policy that belongs to this policy, such as how its domains are entered.";
+      };
+      state = mkOption {
+        type = types.enum (lib.attrNames states);
+        default = "enforce";
+        example = "permissive";
+        description = ''
+          What the kernel does with a request that the policy does not allow: `enforce` denies it, `permissive` logs it,
+          `learn` adds it to the policy in memory, and `disable` leaves the domains alone. All domains of the policy are put
+          into the profile of that state, whatever the policy says itself.
+        '';
+      };
+    };
+  };
+
+  # What the kernel writes as CONFIG={ mode=... }; the names are the kernel's.
+  configuration = {
+    options = {
+      mode = mkOption {
+        type = types.enum [ "disabled" "learning" "permissive" "enforcing" ];
+        default = "disabled";
+        example = "enforcing";
+        description = "What happens to requests that no entry of the domain grants.";
+      };
+      grant_log = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether requests that were granted are logged.";
+      };
+      reject_log = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether requests that no entry granted are logged.";
+      };
+    };
+  };
+
+  profile = {
+    options = {
+      comment = mkOption {
+        type = types.strMatching "[!-~]*( [!-~]+)*";
+        default = "";
+        example = "enforcing, all logged";
+        description = "What the profile is for, in printable ASCII.";
+      };
+      config = mkOption {
+        type = types.attrsOf (types.submodule configuration);
+        default = { };
+        example = literalExpression ''{ "file::read".mode = "permissive"; network.mode = "disabled"; }'';
+        description = ''
+          Exceptions from `default`, by category (`file`, `network`, `misc`) or operation (`file::read`,
+          `network::inet_stream_connect`, `misc::env`). Opening for reading, for writing and for appending all stand under
+          `file::open`.
+        '';
+      };
+      default = mkOption {
+        type = types.submodule configuration;
+        default = { };
+        example = { mode = "enforcing"; };
+        description = "What holds for operations that `config` does not name: the kernel's `CONFIG` line.";
+      };
+      max_audit_log = mkOption {
+        type = types.nullOr types.ints.unsigned;
+        default = null;
+        example = 4096;
+        description = "Records that wait for a reader at most; `null` takes `security.tomoyo.audit.maxRecords`.";
+      };
+      max_learning_entry = mkOption {
+        type = types.nullOr types.ints.unsigned;
+        default = null;
+        example = 10000;
+        description = "Entries that a domain learns at most; `null` takes `security.tomoyo.learning.maxEntries`.";
+      };
+    };
+  };
+
+  quota = what: mkOption {
+    type = types.nullOr types.ints.unsigned;
+    default = null;
+    example = 16777216;
+    description = ''
+      Memory for ${what}, in bytes; 0 and `null` set no limit. The kernel drops what does not fit without a word; activation
+      notices.
+    '';
+  };
+
+  interval = what: mkOption {
+    type = types.enum [ "hourly" "daily" "weekly" ];
+    default = "hourly";
+    example = "daily";
+    description = "How much time lies between ${what}.";
+  };
+in
+{
+  options.security.tomoyo = {
+    enable = mkEnableOption "TOMOYO Linux, mandatory access control by path names. The kernel is rebuilt where it lacks TOMOYO, and a reboot is needed before it confines anything";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.tomoyo or (pkgs.python3Packages.callPackage ./package.nix { });
+      defaultText = literalExpression "pkgs.tomoyo";
+      example = literalExpression "pkgs.python3Packages.callPackage ./vendor/tomoyo/nixos/package.nix { }";
+      description = "The package with the `tomoyo` command, which compiles the policy and brings the kernel to it.";
+    };
+
+    policies = mkOption {
+      type = types.attrsOf (types.submodule policy);
+      default = { };
+      example = literalExpression ''
+        {
+          hello = {
+            state = "permissive";
+            text = '''
+              <kernel> nix:/hello/bin/hello
+              use_group base
+            ''';
+          };
+        }
+      '';
+      description = "Named domain policies. A name consists of letters, digits and `-_+.`, and begins with a letter or digit.";
+    };
+
+    modules = mkOption {
+      type = types.attrsOf (types.either types.path types.lines);
+      default = { };
+      example = literalExpression ''
+        {
+          my-logs = '''
+            file append /var/log/my/\*.log
+          ''';
+        }
+      '';
+      description = ''
+        Modules: entries under a name, as text or as a file, which domains take with `use_group NAME`. Each becomes an
+        `acl_group` of the kernel. A module of the policy library with the same name is replaced.
+      '';
+    };
+
+    exceptionPolicy = mkOption {
+      type = types.lines;
+      default = "";
+      example = ''
+        initialize_domain nix:/hello/bin/hello from any
+        path_group web-root /srv/www/\*.html
+      '';
+      description = "Named exception policy: transition control, groups and aggregators, besides what names and bindings need.";
+    };
+
+    profiles = mkOption {
+      type = types.attrsOf (types.submodule profile);
+      default = { };
+      example = literalExpression ''{ "4" = { default.mode = "enforcing"; config.network.mode = "permissive"; }; }'';
+      description = ''
+        Profiles by number, 0 to 255. Profiles 0 (disabled), 1 (learning), 2 (permissive) and 3 (enforcing) are always there,
+        and what is set here for them replaces their defaults one by one.
+      '';
+    };
+
+    managers = mkOption {
+      type = types.listOf (types.strMatching "(/|<)[!-~]*( [!-~]+)*");
+      default = [ "<kernel> nix:/tomoyo/bin/tomoyo" ];
+      example = [ "<kernel> nix:/tomoyo/bin/tomoyo" "/usr/sbin/tomoyo-editpolicy" ];
+      description = ''
+        Who may change the policy while it is active: domains, or programs by path, run by root. The default is the domain of
+        the `tomoyo` command, which is entered wherever it is called from. Without it no later generation could be activated.
+      '';
+    };
+
+    packages = mkOption {
+      type = types.attrsOf types.package;
+      default = { };
+      example = literalExpression "{ nginx = pkgs.nginxMainline; }";
+      description = ''
+        Which package a name means, where it is not the package of that name in the system's closure, or where there are
+        several. These packages become part of the closure.
+      '';
+    };
+
+    extraClosureRoots = mkOption {
+      type = types.listOf (types.either types.path types.package);
+      default = [ ];
+      example = literalExpression "[ pkgs.texliveFull ]";
+      description = ''
+        Store paths whose closures are trusted as the system's own is: their programs and files may be named by the policy,
+        such as profiles that are installed apart from the system.
+      '';
+    };
+
+    quotas = {
+      policy = quota "the policy";
+      audit = quota "audit records that wait for a reader";
+      query = quota "requests that wait for an answer";
+    };
+
+    learning = {
+      maxEntries = mkOption {
+        type = types.ints.unsigned;
+        default = 2048;
+        example = 10000;
+        description = "Entries that a domain in learning mode takes at most. Reaching it stops learning for that domain, with the flag `quota_exceeded`.";
+      };
+      keep = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether entries that the kernel learned stay when a generation is activated. They are gone after a reboot in any case.";
+      };
+      save = {
+        enable = mkEnableOption "saving what the kernel holds, learned entries included, at intervals and at shutdown";
+        directory = mkOption {
+          type = types.path;
+          default = "/var/lib/tomoyo";
+          example = "/var/lib/tomoyo-learned";
+          description = "Where saved policies go, one folder for each time.";
+        };
+        interval = interval "two savings";
+      };
+    };
+
+    audit = {
+      enable = mkEnableOption "the audit daemon, which writes the kernel's audit records to files";
+      maxRecords = mkOption {
+        type = types.ints.unsigned;
+        default = 4096;
+        example = 65536;
+        description = "Records of one profile that wait in the kernel at most; what comes then is lost. 0 keeps none.";
+      };
+      directory = mkOption {
+        type = types.path;
+        default = "/var/log/tomoyo";
+        example = "/var/log/access";
+        description = "Where the log goes.";
+      };
+      extraOptions = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "--json" ];
+        description = "More options of `tomoyo audit`, such as filters.";
+      };
+    };
+
+    query = {
+      enable = mkEnableOption "the query daemon, which answers by rules what an enforcing domain is not allowed to do, before it is denied";
+      rules = mkOption {
+        type = types.either types.path types.lines;
+        default = "";
+        example = literalExpression "./query.rules";
+        description = "Rules of `tomoyo query --rules`, as text or as a file. What no rule answers is denied.";
+      };
+    };
+
+    gc.interval = interval "two looks for bindings and domains that no process uses any more; one such look follows each switch";
+
+    kernel = {
+      configure = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether the kernel is built with TOMOYO. Kernels of nixpkgs are not, so that this means building one. Turn it off
+          where `boot.kernelPackages` has it already.
+        '';
+      };
+      lsm = mkOption {
+        type = types.listOf (types.strMatching "[a-z0-9_]+");
+        default = [ "landlock" "yama" "bpf" ];
+        example = [ "lockdown" "landlock" "yama" "apparmor" "bpf" ];
+        description = ''
+          Other security modules that the kernel starts, where there is no option `security.lsm`: on finix and older releases
+          of NixOS. TOMOYO comes last.
+        '';
+      };
+    };
+
+    boot.onFailure = mkOption {
+      type = types.enum [ "unconfined" "stop" ];
+      default = "unconfined";
+      example = "stop";
+      description = ''
+        What happens at boot if neither this policy nor the one before can be loaded: `unconfined` comes up with every domain
+        in profile 0, and says so in the kernel log; `stop` lets the kernel panic.
+      '';
+    };
+  };
+}

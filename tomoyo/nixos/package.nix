@@ -1,0 +1,48 @@
+# The Python package, from the folder that this file lies in: for nixpkgs' Python sets and for `pkgs.python3Packages.callPackage`.
+{ lib, buildPythonPackage, python }:
+let
+  version = lib.head (builtins.match ".*\n__version__ = \"([^\"]+)\"\n.*" (builtins.readFile ../__init__.py));
+in
+buildPythonPackage {
+  pname = "tomoyo";
+  inherit version;
+  format = "other";
+
+  src = builtins.path {
+    name = "tomoyo-${version}";
+    path = ../.;
+    filter = path: _: baseNameOf path != "__pycache__";
+  };
+  dontUnpack = true;
+  dontConfigure = true;
+  dontBuild = true;
+  # The command is one program with one name, not a wrapper around a hidden one.
+  dontWrapPythonPrograms = true;
+
+  installPhase = ''
+    runHook preInstall
+    packages=$out/${python.sitePackages}
+    mkdir -p $packages $out/bin
+    cp -r --no-preserve=mode $src $packages/tomoyo
+    ${python.pythonOnBuildForHost.interpreter or python.interpreter} -m compileall -q --invalidation-mode unchecked-hash $packages
+    # Isolated: neither the environment nor the current folder may bring in code, since this program may change the policy.
+    cat > $out/bin/tomoyo <<EOF
+    #!${python.interpreter} -I
+    import sys
+    sys.path.insert(0, "$packages")
+    from tomoyo.cli import main
+    sys.exit(main())
+    EOF
+    chmod +x $out/bin/tomoyo
+    runHook postInstall
+  '';
+
+  pythonImportsCheck = [ "tomoyo" ];
+
+  meta = {
+    description = "TOMOYO Linux policy: names instead of store hashes, checked, compiled and activated";
+    license = lib.licenses.mit;
+    platforms = lib.platforms.linux;
+    mainProgram = "tomoyo";
+  };
+}

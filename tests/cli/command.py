@@ -1,0 +1,33 @@
+"""Running the command in this process: what it prints, what it says, and its exit code."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from tomoyo.cli import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run left."""
+
+    status: int
+    output: str
+    messages: str
+
+
+def tomoyo(*arguments: str | Path, stdin: bytes = b"") -> Done:
+    """Run ``tomoyo ARGUMENT...`` with STDIN."""
+    output, messages = io.StringIO(), io.StringIO()
+    before = sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
+    try:
+        with redirect_stdout(output), redirect_stderr(messages):
+            status = main([str(argument) for argument in arguments])
+    finally:
+        sys.stdin = before
+    return Done(status, output.getvalue(), messages.getvalue())

@@ -1,0 +1,299 @@
+"""The commands that work on policy files: check, fmt, select and stat."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tomoyo.cli import COMMANDS
+
+from .command import tomoyo
+
+POLICY = """\
+<kernel> /usr/sbin/sshd
+use_profile 3
+use_group 1
+
+file write/read /etc/shadow
+file read /etc/hosts
+
+<kernel> /usr/sbin/sshd /bin/bash
+use_profile 1
+
+misc env PATH
+
+<kernel> /sbin/init
+use_profile 0
+
+"""
+CANONICAL = POLICY.replace("write/read", "read/write").replace("use_profile 0\n\n", "use_profile 0\n\n\n")
+BROKEN = "<kernel> /a\nfile readx /b\nfile read /c\nnonsense\n"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "domain_policy.conf"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "domain_policy.broken"
+    path.write_text(BROKEN)
+    return path
+
+
+def test_check_counts_what_is_fine(policy: Path) -> None:
+    done = tomoyo("check", policy)
+    assert (done.status, done.messages) == (0, "")
+    assert done.output == f"{policy}: ok, 3 domains, 3 entries\n"
+    assert tomoyo("check", "-q", policy).output == ""
+
+
+def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> None:
+    done = tomoyo("check", policy, broken)
+    assert done.status == 1
+    assert done.output.endswith(f"{broken}: 2 errors, 1 domains, 1 entries\n")
+    assert done.messages.split("\n") == [
+        f"{broken}:2:6: error: the kernel reads only read: 'readx' (expected operations of one kind, joined with '/')",
+        f"{broken}:4:1: error: not an entry: 'nonsense' (expected file, network inet, network unix, misc env or"
+        " task manual_domain_transition)",
+        "",
+    ]
+
+
+def test_check_as_json(broken: Path) -> None:
+    done = tomoyo("check", "--json", broken)
+    assert done.status == 1
+    first, second = json.loads(done.output)
+    assert first == {
+        "file": str(broken),
+        "line": 2,
+        "column": 6,
+        "text": "readx",
+        "message": "the kernel reads only read",
+        "expected": "operations of one kind, joined with '/'",
+        "effect": "altered",
+    }
+    assert (second["line"], second["effect"]) == (4, "dropped")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("exception_policy.conf", "aggregator /a /b\n"),
+        ("profile.conf", "PROFILE_VERSION=20150505\n"),
+        ("manager.conf", "/usr/sbin/tomoyo-editpolicy\n"),
+        ("stat.conf", "Memory used by policy: 1000\n"),
+        ("domain_policy", "<kernel>\n"),
+        ("my.exception_policy.old", "path_group a /b\n"),
+    ],
+)
+def test_the_kind_is_guessed_from_the_name(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    for command in ("check", "stat", "fmt"):
+        assert tomoyo(command, tmp_path / name).status == 0
+
+
+@pytest.mark.parametrize("arguments", [["policy.txt"], ["-"], [], ["domain_policy.profile"]])
+def test_a_kind_that_cannot_be_guessed_must_be_given(arguments: list[str]) -> None:
+    done = tomoyo("check", *arguments)
+    assert done.status == 2
+    assert "say so with --kind domain|exception|profile|manager|stat" in done.messages
+
+
+def test_standard_input(policy: Path) -> None:
+    done = tomoyo("fmt", "--kind", "domain", stdin=POLICY.encode())
+    assert (done.status, done.output) == (0, CANONICAL)
+    done = tomoyo("check", "--kind", "domain", "-", stdin=BROKEN.encode())
+    assert done.messages.startswith("<stdin>:2:6: error: ")
+
+
+def test_fmt_prints_canonical_text(policy: Path) -> None:
+    done = tomoyo("fmt", policy)
+    assert (done.status, done.output, done.messages) == (0, CANONICAL, "")
+
+
+def test_fmt_prints_nothing_where_anything_is_wrong(policy: Path, broken: Path) -> None:
+    done = tomoyo("fmt", policy, broken)
+    assert (done.status, done.output) == (2, "")
+    assert done.messages.count(": error: ") == 2
+
+
+def test_fmt_notes_comments_that_get_lost() -> None:
+    done = tomoyo("fmt", "--kind", "domain", stdin=b"# mine\n<kernel>\n")
+    assert done.status == 0
+    assert done.messages == "tomoyo: note: <stdin>: 1 comment line(s) left out: a kernel holds none\n"
+
+
+def test_fmt_as_kernel_warns_of_what_is_dropped_or_altered(broken: Path) -> None:
+    done = tomoyo("fmt", "--as-kernel", broken)
+    assert done.status == 0
+    assert done.output == "<kernel>\nuse_profile 0\n\n\n<kernel> /a\nuse_profile 0\n\nfile read /b\nfile read /c\n\n"
+    assert done.messages.count(": warning: ") == 2
+    assert done.messages.startswith(f"{broken}:2:6: warning: the kernel reads only read: 'readx'")
+
+
+def test_fmt_check_tells_whether_text_is_canonical(policy: Path) -> None:
+    done = tomoyo("fmt", "--check", policy)
+    assert (done.status, done.output) == (1, "")
+    assert f"tomoyo fmt -i {policy}" in done.messages
+    policy.write_text(CANONICAL)
+    done = tomoyo("fmt", "--check", policy)
+    assert (done.status, done.output, done.messages) == (0, "", "")
+
+
+def test_fmt_in_place_replaces_the_file_and_keeps_its_mode(policy: Path) -> None:
+    policy.chmod(0o640)
+    before = policy.stat().st_ino
+    assert tomoyo("fmt", "-i", policy).status == 0
+    assert policy.read_text() == CANONICAL
+    assert stat.S_IMODE(policy.stat().st_mode) == 0o640
+    assert policy.stat().st_ino != before
+    assert os.listdir(policy.parent) == [policy.name]
+    before = policy.stat().st_ino
+    assert tomoyo("fmt", "-i", policy).status == 0
+    assert policy.stat().st_ino == before
+
+
+def test_fmt_in_place_replaces_nothing_where_it_would_lose_something(policy: Path, broken: Path, tmp_path: Path) -> None:
+    assert tomoyo("fmt", "-i", policy, broken).status == 2
+    assert policy.read_text() == POLICY
+    assert broken.read_text() == BROKEN
+    policy.write_text(f"# mine\n{POLICY}")
+    done = tomoyo("fmt", "-i", policy)
+    assert done.status == 2
+    assert "comments" in done.messages
+    assert policy.read_text() == f"# mine\n{POLICY}"
+    assert tomoyo("fmt", "-i", "--kind", "domain", stdin=POLICY.encode()).status == 2
+
+
+def test_fmt_in_place_follows_no_link(policy: Path, tmp_path: Path) -> None:
+    link = tmp_path / "domain_policy.link"
+    link.symlink_to(policy)
+    done = tomoyo("fmt", "-i", link)
+    assert done.status == 2
+    assert "no regular file" in done.messages
+    assert policy.read_text() == POLICY
+
+
+def test_fmt_sort(policy: Path) -> None:
+    done = tomoyo("fmt", "--sort", policy)
+    names = [line for line in done.output.split("\n") if line.startswith("<")]
+    assert names == ["<kernel> /sbin/init", "<kernel> /usr/sbin/sshd", "<kernel> /usr/sbin/sshd /bin/bash"]
+    assert done.output.index("file read /etc/hosts") < done.output.index("file read/write /etc/shadow")
+
+
+def test_fmt_as_json(policy: Path) -> None:
+    domains = json.loads(tomoyo("fmt", "--json", policy).output)["domains"]
+    assert [domain["name"] for domain in domains][1] == "<kernel> /usr/sbin/sshd /bin/bash"
+    assert domains[0]["groups"] == [1]
+    assert domains[0]["entries"][0] == {
+        "text": "file read/write /etc/shadow",
+        "kind": "path",
+        "operations": ["read", "write"],
+        "arguments": {"path": "/etc/shadow"},
+        "condition": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--name", "<kernel> /usr/sbin/sshd"], ["<kernel> /usr/sbin/sshd"]),
+        (["--name", "/bin/bash"], ["<kernel> /usr/sbin/sshd /bin/bash"]),
+        (["--name", "<kernel> /usr/sbin/sshd", "-r"], ["<kernel> /usr/sbin/sshd", "<kernel> /usr/sbin/sshd /bin/bash"]),
+        (["--name", "/usr/sbin/sshd", "--name", "/sbin/init"], ["<kernel> /usr/sbin/sshd", "<kernel> /sbin/init"]),
+        (["--prefix", "<kernel> /s"], ["<kernel> /sbin/init"]),
+        (["--glob", "*/s*"], ["<kernel> /usr/sbin/sshd", "<kernel> /usr/sbin/sshd /bin/bash", "<kernel> /sbin/init"]),
+        (["--glob", "* /sbin/*"], ["<kernel> /sbin/init"]),
+        (["--name", "<kernel>", "--recursive"], []),
+        (["--name", "bash"], []),
+    ],
+)
+def test_select(policy: Path, options: list[str], names: list[str]) -> None:
+    done = tomoyo("select", policy, *options)
+    assert [line for line in done.output.split("\n") if line.startswith("<")] == names
+    assert done.status == (0 if names else 1)
+    assert json.loads(tomoyo("select", "--json", policy, *options).output) == [
+        domain for domain in json.loads(tomoyo("fmt", "--json", policy).output)["domains"] if domain["name"] in names
+    ]
+
+
+def test_select_wants_to_know_which(policy: Path) -> None:
+    done = tomoyo("select", policy)
+    assert done.status == 2
+    assert "--name, --prefix or --glob" in done.messages
+
+
+def test_stat_counts(policy: Path) -> None:
+    done = tomoyo("stat", policy)
+    assert done.status == 0
+    rows = {line.strip().rpartition(" ")[0].strip(): line.split()[-1] for line in done.output.splitlines()[1:]}
+    assert rows["domains"] == "3"
+    assert rows["domains with profile 3"] == "1"
+    assert rows["entries for file read"] == "2"
+    (found,) = json.loads(tomoyo("stat", "--json", policy).output)
+    assert found["domains with profile"] == {"0": 1, "1": 1, "3": 1}
+
+
+def test_stat_of_what_a_kernel_reported() -> None:
+    report = b"Policy update:          7 (Last: 2026/11/24 02:45:35)\nTotal memory used:         64\n"
+    (found,) = json.loads(tomoyo("stat", "--kind", "stat", "--json", stdin=report).output)
+    assert found["counters"] == {"update": 7}
+    assert found["total memory"] == 64
+
+
+def test_unusable_input_ends_with_2(tmp_path: Path, broken: Path) -> None:
+    missing = tmp_path / "domain_policy.missing"
+    done = tomoyo("check", missing)
+    assert (done.status, done.messages) == (2, f"tomoyo: error: {missing}: No such file or directory\n")
+    assert tomoyo("check", "--kind", "domain", tmp_path).status == 2
+    assert tomoyo("stat", broken).status == 2
+    assert tomoyo("select", broken, "--name", "/a").status == 2
+    assert tomoyo("check", "--no-such-option").status == 2
+
+
+def test_help_and_version() -> None:
+    assert tomoyo("--version").output.startswith("tomoyo 0.")
+    listing = tomoyo("--help").output
+    for command in COMMANDS:
+        assert f"\n  {command} " in listing
+        done = tomoyo(command, "--help")
+        assert done.status == 0
+        assert done.output.startswith(f"usage: tomoyo {command} ")
+    assert tomoyo().status == 2
+    done = tomoyo("chekc")
+    assert done.status == 2
+    assert "did you mean 'check'?" in done.messages
+
+
+def test_names_with_control_characters_reach_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "domain_policy\x1b[2J.conf"
+    path.write_text(BROKEN)
+    done = tomoyo("check", path)
+    assert "\x1b" not in done.messages + done.output
+    assert "domain_policy\\x1b[2J.conf:2:6: error:" in done.messages
+
+
+def test_a_closed_pipe_is_no_traceback(policy: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "tomoyo", "fmt", policy], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_bytes_of_any_kind_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "domain_policy.conf"
+    path.write_bytes(bytes(range(256)) * 100)
+    done = tomoyo("check", path)
+    assert done.status == 1
+    assert done.messages.isascii()

@@ -238,6 +238,7 @@ class NameTable:
     _keys: dict[StorePath, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _texts: dict[str, StorePath] = field(init=False, repr=False, compare=False)
     _directory: str = field(init=False, repr=False, compare=False)
+    _packages: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         paths: dict[str, list[StorePath]] = {}
@@ -317,6 +318,16 @@ class NameTable:
     def several(self) -> dict[str, tuple[StorePath, ...]]:
         """Keys that stand for more than one store path, with these, sorted."""
         return {key: paths for key, paths in sorted(self._paths.items()) if len(paths) > 1}
+
+    def keys_of(self, package: str) -> tuple[str, ...]:
+        """The keys of every version and output of PACKAGE, sorted; with a version where they have one."""
+        if not self._packages:
+            for key, paths in self._paths.items():
+                if paths:
+                    self._packages.setdefault(_parse_key(key, 0)[0], []).append(key)
+        found = self._packages.get(package, ())
+        versioned = {path for key in found if _parse_key(key, 0)[1] for path in self._paths[key]}
+        return tuple(sorted(key for key in found if _parse_key(key, 0)[1] or not versioned.issuperset(self._paths[key])))
 
     def _names(self, path: StorePath, file: str) -> tuple[Name, ...]:
         return tuple(parse_name(f"{PREFIX}{key}{file}") for key in self._keys.get(path, ()))

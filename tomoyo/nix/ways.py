@@ -31,13 +31,14 @@ import re
 import stat
 from dataclasses import dataclass
 
-from .executable import OTHER, Executable, Kind, read_executable
-from .store import StoreFile, StorePath
-from .tree import MAX_SYMLINKS, LinkError, Tree
+from .contents import Contents, NodeType, Report
+from .executable import Kind
+from .store import StoreFile
+from .tree import MAX_SYMLINKS, LinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Set
 
 #: Directories outside the store whose own symlinks are looked at.
 LINK_DIRECTORIES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/lib", "/lib64")
@@ -115,18 +116,6 @@ class Wrapper:
     executed: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Report:
-    """Something that was left out.
-
-    place: the path at fault.
-    reason: why, in words.
-    """
-
-    place: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True)
 class Ways:
     """All that `find_ways` finds, each part sorted.
@@ -149,34 +138,40 @@ class Ways:
 
 
 def find_ways(
-    closure: Iterable[StorePath],
-    tree: Tree,
+    contents: Contents,
+    *,
+    programs: Set[StoreFile] | None = None,
+    links: Mapping[str, str] | None = None,
     link_directories: Iterable[str] = LINK_DIRECTORIES,
     link_trees: Iterable[str] = LINK_TREES,
     system_directories: Iterable[str] = SYSTEM_DIRECTORIES,
 ) -> Ways:
-    """Find the ways into the programs of CLOSURE that TREE offers.
+    """Find the ways into the programs of a closure.
 
-    closure: the trusted store paths, all of TREE's store directory.
-    tree: the file system to look at.
+    contents: the trusted store paths and the file system they lie in, from
+        `read_contents`.
+    programs: the ways to these only, and no other file is opened; None for
+        all that can be executed.
+    links: symlinks outside the store that are to be taken for real, absolute
+        path to target: what a system will have once it runs.
     link_directories, link_trees: see `LINK_DIRECTORIES`, `LINK_TREES`; those
         that are missing do not matter.
     system_directories: see `SYSTEM_DIRECTORIES`.
 
-    Takes time linear in the number of files; each executable one is opened.
-    Raises nothing for whatever lies in TREE: see `Ways.reports`.
+    Takes time linear in the number of files.  Raises nothing for whatever
+    lies there: see `Ways.reports`.
     """
-    scan = _Scan(tree, {f"{path.hash}-{path.name}": path for path in closure}, tuple(system_directories))
-    for path in scan.members.values():
-        scan.add_store_path(str(path))
-    outer_links = scan.outer_links(link_directories, link_trees)
-    ways = [WayIn(location, scan.store_file(location), executable.kind) for location, executable in scan.executables.items()]
-    scripts = [
-        Script(scan.store_file(location), executable.interpreter, scan.real_path(executable.interpreter))
-        for location, executable in scan.executables.items()
-        if executable.interpreter is not None
-    ]
-    for location in (*scan.links, *outer_links):
+    scan = _Scan(contents, programs, dict(links or {}), tuple(system_directories))
+    ways = []
+    scripts = []
+    for file in contents.files() if programs is None else programs:
+        executable = contents.executable(file)
+        if executable is None:
+            continue
+        ways.append(WayIn(str(file), file, executable.kind))
+        if executable.interpreter is not None:
+            scripts.append(Script(file, executable.interpreter, scan.real_path(executable.interpreter)))
+    for location in (*map(str, contents.links()), *scan.outer_links(link_directories, link_trees)):
         way = scan.way(location)
         if way:
             ways.append(way)
@@ -185,8 +180,14 @@ def find_ways(
         scripts=tuple(sorted(scripts, key=lambda script: script.script)),
         wrappers=tuple(sorted(scan.wrappers())),
         by_descriptor=tuple(sorted({way.program for way in ways if way.program.file in DESCRIPTOR_PROGRAMS})),
-        reports=tuple(sorted(scan.reports)),
+        reports=tuple(sorted({*scan.reports, *contents.reports, *contents.unread})),
     )
+
+
+def find_program(contents: Contents, location: str) -> StoreFile | None:
+    """The program that is executed at LOCATION, an inside path with resolved parents; None for none of the closure's."""
+    way = _Scan(contents, None, {}, SYSTEM_DIRECTORIES).way(location)
+    return way.program if way else None
 
 
 class _BrokenLinkError(Exception):
@@ -196,55 +197,20 @@ class _BrokenLinkError(Exception):
 class _Scan:
     """What was found so far.  Locations are inside paths with resolved parents."""
 
-    def __init__(self, tree: Tree, members: dict[str, StorePath], system_directories: tuple[str, ...]) -> None:
-        self.tree = tree
-        self.members = members
+    def __init__(
+        self,
+        contents: Contents,
+        programs: Set[StoreFile] | None,
+        links: dict[str, str],
+        system_directories: tuple[str, ...],
+    ) -> None:
+        self.contents = contents
+        self.programs = programs
+        self.tree = contents.tree
+        self.links = links
         self.system_directories = system_directories
-        self.store = tree.store_directory + "/"
-        self.executables: dict[str, Executable] = {}
-        self.links: dict[str, str] = {}
+        self.store = self.tree.store_directory + "/"
         self.reports: set[Report] = set()
-
-    def add_store_path(self, location: str) -> None:
-        try:
-            status = self.tree.status(location)
-            if status is None:
-                raise LinkError(location, "does not exist")
-            if stat.S_ISLNK(status.st_mode):
-                self.links[location] = os.readlink(self.tree.outside(location))
-            elif stat.S_ISDIR(status.st_mode):
-                self._add_directory(location)
-            elif stat.S_ISREG(status.st_mode) and status.st_mode & _EXECUTABLE:
-                self._add_executable(location)
-        except LinkError as error:
-            self.report(location, error.reason)
-        except OSError as error:
-            self.report(location, error.strerror or str(error))
-
-    def _add_directory(self, top: str) -> None:
-        directories = [top]
-        while directories:
-            directory = directories.pop()
-            for entry in self._list(directory):
-                # is_symlink() and is_dir() take the type from the directory,
-                # without a system call for each file.
-                location = f"{directory}/{entry.name}"
-                try:
-                    if entry.is_symlink():
-                        self.links[location] = os.readlink(entry.path)
-                    elif entry.is_dir(follow_symlinks=False):
-                        directories.append(location)
-                    elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mode & _EXECUTABLE:
-                        self._add_executable(location)
-                except OSError as error:
-                    self.report(location, error.strerror or str(error))
-
-    def _add_executable(self, location: str) -> None:
-        try:
-            self.executables[location] = read_executable(self.tree.outside(location))
-        except OSError as error:
-            self.report(location, f"not looked into: {error.strerror}")
-            self.executables[location] = OTHER
 
     def _list(self, directory: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -273,7 +239,7 @@ class _Scan:
                     found.append(location)
                 elif deep and entry.is_dir(follow_symlinks=False):
                     todo.append((location, True))
-        return sorted(set(found))
+        return sorted({*found, *self.links})
 
     def wrappers(self) -> Iterator[Wrapper]:
         try:
@@ -292,39 +258,52 @@ class _Scan:
 
     def way(self, start: str) -> WayIn | None:
         """The way in that the symlink at START is; None, perhaps with a report, if it is none."""
-        location = start
-        entered = start
+        location = entered = start
         package = self._package(start)
         links = 0
         try:
             while True:
-                executable = self.executables.get(location)
-                if executable is not None:
-                    return WayIn(start, self.store_file(entered), executable.kind)
-                target = self.links.get(location)
-                if target is None:
-                    target = self._elsewhere(location) if links else self.tree.target(location)
-                    if target is None:
+                file = self.contents.store_file(location)
+                node = self.contents.node(file) if file else None
+                if file and node is NodeType.FILE:
+                    return self._way_to(start, entered, file)
+                if isinstance(node, str):
+                    target = node
+                else:
+                    following = self._elsewhere(location, links)
+                    if following is None:
                         return None
+                    target = following
                 resolved = self.tree.entry(target, location.rpartition("/")[0])
                 links += 1 + resolved.links
                 if links > MAX_SYMLINKS:
                     raise _BrokenLinkError("too many symlinks, or a loop of them")
                 self._check_passed(resolved.passed)
                 location = resolved.path
-                following = self._package(location)
-                if following != package:
-                    package, entered = following, location
-                    if package and package not in self.members:
+                if self._package(location) != package:
+                    package, entered = self._package(location), location
+                    if package and not self.contents.store_path(package):
                         raise _BrokenLinkError(f"leads out of the closure, to {location!a}")
         except (LinkError, _BrokenLinkError) as error:
             # Outside the store a link that leads to nothing of ours is none of our business.
-            if start.startswith(self.store) or (package and package in self.members):
+            if start.startswith(self.store) or start in self.links or (package and self.contents.store_path(package)):
                 self.report(start, error.reason if isinstance(error, LinkError) else str(error))
         return None
 
-    def _elsewhere(self, location: str) -> str | None:
-        """Look at what is neither a known executable nor a known link: the link's text, or None."""
+    def _way_to(self, start: str, entered: str, file: StoreFile) -> WayIn | None:
+        """The way that begins at START, enters the package of FILE at ENTERED, and executes FILE."""
+        program = self.contents.store_file(entered)
+        if program is None or (self.programs is not None and program not in self.programs):
+            return None
+        executable = self.contents.executable(file)
+        return None if executable is None else WayIn(start, program, executable.kind)
+
+    def _elsewhere(self, location: str, links: int) -> str | None:
+        """Look at what is no known file or link of the closure, after LINKS symlinks: a link's text, or None."""
+        if location in self.links:
+            return self.links[location]
+        if links == 0:
+            return self.tree.target(location)
         status = self.tree.status(location)
         if status is None:
             raise LinkError(location, f"{location!a} does not exist")
@@ -347,10 +326,6 @@ class _Scan:
         if not location.startswith(self.store):
             return ""
         return location[len(self.store) :].partition("/")[0]
-
-    def store_file(self, location: str) -> StoreFile:
-        package = self._package(location)
-        return StoreFile(self.members[package], location[len(self.store) + len(package) :])
 
     def real_path(self, path: str | None) -> str | None:
         if path is None:

@@ -63,15 +63,16 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
 
 def message(severity: str, text: str) -> None:
     """Write a message to standard error: ``error``, ``warning`` or ``note`` and TEXT."""
-    _tell("tomoyo", severity, text)
+    tell("tomoyo", severity, text)
 
 
 def place(severity: str, file: str, error: PolicySyntaxError) -> None:
     """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``."""
-    _tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
+    tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
 
 
-def _tell(subject: str, severity: str, text: str) -> None:
+def tell(subject: str, severity: str, text: str) -> None:
+    """Write ``SUBJECT: SEVERITY: TEXT`` to standard error; SUBJECT is a place, or who speaks."""
     prefix = f"{severity}:"
     if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
@@ -172,18 +173,34 @@ def replace_file(name: str, text: str) -> None:
     it leads to may be another's.
     """
     import stat
-    import tempfile
 
     status = os.lstat(name)
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{name} is no regular file; give the file itself")
+    _put(name, text, status)
+
+
+def write_file(name: str, text: str) -> None:
+    """The same, but NAME need not exist yet: then it is made as any program would."""
+    try:
+        replace_file(name, text)
+    except FileNotFoundError:
+        _put(name, text, None)
+
+
+def _put(name: str, text: str, like: os.stat_result | None) -> None:
+    import stat
+    import tempfile
+
+    mask = os.umask(0)
+    os.umask(mask)
     descriptor, temporary = tempfile.mkstemp(prefix=".tomoyo-", dir=os.path.dirname(name) or ".")
     try:
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(text)
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode) if like else 0o666 & ~mask)
+            if like and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, like.st_uid, like.st_gid)
             file.flush()
             os.fsync(descriptor)
         os.replace(temporary, name)

@@ -1,0 +1,91 @@
+"""The kernel's policy loader: a POSIX shell script that belongs to a compiled set.
+
+The kernel executes it before the first program, with no argument and hardly any
+``PATH``, where neither Python nor ``/etc`` may be there yet, and panics if a
+domain's profile is not defined afterwards.  The script (``boot.sh`` beside this
+module) loads the set that it lies in.  A set that is missing, damaged or would
+make the kernel panic gives way to the one that was in use before, and at last
+to profile 0 for everything; the kernel log has the reason.
+
+Use ``boot_script`` when a set is written, ``check_boot`` to have the same
+checks from Python.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+#: Where activation keeps the links ``current`` and ``previous``.
+STATE = "/var/lib/tomoyo"
+#: The longest first line that every kernel executes.
+_MAX_INTERPRETER = 125
+_BEGIN = "# settings: begin\n"
+_END = "# settings: end\n"
+
+
+def boot_script(
+    directory: str | None = None,
+    *,
+    interpreter: str = "/bin/sh",
+    search_path: Sequence[str] = (),
+    sizes: Mapping[str, int] | None = None,
+    previous: str | None = None,
+    state: str = STATE,
+    fallback: bool = True,
+) -> str:
+    """The text of a set's ``boot``; write it with mode 0755.
+
+    Arguments:
+        directory: the set, as an absolute path; None means the folder that the
+            script itself lies in, so that the set can be moved.
+        interpreter: a POSIX shell (dash, bash, busybox), as an absolute path;
+            one argument may follow, as in ``/bin/busybox sh``.
+        search_path: folders to look in for ``cat``, ``ls`` and ``mount``,
+            before those that the kernel gives (/sbin:/bin:/usr/sbin:/usr/bin).
+            Without cat loading is slow, without ls no other set is fallen back
+            to, and without mount somebody else has to mount securityfs.
+        sizes: the sizes in bytes of the set's files, by name; a file of another
+            size is damaged.
+        previous: a set to fall back to, before the links in the state folder.
+        state: where ``current`` and ``previous`` lie.
+        fallback: whether everything runs unconfined where no set can be loaded;
+            otherwise the kernel panics.
+
+    Raises ValueError for what cannot stand in such a script.
+    """
+    for path in filter(None, (directory, previous, state, *search_path)):
+        if not path.startswith("/") or not path.isprintable() or path != path.rstrip("/"):
+            raise ValueError(f"not an absolute path without a slash at its end: {path!r}")
+    for folder in search_path:
+        if ":" in folder:
+            raise ValueError(f"a search path cannot hold a folder with a colon: {folder!r}")
+    for name, size in (sizes or {}).items():
+        if "=" in name or not name.isprintable() or size < 0:
+            raise ValueError(f"not a file and its size: {name!r}: {size}")
+    _check_interpreter(interpreter)
+    settings = {
+        "directory": directory or "",
+        "previous": previous or "",
+        "state": state,
+        "fallback": "yes" if fallback else "no",
+        "search_path": ":".join(search_path),
+        "sizes": "\n".join(f"{name}={size}" for name, size in (sizes or {}).items()),
+    }
+    template = files(__package__).joinpath("boot.sh").read_text(encoding="ascii")
+    head, _, rest = template.partition(_BEGIN)
+    body = rest.partition(_END)[2]
+    first, _, comment = head.partition("\n")
+    assert first == "#!/bin/sh"
+    assert body
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    return f"#!{interpreter}\n{comment}{_BEGIN}{lines}{_END}{body}"
+
+
+def _check_interpreter(interpreter: str) -> None:
+    words = interpreter.split(" ")
+    if not interpreter.startswith("/") or not interpreter.isprintable() or len(words) > 2 or "" in words:
+        raise ValueError(f"not an absolute path with one argument at most: {interpreter!r}")
+    if len(interpreter.encode()) > _MAX_INTERPRETER:
+        raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {interpreter!r}")

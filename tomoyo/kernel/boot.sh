@@ -1,0 +1,380 @@
+#!/bin/sh
+# The kernel's TOMOYO policy loader: loads a policy set before the first program runs.
+#
+# The kernel executes it (TOMOYO_loader=) without arguments and waits.  When it ends, the kernel panics if a domain uses
+# a profile that is not defined, or if a profile version is wrong.  So: every set is checked before and after it is
+# loaded; one that fails is taken out again, and the next is tried; at last all that is left is profile 0 for everything.
+# Only the shell is needed.  cat and ls are used where they are, mount where securityfs is not mounted.
+
+# settings: begin
+directory=
+previous=
+state=/var/lib/tomoyo
+fallback=yes
+search_path=
+sizes=
+# settings: end
+
+newline='
+'
+PATH=${search_path:+$search_path:}$PATH
+LC_ALL=C
+export PATH LC_ALL
+unset CDPATH
+set -f
+IFS=$newline
+trap '' HUP INT QUIT PIPE TERM
+
+# No stream may be closed: the next file opened would take its place.
+[ -c /dev/null ] && exec </dev/null >/dev/null 2>/dev/null
+
+required='profile.conf
+manager.conf
+exception_policy.conf
+domain_policy.conf'
+optional='bindings.conf
+stat.conf'
+largest_file=268435456
+longest_load=300 # seconds of processor time for one file
+tried=
+interface=
+detach=
+reason=
+settled=no
+
+# log PRIORITY TEXT: to the kernel log.
+log() {
+    [ -c /dev/kmsg ] && printf '<%s>tomoyo: %s\n' "$1" "$2" >/dev/kmsg
+}
+
+# fail REASON
+fail() {
+    reason=$1
+    return 1
+}
+
+# show: standard input to standard output.
+if command -v cat >/dev/null; then
+    show() {
+        cat
+    }
+else
+    show() {
+        while IFS= read -r line; do
+            printf '%s\n' "$line" || return 1
+        done
+    }
+fi
+
+# selected COMMAND: what domain_policy holds after "select COMMAND".
+selected() {
+    { printf 'select %s\n' "$1" >&3 && show <&3; } 3<>"$interface/domain_policy"
+}
+
+# attach: find the interface files, and mount securityfs where nobody has yet.
+attach() {
+    interface=/sys/kernel/security/tomoyo
+    [ -e $interface/profile ] && return 0
+    command -v mount >/dev/null || fail 'securityfs is not mounted, and there is no mount program' || return 1
+    [ -d /sys/kernel/security ] || mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
+    for point in /sys/kernel/security /mnt /run /tmp; do
+        [ -d $point ] && mount -t securityfs -o nosuid,nodev,noexec securityfs $point || continue
+        interface=$point/tomoyo
+        [ $point = /sys/kernel/security ] || detach=$point
+        [ -e $interface/profile ] && return 0
+    done
+    fail 'securityfs cannot be mounted'
+}
+
+# is_trusted LISTING: whether only root can change what a line of ls -ldn shows.
+is_trusted() {
+    IFS=' '
+    set -- $1
+    IFS=$newline
+    [ "$3" = 0 ] || fail 'does not belong to root' || return 1
+    case $1 in
+    # Others may add to a sticky folder, but not replace what is in it.
+    l* | d????????[tT]*) ;;
+    ?????w* | ????????w*) fail 'is writable by others than root' ;;
+    esac
+}
+
+# is_complete LISTING: whether a file has the size that is known for it.
+is_complete() {
+    name=${1##*/}
+    IFS=' '
+    set -- $1
+    IFS=$newline
+    [ "$5" -le $largest_file ] || fail 'is too large' || return 1
+    for known in $sizes; do
+        case $known in
+        "$name="*) [ "${known#*=}" = "$5" ] || fail "has $5 bytes instead of ${known#*=}" || return 1 ;;
+        esac
+    done
+}
+
+# inspect FOLDER: whether it holds a set that nobody but root can have written.
+inspect() {
+    paths=$1
+    path=$1
+    while [ -n "${path%/*}" ]; do
+        path=${path%/*}
+        paths=$paths$newline$path
+    done
+    files=
+    for name in $required $optional; do
+        file=$1/$name
+        [ ! -h "$file" ] || fail "$name is a symbolic link" || return 1
+        if [ -f "$file" ]; then
+            files=$files$newline$file
+        elif [ -e "$file" ]; then
+            fail "$name is no regular file" || return 1
+        fi
+    done
+    for name in $required; do
+        [ -e "$1/$name" ] || fail "$name is missing" || return 1
+    done
+    for name in profile.conf domain_policy.conf; do
+        [ -s "$1/$name" ] || fail "$name is empty" || return 1
+    done
+    if ! command -v ls >/dev/null; then
+        # Whoever could write to our own set could as well have written this script.
+        [ "$1" = "$own" ] || fail 'there is no ls to tell whether it can be trusted'
+        return
+    fi
+    case $(ls -ldn -- "$1") in
+    d????????[tT]*) fail 'is writable by others than root' || return 1 ;;
+    esac
+    listing=$(ls -ldn -- / $paths $files) || fail 'cannot be listed' || return 1
+    for line in $listing; do
+        is_trusted "$line" || fail "/${line#*/} $reason" || return 1
+    done
+    [ "$1" = "$own" ] || return 0
+    for line in $(ls -ldn -- $files); do
+        is_complete "$line" || fail "${line##*/} $reason" || return 1
+    done
+}
+
+# clear: take away all that the kernel holds, for a domain or profile cannot be forgotten, only made harmless.
+clear() {
+    for line in $(show <$interface/profile); do
+        prefix=
+        case $line in
+        '<'*)
+            prefix="${line%% *} "
+            line=${line#* }
+            ;;
+        esac
+        case $line in
+        PROFILE_VERSION=*) printf '%sPROFILE_VERSION=20150505\n%s0-COMMENT=\n' "$prefix" "$prefix" ;;
+        *-COMMENT=*) printf '%s%s-COMMENT=\n' "$prefix" "${line%%-*}" ;;
+        *-PREFERENCE=*) printf '%s%s={ max_audit_log=1024 max_learning_entry=2048 }\n' "$prefix" "${line%%=*}" ;;
+        *-CONFIG=*) printf '%s%s={ mode=disabled grant_log=yes reject_log=yes }\n' "$prefix" "${line%%=*}" ;;
+        *-CONFIG::*) printf '%s%s=use_default\n' "$prefix" "${line%%=*}" ;;
+        esac
+    done >$interface/profile || fail "$interface/profile cannot be written" || return 1
+    for line in $(selected 'domain=<kernel>'); do
+        case $line in
+        '<kernel>') printf '<kernel>\nuse_profile 0\n' ;;
+        '<'* | '#'* | use_profile*) ;;
+        *) printf 'delete %s\n' "$line" ;;
+        esac
+    done >$interface/domain_policy || fail "$interface/domain_policy cannot be written" || return 1
+    for line in $(selected transition_only); do
+        case $line in
+        '<kernel>') ;;
+        # Until it is collected, the kernel looks at the profile of a deleted domain, too.
+        '<'*) printf '%s\nuse_profile 0\ndelete %s\n' "$line" "$line" ;;
+        esac
+    done >$interface/domain_policy
+    for name in exception_policy manager; do
+        for line in $(show <$interface/$name); do
+            printf 'delete %s\n' "$line"
+        done >$interface/$name
+    done
+    for name in policy 'audit log' 'query message'; do
+        printf 'Memory used by %s: 0\n' "$name"
+    done >$interface/stat
+}
+
+# copy FILE INTERFACE
+copy() {
+    [ -s "$1" ] || return 0
+    (
+        command ulimit -t $longest_load
+        show <"$1"
+    ) >"$interface/$2" || fail "${1##*/} could not be read, or not be written to $2"
+}
+
+# load FOLDER: all but the quotas, with the domains last.
+load() {
+    copy "$1/profile.conf" profile &&
+        copy "$1/manager.conf" manager &&
+        copy "$1/exception_policy.conf" exception_policy &&
+        copy "$1/bindings.conf" exception_policy &&
+        copy "$1/domain_policy.conf" domain_policy
+}
+
+# find_profiles FILE: set "profiles" to those defined there, as NAMESPACE/NUMBER; complain about a version.
+find_profiles() {
+    profiles=$newline
+    for line in $(show <"$1"); do
+        namespace='<kernel>'
+        case $line in
+        '<'*' '*)
+            namespace=${line%% *}
+            line=${line#* }
+            ;;
+        esac
+        case $line in
+        PROFILE_VERSION=20150505 | PROFILE_VERSION=20110903) ;;
+        PROFILE_VERSION=*) fail "namespace $namespace has $line, not 20150505" || return 1 ;;
+        [0-9]*-*)
+            case $profiles in
+            *"$newline$namespace/${line%%-*}$newline"*) ;;
+            *) profiles=$profiles$namespace/${line%%-*}$newline ;;
+            esac
+            ;;
+        esac
+    done
+}
+
+# verify FOLDER: whether the kernel would go on with what it holds now, and with no more profiles than FOLDER defines.
+verify() {
+    find_profiles $interface/profile || return 1
+    held=$profiles
+    find_profiles "$1/profile.conf" || return 1
+    domain=
+    for line in $(selected transition_only); do
+        case $line in
+        '<'*)
+            domain=$line
+            namespace=${line%% *}
+            ;;
+        'use_profile '*)
+            case $held in
+            *"$newline$namespace/${line#* }$newline"*) ;;
+            *) fail "profile ${line#* }, used by $domain, is not defined" || return 1 ;;
+            esac
+            case $profiles in
+            *"$newline$namespace/${line#* }$newline"*) ;;
+            *) fail "profile ${line#* }, used by $domain, is not defined in profile.conf" || return 1 ;;
+            esac
+            ;;
+        esac
+    done
+    [ -n "$domain" ] || fail 'the domains cannot be read back'
+}
+
+# limit FOLDER: set its quotas.  Not earlier, because the kernel panics when one is reached while it is not yet active.
+limit() {
+    [ -s "$1/stat.conf" ] || return 0
+    for line in $(show <$interface/stat); do
+        case $line in
+        'Memory used by policy:'*)
+            IFS=' '
+            set -- "$1" $line
+            IFS=$newline
+            used=$6
+            ;;
+        esac
+    done
+    for line in $(show <"$1/stat.conf"); do
+        case $line in
+        'Memory used by policy:'*)
+            quota=${line##*[!0-9]}
+            if [ "$quota" != 0 ] && ! [ "$quota" -gt "$used" ]; then
+                log 3 "$1/stat.conf: the quota for policy, $quota, is left out: $used bytes are in use"
+                continue
+            fi
+            ;;
+        esac
+        printf '%s\n' "$line" >$interface/stat
+    done
+}
+
+# use: load the set in "folder".
+use() {
+    inspect "$folder" && clear && load "$folder" && verify "$folder" && limit "$folder"
+}
+
+# use_another LINK: load the set that was in use before, if there is one.
+use_another() {
+    [ -n "$1" ] && folder=$(cd -P -- "$1" && pwd -P) || return 1
+    case $newline$tried$newline in
+    *"$newline$folder$newline"*) return 1 ;;
+    esac
+    tried=$tried$newline$folder
+    if use; then
+        log 4 "loaded $folder instead"
+    else
+        log 3 "$1: $reason"
+        return 1
+    fi
+}
+
+# state_is_trusted: whether nobody but root can have made the links in the state folder.
+state_is_trusted() {
+    [ -d "$state" ] && command -v ls >/dev/null || return 1
+    [ "$(cd -P -- "$state" && pwd -P)" = "$state" ] || fail 'has a symbolic link in its path' || return 1
+    path=$state
+    paths=$path
+    while [ -n "${path%/*}" ]; do
+        path=${path%/*}
+        paths=$paths$newline$path
+    done
+    for line in $(ls -ldn -- / $paths); do
+        is_trusted "$line" || return 1
+    done
+    case $(ls -ldn -- "$state") in
+    d????????[tT]*) fail 'is writable by others than root' ;;
+    esac
+}
+
+# settle: what is left when no set can be loaded.
+settle() {
+    settled=yes
+    if [ $fallback = no ]; then
+        log 2 'no policy could be loaded, and the set says to stop then'
+        printf 'PROFILE_VERSION=0\n' >$interface/profile
+        return
+    fi
+    clear
+    for mode in 0=disabled 1=learning 2=permissive 3=enforcing; do
+        printf '%s-COMMENT=%s, built in\n' "${mode%=*}" "${mode#*=}"
+        printf '%s-CONFIG={ mode=%s grant_log=no reject_log=yes }\n' "${mode%=*}" "${mode#*=}"
+    done >$interface/profile
+    # Whoever is to repair this must be a manager.
+    [ -f "$own/manager.conf" ] && [ ! -h "$own/manager.conf" ] && copy "$own/manager.conf" manager
+    log 2 'no policy could be loaded: everything runs unconfined, in profile 0'
+}
+
+finish() {
+    [ $settled = yes ] || settle
+    [ -z "$detach" ] || umount $detach
+}
+
+own=${directory:-${0%/*}}
+if ! attach; then
+    log 2 "$reason"
+    exit 1
+fi
+trap finish EXIT
+if ! folder=$(cd -P -- "$own" && pwd -P); then
+    reason='there is no such folder'
+elif own=$folder && tried=$folder && use; then
+    settled=yes
+    log 6 "loaded $own"
+    exit 0
+fi
+log 3 "$own: $reason"
+if use_another "$previous"; then
+    settled=yes
+elif state_is_trusted; then
+    if use_another "$state/current" || use_another "$state/previous"; then
+        settled=yes
+    fi
+elif [ -d "$state" ]; then
+    log 3 "$state is not looked at: it $reason"
+fi
+[ $settled = yes ]

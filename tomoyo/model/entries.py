@@ -164,6 +164,25 @@ class Entry:
             elif kind is ArgumentType.NAME and type(value) is Word and value.text[0] == "@":
                 raise ValueError(f"{value} would read as a group: use GroupReference")
 
+    @classmethod
+    def trusted(
+        cls, kind: Kind, operations: tuple[str, ...], arguments: tuple[Argument, ...], condition: Condition | None, tail: str
+    ) -> Entry:
+        """An entry of parts that the caller has checked: operations in order, arguments of the right types.
+
+        TAIL is the text behind the operations.  Reading a policy makes
+        hundreds of thousands of entries, and checks each part as it reads it.
+        """
+        entry = object.__new__(cls)
+        setattr_ = object.__setattr__
+        setattr_(entry, "kind", kind)
+        setattr_(entry, "operations", operations)
+        setattr_(entry, "arguments", arguments)
+        setattr_(entry, "condition", condition)
+        setattr_(entry, "text", f"{kind.keyword} {'/'.join(operations)} {tail}")
+        setattr_(entry, "subject", f"{kind.keyword} {kind.operations[0]} {tail}")
+        return entry
+
     def __str__(self) -> str:
         return self.text
 

@@ -64,24 +64,28 @@ def parse_domain_policy(
 def read_domain_content(line: Line) -> DomainStatement | None:
     """Read a line of a policy file, in which commands to a running kernel have no place."""
     statement = read_domain_line(line)
-    if not isinstance(statement, (Entry, OpenDomain, UseProfile, UseGroup, SetFlag, Rejected)):
+    if type(statement) is Entry:
+        return statement
+    if not isinstance(statement, (OpenDomain, UseProfile, UseGroup, SetFlag, Rejected)):
         line.drop(0, line.text, "a command to a running kernel, no policy", _CONTENT)
     return statement
 
 
 def read_domain_line(line: Line) -> DomainStatement | None:
     """Read a line as the kernel reads what is written to domain_policy."""
-    if line.text == "reset":
-        return Reset()
-    if line.text.startswith("select "):
-        select = _read_select(line)
-        if select is not None:
-            return select
-    delete = line.take("delete ")
-    if not delete and line.take("select ") and not line.rest.startswith("<"):
-        line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
-    if line.rest.startswith("<"):
-        return _read_domain(line, delete)
+    delete = False
+    if not line.text.startswith("file "):  # as most lines do
+        if line.text == "reset":
+            return Reset()
+        if line.text.startswith("select "):
+            select = _read_select(line)
+            if select is not None:
+                return select
+        delete = line.take("delete ")
+        if not delete and line.take("select ") and not line.rest.startswith("<"):
+            line.note(Effect.ALTERED, 0, line.text, "the kernel reads this line without its 'select'")
+        if line.rest.startswith("<"):
+            return _read_domain(line, delete)
     try:
         content = _read_content(line)
     except Dropped as dropped:
@@ -125,6 +129,8 @@ def _read_domain(line: Line, delete: bool) -> DomainStatement:
 
 def _read_content(line: Line) -> UseProfile | UseGroup | SetFlag | Entry:
     start = line.position
+    if line.text.startswith("file ", start):
+        return read_entry(line)
     if line.text.startswith("use_", start):
         number = _read_use(line, "use_profile")
         if number is not None and number < MAX_PROFILES:

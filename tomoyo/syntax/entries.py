@@ -21,6 +21,7 @@ from .values import read_address_or_group, read_domain_name, read_name, read_num
 
 #: A file operation on its own, with its kind.
 _FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}
+_PATH_OPERATION = {operation: (operation,) for operation in Kind.PATH.operations}
 _FILE_OPERATIONS = "an operation such as read, or several as read/write"
 _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
 
@@ -29,7 +30,15 @@ def read_entry(line: Line) -> Entry:
     """Read an entry and its condition up to the end of LINE."""
     start = line.position
     if line.take("file "):
-        kind, operations = _read_file_operations(line)
+        token = line.token()
+        operation = _PATH_OPERATION.get(token)
+        if operation is not None:
+            word = line.rest
+            # Most lines of a learned policy are one operation on one name.
+            if word and " " not in word and "\\" not in word and word[0] != "@":
+                line.position = len(line.text) + 1
+                return Entry.trusted(Kind.PATH, operation, (Word(word),), None, word)
+        kind, operations = _file_operations(line, start + len("file "), token)
     elif line.text.startswith(("network inet ", "network unix "), start):
         kind, operations = _read_network_operations(line)
     elif line.take("misc env "):
@@ -39,14 +48,15 @@ def read_entry(line: Line) -> Entry:
     else:
         line.drop(start, line.rest, "not an entry", _EXPECTED)
     arguments = tuple([read(line, expected) for read, expected in _READERS[kind]])
-    condition = None
-    if not line.ended:
-        start = line.position
-        condition = read_condition(line)
-        if condition.transition is not None and operations != ("execute",):
-            message = "a transition preference goes with 'file execute' alone"
-            line.drop(start, str(condition.transition), message, "a condition such as task.uid=0")
-    return Entry(kind, operations, arguments, condition)
+    tail = " ".join([str(argument) for argument in arguments])
+    if line.ended:
+        return Entry.trusted(kind, operations, arguments, None, tail)
+    start = line.position
+    condition = read_condition(line)
+    if condition.transition is not None and operations != ("execute",):
+        message = "a transition preference goes with 'file execute' alone"
+        line.drop(start, str(condition.transition), message, "a condition such as task.uid=0")
+    return Entry.trusted(kind, operations, arguments, condition, f"{tail} {condition}")
 
 
 def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,9 +69,8 @@ def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_file_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
-    start = line.position
-    token = line.token()
+def _file_operations(line: Line, start: int, token: str) -> tuple[Kind, tuple[str, ...]]:
+    """What TOKEN, which begins at START, says."""
     if token in _FILE_OPERATION:
         return _FILE_OPERATION[token]
     for kind in FILE_KINDS:

@@ -11,7 +11,7 @@ was written they note a ``Problem`` and go on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn
@@ -149,16 +149,12 @@ class Line:
 Statement = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What one line says: a statement, or None where the kernel drops the line or it is blank."""
+def read_line(raw: str, reader: Callable[[Line], Statement]) -> tuple[Statement, Sequence[Problem]]:
+    """Normalise RAW and let READER take it.
 
-    statement: Statement = None
-    problems: tuple[Problem, ...] = ()
-
-
-def read_line(raw: str, reader: Callable[[Line], Statement]) -> Read:
-    """Normalise RAW and let READER take it."""
+    Gives the statement, or None where the kernel drops the line or it is
+    blank, and what is wrong with the line.
+    """
     line = Line(normalise(raw))
     statement = None
     try:
@@ -166,10 +162,11 @@ def read_line(raw: str, reader: Callable[[Line], Statement]) -> Read:
             statement = reader(line)
     except Dropped as dropped:
         line.problems.append(dropped.problem)
+    if line.text is raw and not line.problems:
+        return statement, ()
     if line.text.startswith("#") and any(p.effect is Effect.DROPPED for p in line.problems):
-        comment = Problem(Effect.COMMENT, 0, line.text, Effect.COMMENT.value, "")
-        return Read(statement, (comment,))
-    return Read(statement, (*_lossy_bytes(raw), *line.problems))
+        return statement, (Problem(Effect.COMMENT, 0, line.text, Effect.COMMENT.value, ""),)
+    return statement, (*_lossy_bytes(raw), *line.problems)
 
 
 def normalise(raw: str) -> str:
@@ -251,7 +248,6 @@ class Listener:
 
 
 UNENDED = Problem(Effect.DROPPED, 0, "", "the last line has no newline, so the kernel never acts on it", "a newline")
-_BLANK = Read()
 
 
 def replay(
@@ -275,18 +271,17 @@ def replay(
     for number, (raw, ended) in enumerate(raw_lines(source), first):
         statement = known.get(raw)
         if statement is None or not ended:
-            read = read_line(raw, reader) if raw else _BLANK
+            statement, problems = read_line(raw, reader) if raw else (None, ())
             if not ended:
-                read = Read(problems=(*read.problems, UNENDED)) if normalise(raw) else _BLANK
-            for problem in read.problems:
+                statement, problems = None, (*problems, UNENDED) if normalise(raw) else ()
+            for problem in problems:
                 listener.tell(number, raw, problem)
-            statement = read.statement
-            if strict and read.problems:
+            if strict and problems:
                 # A refused domain must not leave its lines to the one before it.
                 statement = refused if type(statement) is type(refused) else None
             if statement is None:
                 continue
-            if not read.problems:
+            if not problems:
                 known[raw] = statement
         reason = apply(statement)
         if reason is not None:

@@ -8,6 +8,7 @@ behind it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..model.addresses import AddressRange
 from ..model.entries import GroupKind
@@ -16,6 +17,7 @@ from ..model.words import DomainName, Fault, GroupReference, Word, domain_fault,
 from .lines import Effect, Line
 
 _DIGITS = {8: re.compile("[0-7]*"), 10: re.compile("[0-9]*"), 16: re.compile("[0-9A-Fa-f]*")}
+_NO_NUMBER = "not a number"
 _RADIXES = {8: Radix.OCTAL, 10: Radix.DECIMAL, 16: Radix.HEXADECIMAL}
 # 10**64 is a multiple of 2**64, so that more decimal digits cannot count.
 _SIGNIFICANT = 64
@@ -56,23 +58,36 @@ def read_number(text: str, position: int) -> tuple[Number, int] | None:
 
 def number_range(line: Line, start: int, token: str, expected: str) -> NumberRange:
     """The number or range that TOKEN, which begins at START of the line, says."""
+    found = parse_range(token)
+    if isinstance(found, Fault):
+        line.drop(
+            start + found.offset, token, found.reason, expected if found.reason == _NO_NUMBER else "the smaller number first"
+        )
+    value, altered = found
+    if altered:
+        line.note(Effect.ALTERED, start, token, altered, "a 64-bit number")
+    return value
+
+
+@lru_cache(maxsize=4096)
+def parse_range(token: str) -> tuple[NumberRange, str] | Fault:
+    """The number or range that TOKEN says, and what the kernel makes of it where that is not what was written."""
     found = read_number(token, 0)
     if found is None:
-        line.drop(start, token, "not a number", expected)
+        return Fault(0, _NO_NUMBER)
     first, end = found
     last = first
     if end < len(token):
         found = read_number(token, end + 1) if token[end] == "-" else None
         if found is None or found[1] < len(token):
-            line.drop(start + end, token, "not a number", expected)
+            return Fault(end, _NO_NUMBER)
         last, end = found
         if first.value > last.value:
-            line.drop(start, token, "the range falls", "the smaller number first")
+            return Fault(0, "the range falls")
     for number, written in zip((first, last), token.split("-")):
         if _significant(written) != _significant(str(number)):
-            line.note(Effect.ALTERED, start, token, f"the kernel reads {number}", "a 64-bit number")
-            break
-    return NumberRange(first, last)
+            return NumberRange(first, last), f"the kernel reads {number}"
+    return NumberRange(first, last), ""
 
 
 def _significant(text: str) -> str:

@@ -1,0 +1,528 @@
+"""Policy sets: everything that one kernel is to hold, in one directory.
+
+A set is what ``compile`` writes, what ``activate`` brings a kernel to and what
+the boot loader loads.  Its directory holds
+
+    domain_policy.conf  exception_policy.conf  profile.conf  manager.conf
+    bindings.conf   generated lines of exception policy, loaded after the above
+    stat.conf       memory quotas
+    boot            the boot loader, a shell script
+    manifest.json   where the set comes from, and digests of the other files
+
+of which the first four must be there.  So a directory that tomoyo-savepolicy
+wrote is a set, too.
+
+Whoever can change a set can change what a machine permits.  So reading one
+trusts nothing: no component of its path may be a symbolic link, and nothing on
+the way may belong to, or be writable for, anyone but root and the caller.
+Each file is checked after it was opened, so that nothing can be put in its
+place in between.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..model.domains import DomainPolicy
+    from ..model.exception_policy import ExceptionPolicy
+    from ..model.managers import ManagerPolicy
+    from ..model.profiles import ProfilePolicy
+    from ..model.stat import Stat
+    from ..syntax.lines import Report
+    from .simulated import SimulatedKernel
+
+#: The texts of a set, to the files that hold them.
+FILES = {
+    "domain_policy": "domain_policy.conf",
+    "exception_policy": "exception_policy.conf",
+    "bindings": "bindings.conf",
+    "profile": "profile.conf",
+    "manager": "manager.conf",
+    "stat": "stat.conf",
+    "boot": "boot",
+}
+REQUIRED = ("domain_policy", "exception_policy", "profile", "manager")
+MANIFEST = "manifest.json"
+FORMAT = 1
+#: The order in which a kernel takes the texts, each with the interface file that it is written to.
+LOADING = (
+    ("stat", "stat"),
+    ("profile", "profile"),
+    ("manager", "manager"),
+    ("exception_policy", "exception_policy"),
+    ("bindings", "exception_policy"),
+    ("domain_policy", "domain_policy"),
+)
+#: More than this is no policy; a million lines are a tenth of it.
+MAX_FILE = 1 << 30
+
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FILE_MODES = {"boot": 0o755}
+
+
+class PolicySetError(Exception):
+    """A directory that cannot be used as a policy set.
+
+    Attributes: path (what is wrong), reason (why, and what to do).
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {printable(self.reason)}"
+
+
+class Fault(Enum):
+    """What would go wrong with a policy set."""
+
+    PANIC = "a kernel that boots with this panics"
+    LOST = "the kernel drops this, or stores something else"
+    UNDEFINED = "nothing defines this, so it grants nothing"
+    DAMAGED = "not the file that the manifest tells of"
+
+
+@dataclass(frozen=True, slots=True)
+class SetProblem:
+    """Something wrong with a set: in which of its files, and where (from 1; 0: the file as a whole)."""
+
+    fault: Fault
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {printable(self.message)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Everything that a kernel is to hold, as texts.
+
+    ``stat`` holds quotas, or a report whose quotas are meant.  ``boot`` is None
+    where the set has no boot loader.  ``manifest`` is plain data, kept as it
+    was found.  The texts are not checked: see ``check_policy_set``.
+    """
+
+    domain_policy: str = ""
+    exception_policy: str = ""
+    bindings: str = ""
+    profile: str = ""
+    manager: str = ""
+    stat: str = ""
+    boot: str | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "manifest", MappingProxyType(dict(self.manifest)))
+
+    @property
+    def domains(self) -> DomainPolicy:
+        """The domains; parsed at each use, as are the other values.
+
+        Raises PolicySyntaxError where a text is not as the kernel would print it.
+        """
+        from ..syntax.domain_policy import parse_domain_policy
+
+        return parse_domain_policy(self.domain_policy, file=FILES["domain_policy"])
+
+    @property
+    def exceptions(self) -> ExceptionPolicy:
+        """The exception policy without the bindings."""
+        from ..syntax.exception_policy import parse_exception_policy
+
+        return parse_exception_policy(self.exception_policy, file=FILES["exception_policy"])
+
+    @property
+    def bound(self) -> ExceptionPolicy:
+        """The bindings alone."""
+        from ..syntax.exception_policy import parse_exception_policy
+
+        return parse_exception_policy(self.bindings, file=FILES["bindings"])
+
+    @property
+    def profiles(self) -> ProfilePolicy:
+        """The profiles."""
+        from ..syntax.profiles import parse_profile
+
+        return parse_profile(self.profile, file=FILES["profile"])
+
+    @property
+    def managers(self) -> ManagerPolicy:
+        """The manager list."""
+        from ..syntax.managers import parse_manager
+
+        return parse_manager(self.manager, file=FILES["manager"])
+
+    @property
+    def quotas(self) -> Stat:
+        """The memory quotas to set."""
+        from ..syntax.stat import parse_stat
+
+        return parse_stat(self.stat, file=FILES["stat"]).settings()
+
+    @property
+    def store_directory(self) -> str:
+        """Where the Nix store is whose paths the bindings name."""
+        found = self.manifest.get("store_directory")
+        return found if isinstance(found, str) and found.startswith("/") else "/nix/store"
+
+    def loaded(self, report: Report | None = None) -> SimulatedKernel:
+        """A simulated kernel, not yet active, to which this set was written.
+
+        REPORT is told of each line that the kernel would drop or alter; the
+        error's ``file`` is the file of the set.
+        """
+        from .simulated import SimulatedKernel
+
+        kernel = SimulatedKernel()
+        for name, interface in LOADING:
+            text = self.stat_settings() if name == "stat" else getattr(self, name)
+            kernel.write(interface, text, _renamed(report, FILES[name]) if report else None)
+        return kernel
+
+    def stat_settings(self) -> str:
+        """The text of ``stat`` as it may be written to a kernel: a report's quotas alone."""
+        if not self.stat.startswith("Policy ") and "\nTotal " not in self.stat:
+            return self.stat
+        return "".join(f"{line}\n" for line in self.quotas.lines())
+
+
+def _renamed(report: Report, file: str) -> Report:
+    from ..syntax.lines import PolicySyntaxError, Problem
+
+    def tell(error: PolicySyntaxError) -> None:
+        problem = Problem(error.effect, 0, error.text, error.message, error.expected)
+        report(PolicySyntaxError(file, error.line, error.column, problem))
+
+    return tell
+
+
+def printable(text: str) -> str:
+    """TEXT with control characters escaped, so that a terminal shows them."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+# Reading
+
+
+def read_policy_set(directory: str | os.PathLike[str]) -> PolicySet:
+    """Read the set in DIRECTORY.
+
+    Raises PolicySetError where something is missing, is not what it should be
+    or might be another's work, and OSError where the system refuses.
+    """
+    path = os.fspath(directory)
+    descriptor = open_directory(path)
+    try:
+        texts = {name: _read(descriptor, path, file, name in REQUIRED) for name, file in FILES.items()}
+        manifest = _read(descriptor, path, MANIFEST, required=False)
+    finally:
+        os.close(descriptor)
+    boot = texts.pop("boot")
+    given = {name: text for name, text in texts.items() if text is not None}
+    return PolicySet(**given, boot=boot, manifest=_manifest(os.path.join(path, MANIFEST), manifest))
+
+
+def open_directory(path: str, *, holds_others: bool = False) -> int:
+    """Open the directory PATH, trusting nothing on the way, and give a descriptor.
+
+    Raises PolicySetError for a symbolic link, and for a directory that anyone
+    but root and the caller owns or may write to.  A directory above may be
+    writable for all where it is sticky, as /tmp is; PATH itself only where it
+    may hold what belongs to others.
+    """
+    absolute = os.path.normpath(os.path.join(os.getcwd(), path))
+    components = [component for component in absolute.split("/") if component]
+    descriptor = os.open("/", _OPEN | os.O_DIRECTORY)
+    walked = "/"
+    try:
+        for position, component in enumerate(components):
+            walked = os.path.join(walked, component)
+            try:
+                below = os.open(component, _OPEN | os.O_DIRECTORY, dir_fd=descriptor)
+            except OSError as error:
+                raise _refusal(walked, absolute, error) from None
+            os.close(descriptor)
+            descriptor = below
+            last = position == len(components) - 1 and not holds_others
+            _check_trust(walked, os.fstat(descriptor), last=last)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refusal(path: str, wanted: str, error: OSError) -> Exception:
+    """Why PATH, on the way to WANTED, could not be opened as a directory."""
+    if os.path.islink(path):
+        return PolicySetError(path, f"a symbolic link, which others may change; give {os.path.realpath(wanted)} instead")
+    if isinstance(error, FileNotFoundError):
+        return PolicySetError(path, "there is no such directory")
+    if isinstance(error, NotADirectoryError):
+        return PolicySetError(path, "not a directory")
+    error.filename = path
+    return error
+
+
+def _check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
+    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _unmapped_root():
+        raise PolicySetError(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
+    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
+    if others and (last or not status.st_mode & stat.S_ISVTX):
+        remedy = "chmod go-w" if os.path.isdir(path) else "chmod 644"
+        raise PolicySetError(path, f"others may write to it; '{remedy}' takes that away")
+
+
+def _unmapped_root() -> int | None:
+    """The user that root's files show where root is no user at all, as in the sandbox of a Nix build; else None."""
+    with open("/proc/self/uid_map", encoding="ascii") as mapping:
+        if any(line.split()[0] == "0" for line in mapping):
+            return None
+    with open("/proc/sys/kernel/overflowuid", encoding="ascii") as user:
+        return int(user.read())
+
+
+def _read(directory: int, path: str, file: str, required: bool) -> str | None:
+    full = os.path.join(path, file)
+    try:
+        descriptor = os.open(file, _OPEN, dir_fd=directory)
+    except FileNotFoundError:
+        if required:
+            raise PolicySetError(full, "there is no such file, which a policy set must have") from None
+        return None
+    except OSError as error:
+        if os.path.islink(full):
+            raise PolicySetError(full, "a symbolic link, which others may change; put the file itself there") from None
+        error.filename = full
+        raise
+    with open(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise PolicySetError(full, f"{what} in place of a file")
+        _check_trust(full, status, last=True)
+        if status.st_size > MAX_FILE:
+            raise PolicySetError(full, f"more than {MAX_FILE} bytes")
+        return opened.read().decode("latin-1")
+
+
+def _manifest(path: str, text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    import json
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PolicySetError(path, f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise PolicySetError(path, "a manifest is a JSON object")
+    if found.get("format") != FORMAT:
+        raise PolicySetError(path, f"its format is {found.get('format')!r}, and this version reads {FORMAT}")
+    return found
+
+
+# Writing
+
+
+def write_policy_set(policy: PolicySet, directory: str | os.PathLike[str]) -> PolicySet:
+    """Write POLICY to DIRECTORY, which appears as a whole or not at all; one that is there is replaced.
+
+    The manifest gets its format and the digests of the files; the set as
+    written is given back.  The directory above must exist.  Raises
+    PolicySetError where DIRECTORY is no set that may be replaced.
+    """
+    path = os.path.normpath(os.path.join(os.getcwd(), os.fspath(directory)))
+    parent = open_directory(os.path.dirname(path), holds_others=True)
+    try:
+        name = os.path.basename(path)
+        _check_replaceable(parent, name, path)
+        written = with_digests(policy)
+        draft = f".{name}.{os.getpid()}"
+        remove_directory(parent, draft)
+        os.mkdir(draft, 0o700, dir_fd=parent)
+        try:
+            _fill(parent, draft, written)
+            _exchange(parent, draft, name)
+        finally:
+            remove_directory(parent, draft)
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+    return written
+
+
+def with_digests(policy: PolicySet) -> PolicySet:
+    """POLICY with a manifest that tells its format and the digests of its files."""
+    digests = {file: _digest(text) for file, text in _texts(policy).items()}
+    return replace(policy, manifest={"format": FORMAT, **policy.manifest, "files": digests})
+
+
+def _texts(policy: PolicySet) -> dict[str, str]:
+    """The files of POLICY but the manifest; those that may be missing are, when empty."""
+    texts = {name: getattr(policy, name) for name in FILES}
+    return {FILES[name]: text for name, text in texts.items() if text or name in REQUIRED or (name == "bindings")}
+
+
+def _digest(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(text.encode("latin-1")).hexdigest()
+
+
+def _check_replaceable(parent: int, name: str, path: str) -> None:
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise PolicySetError(path, "there is something that is no directory")
+    _check_trust(path, status, last=True)
+    descriptor = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+    try:
+        foreign = sorted(set(os.listdir(descriptor)) - {*FILES.values(), MANIFEST})
+    finally:
+        os.close(descriptor)
+    if foreign:
+        raise PolicySetError(path, f"holds {foreign[0]!r}, which is no part of a policy set, so it is not replaced")
+
+
+def _fill(parent: int, name: str, policy: PolicySet) -> None:
+    import json
+
+    directory = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+    try:
+        manifest = json.dumps(dict(policy.manifest), indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+        for file, text in {**_texts(policy), MANIFEST: manifest}.items():
+            mode = _FILE_MODES.get(file, 0o644)
+            descriptor = os.open(
+                file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=directory
+            )
+            with open(descriptor, "wb") as opened:
+                os.fchmod(descriptor, mode)
+                opened.write(text.encode("latin-1"))
+                opened.flush()
+                os.fsync(descriptor)
+        os.fchmod(directory, 0o755)
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _exchange(parent: int, draft: str, name: str) -> None:
+    """Put DRAFT in the place of NAME.  A directory cannot be renamed over a full one, so that one goes first."""
+    aside = f"{draft}.old"
+    remove_directory(parent, aside)
+    try:
+        os.rename(name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+    except FileNotFoundError:
+        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+        return
+    try:
+        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        os.rename(aside, name, src_dir_fd=parent, dst_dir_fd=parent)
+        raise
+    remove_directory(parent, aside)
+
+
+def remove_directory(parent: int, name: str) -> None:
+    """Remove the directory NAME below the open directory PARENT, with the files in it, if it is there."""
+    try:
+        directory = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    try:
+        for file in os.listdir(directory):
+            os.unlink(file, dir_fd=directory)
+    finally:
+        os.close(directory)
+    os.rmdir(name, dir_fd=parent)
+
+
+# Checking
+
+
+def check_policy_set(policy: PolicySet) -> list[SetProblem]:
+    """Find what would make a boot panic, be stored otherwise than written, or grant nothing.
+
+    The judge is a simulated kernel that loads the set.  Problems come in the
+    order panic, damage, lost lines, undefined groups.
+    """
+    from ..syntax.lines import Effect, PolicySyntaxError
+
+    lost: list[SetProblem] = []
+
+    def report(error: PolicySyntaxError) -> None:
+        if error.effect is not Effect.COMMENT:
+            lost.append(SetProblem(Fault.LOST, error.file, error.line, error.column, error.explanation))
+
+    kernel = policy.loaded(report)
+    return [*_panics(policy, kernel), *check_digests(policy), *lost, *_undefined(policy, kernel)]
+
+
+def check_digests(policy: PolicySet) -> list[SetProblem]:
+    """Compare the set's files with the digests in its manifest, if it has any."""
+    known = policy.manifest.get("files")
+    if not isinstance(known, Mapping):
+        return []
+    texts = _texts(policy)
+    found = [
+        SetProblem(Fault.DAMAGED, file, 0, 0, "differs from what the manifest tells: the set is damaged or was changed")
+        for file, digest in known.items()
+        if file in texts and _digest(texts[file]) != digest
+    ]
+    gone = sorted(set(known) - set(texts) - {FILES["bindings"]})
+    return found + [SetProblem(Fault.DAMAGED, file, 0, 0, "the manifest tells of it, but it is not there") for file in gone]
+
+
+def _panics(policy: PolicySet, kernel: SimulatedKernel) -> list[SetProblem]:
+    from ..model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
+
+    found = []
+    told: set[str] = set()
+    for domain in kernel.holding.domains.values():
+        namespace = domain.namespace
+        if namespace.version not in (PROFILE_VERSION, OLD_PROFILE_VERSION) and namespace.name not in told:
+            told.add(namespace.name)
+            message = f"namespace {namespace.name} has profile version {namespace.version}, and must have {PROFILE_VERSION}"
+            found.append(SetProblem(Fault.PANIC, FILES["profile"], 0, 0, message))
+        if domain.profile not in namespace.profiles:
+            line = _line_of(policy.domain_policy, domain.name.text)
+            message = f"profile {domain.profile} of {domain.name} is not defined in namespace {namespace.name}"
+            found.append(SetProblem(Fault.PANIC, FILES["domain_policy"], line, 1 if line else 0, message))
+    return found
+
+
+def _undefined(policy: PolicySet, kernel: SimulatedKernel) -> list[SetProblem]:
+    found = []
+    for domain in kernel.holding.domains.values():
+        defined = domain.namespace.acl_groups
+        for group in sorted(number for number in domain.groups if not defined.get(number)):
+            line = _line_of(policy.domain_policy, domain.name.text)
+            message = f"{domain.name} uses group {group}, which has no entries"
+            found.append(SetProblem(Fault.UNDEFINED, FILES["domain_policy"], line, 1 if line else 0, message))
+    for namespace in kernel.holding.namespaces.values():
+        for kind, groups in namespace.groups.items():
+            for name in (name for name, members in groups.items() if not members):
+                message = f"{kind.value} {name} is named, but has no members in namespace {namespace.name}"
+                found.append(SetProblem(Fault.UNDEFINED, FILES["exception_policy"], 0, 0, message))
+    return found
+
+
+def _line_of(text: str, name: str) -> int:
+    """The line (from 1) at which the domain NAME stands in TEXT, 0 if it is spelled in another way."""
+    position = f"\n{text}".find(f"\n{name}\n")
+    return text.count("\n", 0, position) + 1 if position >= 0 else 0

@@ -237,7 +237,8 @@ def _places(
     for number, (raw, _) in enumerate(raw_lines(source), 1):
         # A domain's line counts without a name, too: it says the namespace.
         if PREFIX in raw or raw.lstrip().startswith("<"):
-            for use in uses(read_line(raw, reader).statement):
+            statement, _ = read_line(raw, reader)
+            for use in uses(statement):
                 if use not in found:
                     found[use] = Place(file, number, column(raw, _offset(normalise(raw), use)))
     return found

@@ -135,6 +135,9 @@ class SimulatedKernel:
             file.write(command + "\n")
             return file.read()
 
+    def settle(self) -> None:
+        """Wait until what was deleted is collected: here it is, as soon as a writer closes its file."""
+
     def stat(self) -> Stat:
         """What ``stat`` reports; memory in use is not known and given as 0."""
         counts = {"update": (self.holding.updates + self.managers.updates) % 2**32}

@@ -1,0 +1,335 @@
+"""The kernel's interface files, one method each.
+
+Beware: the kernel reports success whatever a written line says; only reading
+back tells (see ``activation``).  And a read prints the policy as it is while
+it is printed: a change in between shows in one part and not in another.
+Reading ``audit`` takes a record away from everyone else.
+
+`Interface` is what these files and a simulated kernel have in common, so that
+whatever works on the one works on the other.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Interface(Protocol):
+        """A kernel's policy: a real one's files, or a simulated one."""
+
+        def read(self, name: str) -> str:
+            """All that the file NAME holds."""
+
+        def write(self, name: str, data: str | bytes) -> None:
+            """Write DATA, whole lines, through one opening of the file NAME."""
+
+        def select(self, name: str, command: str) -> str:
+            """Write COMMAND and read what the same opening of the file NAME then gives."""
+
+        def settle(self) -> None:
+            """Wait until what was deleted is collected."""
+
+        @property
+        def active(self) -> bool:
+            """Whether policy is in force."""
+
+
+#: Where securityfs shows TOMOYO.
+FOLDER = "/sys/kernel/security/tomoyo"
+#: Bytes of one read or write.
+PIECE = 1 << 20
+#: How long to wait for the kernel's collector, in seconds.
+PATIENCE = 30.0
+
+_COLLECTOR = b"GC for TOMOYO\n"
+
+
+class SecurityfsError(OSError):
+    """The kernel refused, or its interface is not there; the message says what to do."""
+
+    def __init__(self, number: int, path: str, advice: str) -> None:
+        super().__init__(number, advice, path)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.advice}"
+
+
+class Securityfs:
+    """The interface files below a folder.
+
+    root: the folder, where securityfs is mounted elsewhere or a test stands in.
+    proc: where procfs is mounted; it tells why something is not there.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] = FOLDER, proc: str | os.PathLike[str] = "/proc") -> None:
+        self.root = os.fspath(root)
+        self.proc = os.fspath(proc)
+
+    # Any file
+
+    def read(self, name: str) -> str:
+        """All that the file NAME holds: a short read is not the end, an empty one is."""
+        descriptor = self._open(name, os.O_RDONLY)
+        try:
+            return _read_all(descriptor)
+        except OSError as error:
+            raise self._explained(error, name) from None
+        finally:
+            os.close(descriptor)
+
+    def write(self, name: str, data: str | bytes) -> None:
+        """Write DATA through one opening of the file NAME, in few large pieces that end with a line.
+
+        The kernel drops a last line that has no newline.
+        """
+        descriptor = self._open(name, os.O_WRONLY)
+        try:
+            write_lines(descriptor, data.encode("latin-1") if isinstance(data, str) else data)
+        except OSError as error:
+            raise self._explained(error, name) from None
+        finally:
+            os.close(descriptor)
+
+    def select(self, name: str, command: str) -> str:
+        """Write COMMAND, such as ``select domain=<kernel>``, and read what the same opening then gives."""
+        return self.select_all(name, [command])[0]
+
+    def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+        """The answer to each of COMMANDS, all through one opening of the file NAME."""
+        descriptor = self._open(name, os.O_RDWR)
+        try:
+            answers = []
+            for command in commands:
+                write_lines(descriptor, f"{command}\n".encode("latin-1"))
+                answers.append(_read_all(descriptor))
+            return answers
+        except OSError as error:
+            raise self._explained(error, name) from None
+        finally:
+            os.close(descriptor)
+
+    # One method a file
+
+    def domain_policy(self) -> str:
+        """Every domain: name, profile, flags, groups, entries."""
+        return self.read("domain_policy")
+
+    def write_domain_policy(self, lines: str) -> None:
+        """Write lines of domain policy; each applies to the domain named last before it."""
+        self.write("domain_policy", lines)
+
+    def exception_policy(self) -> str:
+        """Transition control, aggregators, groups and shared entries."""
+        return self.read("exception_policy")
+
+    def write_exception_policy(self, lines: str) -> None:
+        """Write lines of exception policy."""
+        self.write("exception_policy", lines)
+
+    def profile(self) -> str:
+        """The profiles."""
+        return self.read("profile")
+
+    def write_profile(self, lines: str) -> None:
+        """Write lines of profiles."""
+        self.write("profile", lines)
+
+    def manager(self) -> str:
+        """The programs and domains that may change policy."""
+        return self.read("manager")
+
+    def write_manager(self, lines: str) -> None:
+        """Write lines of the manager list."""
+        self.write("manager", lines)
+
+    def stat(self) -> str:
+        """Counters, memory in use and quotas."""
+        return self.read("stat")
+
+    def write_stat(self, lines: str) -> None:
+        """Write memory quotas."""
+        self.write("stat", lines)
+
+    def audit(self) -> str:
+        """The next audit record, NUL-ended; empty if there is none.  It is gone afterwards."""
+        descriptor = self._open("audit", os.O_RDONLY)
+        try:
+            return _read_record(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def query(self) -> str:
+        """The pending requests, each NUL-ended."""
+        return self.read("query")
+
+    def answer(self, serial: int, answer: int) -> None:
+        """Answer request SERIAL: 1 grants, 2 denies, 3 asks again."""
+        self.write("query", f"A{serial}={answer}\n")
+
+    def self_domain(self) -> str:
+        """The domain of the calling process."""
+        return self.read("self_domain")
+
+    def enter_domain(self, name: str) -> None:
+        """Move the calling process to the domain NAME; its own domain must permit that."""
+        descriptor = self._open("self_domain", os.O_WRONLY)
+        try:
+            os.write(descriptor, name.encode("latin-1"))
+        except PermissionError:
+            own = printable_domain(self.self_domain())
+            advice = f"the domain {own} has no 'task manual_domain_transition {name}', so this process stays in it"
+            raise SecurityfsError(errno.EPERM, self._path("self_domain"), advice) from None
+        except OSError as error:
+            raise self._explained(error, "self_domain") from None
+        finally:
+            os.close(descriptor)
+
+    def version(self) -> str:
+        """The version of the kernel's TOMOYO, such as ``2.6.0``."""
+        return self.read("version").strip()
+
+    def process_status(self, pids: Iterable[int] | None = None) -> dict[int, tuple[int, str]]:
+        """The profile and the domain of processes, by number; those that have ended are left out.
+
+        PIDS are those that the caller's /proc shows, all of them by default.
+        """
+        numbers = processes(self.proc) if pids is None else pids
+        found: dict[int, tuple[int, str]] = {}
+        for answer in self.select_all(".process_status", (f"{pid}" for pid in numbers)):
+            fields = answer.rstrip("\n").split(" ", 2)
+            if len(fields) == 3 and fields[0].isdigit() and fields[1].isdigit():
+                found[int(fields[0])] = (int(fields[1]), fields[2])
+        return found
+
+    # What the kernel is like
+
+    @property
+    def active(self) -> bool:
+        """Whether policy is in force: the kernel logs nothing and drops nothing for a profile's sake before.
+
+        There is no file that tells.  Once active, a profile must be defined
+        for every domain in use, and an inactive kernel has none but what was
+        written to it; so this is exact but for a kernel that is being set up.
+        """
+        return bool(self.read("profile").partition("PROFILE_VERSION")[2].count("CONFIG="))
+
+    def settle(self) -> None:
+        """Wait until the kernel has collected what was deleted, which it does in the background.
+
+        Gives up after `PATIENCE` seconds: a reader that holds a file open can
+        put it off.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and any(_is_collector(self.proc, pid) for pid in processes(self.proc)):
+            time.sleep(0.001)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.root, name)
+
+    def _open(self, name: str, flags: int) -> int:
+        try:
+            return os.open(self._path(name), flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise self._explained(error, name) from None
+
+    def _explained(self, error: OSError, name: str) -> OSError:
+        """ERROR with what to do about it."""
+        if isinstance(error, SecurityfsError):
+            return error
+        number = error.errno or errno.EIO
+        advice = self._advice(number)
+        return SecurityfsError(number, self._path(name), advice or os.strerror(number))
+
+    def _advice(self, number: int) -> str:
+        if number in (errno.ENOENT, errno.ENOTDIR):
+            return self._why_missing()
+        if number == errno.EACCES or (number == errno.EPERM and os.geteuid() != 0):
+            return "only root may do this; use sudo"
+        if number == errno.EPERM:
+            program = printable_domain(_own_program(self.proc))
+            return (
+                f"this program is no manager: '{program}' must stand in the manager policy, which a manager can do with "
+                f"'echo {program} > {self._path('manager')}'"
+            )
+        return ""
+
+    def _why_missing(self) -> str:
+        if os.path.isdir(self.root):
+            return "this kernel's TOMOYO has no such file"
+        above = os.path.dirname(os.path.normpath(self.root))
+        modules = _text(os.path.join(above, "lsm")).strip()
+        if "tomoyo" in modules.split(","):
+            return "TOMOYO is on, but its files are not here; is securityfs mounted at another place?"
+        if modules:
+            return f"TOMOYO is not in the kernel's LSM list ({modules}); boot with tomoyo in lsm="
+        if not os.path.isdir(above) or not os.listdir(above):
+            return f"securityfs is not mounted: 'mount -t securityfs securityfs {above}'"
+        return "this kernel has no TOMOYO; it needs CONFIG_SECURITY_TOMOYO=y and tomoyo in lsm="
+
+
+def write_lines(descriptor: int, data: bytes) -> None:
+    """Write all of DATA in pieces of at most `PIECE` bytes that end with a line, where lines are not longer."""
+    position = 0
+    while position < len(data):
+        end = len(data)
+        if end - position > PIECE:
+            # Best before a domain's name: killed between two pieces, we leave no domain without its profile.
+            end = data.rfind(b"\n<", position, position + PIECE) + 1
+            end = end or data.rfind(b"\n", position, position + PIECE) + 1 or position + PIECE
+        while position < end:
+            position += os.write(descriptor, data[position:end])
+
+
+def _read_all(descriptor: int) -> str:
+    pieces = []
+    while True:
+        piece = os.read(descriptor, PIECE)
+        if not piece:
+            return b"".join(pieces).decode("latin-1")
+        pieces.append(piece)
+
+
+def _read_record(descriptor: int) -> str:
+    pieces: list[bytes] = []
+    while True:
+        piece = os.read(descriptor, PIECE)
+        pieces.append(piece)
+        if not piece or piece.endswith(b"\0"):
+            return b"".join(pieces).decode("latin-1")
+
+
+def processes(proc: str) -> list[int]:
+    """The numbers of all processes that the folder PROC shows, ascending."""
+    return sorted(int(name) for name in os.listdir(proc) if name.isdigit() and name.isascii())
+
+
+def printable_domain(text: str) -> str:
+    """TEXT, which a stranger may have named, with control characters escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _is_collector(proc: str, pid: int) -> bool:
+    # Only a kernel thread has an empty command line, so no program can hold us up by taking this name.
+    return _text(f"{proc}/{pid}/comm") == _COLLECTOR.decode() and not _text(f"{proc}/{pid}/cmdline")
+
+
+def _own_program(proc: str) -> str:
+    try:
+        return os.readlink(f"{proc}/self/exe")
+    except OSError:
+        return "the real path of this program"
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="latin-1") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,7 +1,7 @@
 """A real Nix store in a temporary folder, as a whole system: `/nix/store`, `/nix/var` and what a test adds beside them.
 
 Nix calls this a chroot store: its paths read `/nix/store/...`, and the files lie below the folder. Builders see the machine's own
-`/bin` and libraries, so that a shell and coreutils are at hand without nixpkgs.
+`/bin`, libraries and Python, so that a shell and coreutils are at hand without nixpkgs.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# What builders see of the machine: a shell with its programs, and the Python of the tests.
+MACHINE = ("/bin", "/lib", "/lib64", "/usr", sys.base_prefix)
 
 # No substitutes: nothing here may reach for the network.
 OPTIONS = (
     *("--option", "substitute", "false"),
     *("--option", "sandbox", "false"),
     *("--option", "build-users-group", ""),
-    *("--option", "sandbox-paths", " ".join(path for path in ("/bin", "/lib", "/lib64", "/usr") if os.path.exists(path))),
+    *("--option", "sandbox-paths", " ".join(path for path in MACHINE if os.path.exists(path))),
     *("--extra-experimental-features", "nix-command"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tomoyo.nix.source import Problem, SourceError, read_sources
+from tomoyo.nix.source import Problem, Severity, SourceError, read_sources
 from tomoyo.nix.source_policy import Conflicts, SourcePolicy, combine_sources
 
 
@@ -16,6 +16,14 @@ def write_source(folder: Path, **files: str) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{line.strip()}\n" for line in text.strip().split("\n")))
     return folder
+
+
+def warnings(*folders: Path) -> list[str]:
+    """What is not an error about the policy sources in FOLDERS."""
+    problems: list[Problem] = []
+    combine_sources(read_sources(folders), report=problems.append)
+    assert all(problem.severity is Severity.WARNING for problem in problems)
+    return shown(tuple(problems), folders[0].parent)
 
 
 def combined(*folders: Path, conflicts: Conflicts = Conflicts.REFUSE) -> SourcePolicy:

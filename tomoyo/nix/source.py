@@ -107,6 +107,11 @@ class Problem:
         return f"{self.place}: {self.message}" if self.file else self.message
 
 
+def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """PROBLEMS by their place, each once; those of the policy as a whole come first."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column)))
+
+
 class SourceError(Exception):
     """A policy source that cannot be compiled; ``problems`` holds every error and warning."""
 

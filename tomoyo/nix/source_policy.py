@@ -39,10 +39,10 @@ from ..syntax.lines import Line, Listener, PolicySyntaxError, Reading, column, n
 from ..syntax.managers import HeldManagers, ManagerStatement, SetManager, read_manager_content
 from ..syntax.profiles import parse_profile
 from ..syntax.stat import parse_stat
-from ..syntax.statements import GroupMember, InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
+from ..syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
 from .module_numbers import MODULE_NAME, ModuleNumberError, assign_numbers
 from .names import is_name
-from .source import Problem, Severity, SourceError, SourceFile, SourceKind
+from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
 
 #: Profiles for a policy source that has none, in every namespace that it uses.
 DEFAULT_PROFILES = """\
@@ -79,7 +79,6 @@ class SourcePolicy:
     managers: managers, names not yet resolved.
     quotas: memory quotas.
     modules: the number of every module that is used, sorted by name.
-    warnings: what may not be meant so.
     """
 
     domains: DomainPolicy
@@ -88,21 +87,37 @@ class SourcePolicy:
     managers: ManagerPolicy
     quotas: Stat
     modules: dict[str, int]
-    warnings: tuple[Problem, ...] = ()
 
 
-def combine_sources(files: Sequence[SourceFile], conflicts: Conflicts = Conflicts.REFUSE) -> SourcePolicy:
+def combine_sources(
+    files: Sequence[SourceFile],
+    conflicts: Conflicts = Conflicts.REFUSE,
+    report: Callable[[Problem], None] | None = None,
+) -> SourcePolicy:
     """Read FILES, of one or more policy sources, as one policy.
 
-    Takes time linear in their size.  Raises SourceError with every problem of
-    every file.
+    Arguments:
+        files: as `read_sources` reads them.
+        conflicts: what to do where two folders disagree.
+        report: called with each problem, sorted by place.  What cannot be
+            used is left out of the result then.
+
+    Takes time linear in the size of FILES.  Raises SourceError with every
+    problem of every file, if one is an error and there is no report.
     """
     combined = _Combined(files, conflicts)
     for kind, read in _READERS.items():
         for file in files:
             if file.kind is kind:
                 read(combined, file)
-    return combined.result()
+    policy = combined.result()
+    problems = sort_problems(combined.problems)
+    if report is not None:
+        for problem in problems:
+            report(problem)
+    elif any(problem.severity is Severity.ERROR for problem in problems):
+        raise SourceError(problems)
+    return policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,15 +257,7 @@ class _Combined:
                 self.problems.append(_Said(None, file, line).problem(message))
 
     def read_exceptions(self, file: SourceFile) -> None:
-        def read(line: Line) -> Any:
-            statement = read_exception_content(line)
-            content = statement.content if isinstance(statement, InNamespace) else None
-            if isinstance(content, GroupMember) and content.kind is GroupKind.PATH and is_name(content.name.text):
-                name = content.name.text
-                line.drop(line.text.index(name), name, "a name is bound by the closure alone", "a group of another name")
-            return statement
-
-        self.replay(_Lines(file), read, self.holding.apply_exception)
+        self.replay(_Lines(file), read_exception_content, self.holding.apply_exception)
 
     def read_module(self, file: SourceFile) -> None:
         if not MODULE_NAME.fullmatch(file.module):
@@ -310,9 +317,6 @@ class _Combined:
         self.give_groups(numbers)
         exceptions = holding.exception_policy()
         self.check_groups()
-        problems = sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.file, problem.line, problem.column))
-        if any(problem.severity is Severity.ERROR for problem in problems):
-            raise SourceError(problems)
         return SourcePolicy(
             holding.domain_policy(),
             exceptions,
@@ -320,7 +324,6 @@ class _Combined:
             self.managers.value(),
             Stat(memory=tuple(MemoryUse(name, None, self.quotas[name].value) for name in MEMORY if name in self.quotas)),
             numbers,
-            tuple(problems),
         )
 
     def number_modules(self) -> dict[str, int]:

@@ -3,8 +3,8 @@
 
   # No inputs: what is needed of nixpkgs comes with the system that uses this.
   outputs = { self }: {
-    nixosModules.default = ./tomoyo/nixos/nixos.nix;
-    finixModules.default = ./tomoyo/nixos/finix.nix;
+    nixosModules.default = { imports = [ ./tomoyo/nixos/nixos.nix ]; };
+    finixModules.default = { imports = [ ./tomoyo/nixos/finix.nix ]; };
     overlays.default = import ./tomoyo/nixos/overlay.nix;
     lib = import ./tomoyo/nixos/library.nix;
   };

@@ -55,9 +55,13 @@ class Evaluator:
             f"configuration = {{ lib, pkgs, ... }}: {configuration}; }}"
         )
 
+    def expression(self, platform: str, configuration: str, expression: str) -> str:
+        """EXPRESSION of the system `s`, for Nix."""
+        return f"let s = {self.system(platform, configuration)}; in {expression}"
+
     def value(self, platform: str, configuration: str, expression: str) -> Any:
         """What EXPRESSION is, of the system `s`."""
-        return self.store.evaluate(f"let s = {self.system(platform, configuration)}; in {expression}")
+        return self.store.evaluate(self.expression(platform, configuration, expression))
 
     def error(self, platform: str, configuration: str, expression: str = "") -> str:
         """What Nix says about a system that it refuses: its top level's path, or EXPRESSION."""
@@ -70,5 +74,5 @@ class Evaluator:
 
     def build(self, platform: str, configuration: str, expression: str) -> Path:
         """The store path that EXPRESSION, of the system `s`, builds: where it lies outside."""
-        source = f"let s = {self.system(platform, configuration)}; in {expression}"
+        source = self.expression(platform, configuration, expression)
         return self.store.inside(self.store.run("nix-build", "--no-out-link", "-E", source).split()[-1])

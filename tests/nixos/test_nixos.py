@@ -84,13 +84,13 @@ def test_a_switch_activates_between_stopping_and_starting_services_and_collects_
     assert 'if [ -n "${NIXOS_ACTION:-}" ]' in text
     # The old generation's command: the kernel does not know the new one yet.
     assert "tomoyo=/run/current-system/sw/bin/tomoyo\n" in text
-    assert '"$tomoyo" activate "$systemConfig/tomoyo"\n' in text
-    assert '"$tomoyo" activate --dry-run "$systemConfig/tomoyo"\n' in text
+    assert '"$tomoyo" activate "$(readlink -f "$systemConfig/tomoyo")"\n' in text
+    assert '"$tomoyo" activate --dry-run "$(readlink -f "$systemConfig/tomoyo")"\n' in text
     assert "echo tomoyo-gc.service >> /run/nixos/activation-restart-list\n" in text
     kept = evaluator.value(
         "nixos", f"{{ {ENABLED} security.tomoyo.learning.keep = true; }}", "s.config.system.activationScripts.tomoyo.text"
     )
-    assert '"$tomoyo" activate --keep-learned "$systemConfig/tomoyo"\n' in kept
+    assert '"$tomoyo" activate --keep-learned "$(readlink -f "$systemConfig/tomoyo")"\n' in kept
 
 
 def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> None:
@@ -116,7 +116,8 @@ def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> 
         # These would hide what the services are for.
         assert not {"ProtectKernelTunables", "ProtectProc", "ProcSubset", "PrivateUsers", "PrivatePIDs"} & set(settings)
     loading = services["tomoyo"]
-    assert loading["serviceConfig"]["ExecStart"].endswith("/bin/tomoyo activate /run/current-system/tomoyo")
+    assert loading["serviceConfig"]["ExecStart"].endswith("-tomoyo-activate")
+    assert loading["serviceConfig"]["ExecReload"] == loading["serviceConfig"]["ExecStart"]
     assert "sysinit.target" in loading["before"]
     assert loading["wantedBy"] == ["sysinit.target"]
     assert not loading["unitConfig"]["DefaultDependencies"]

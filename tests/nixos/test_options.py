@@ -7,6 +7,7 @@ import pytest
 from tomoyo.model.profiles import FUNCTIONALITIES
 
 from .evaluation import ROOT, TOP_LEVEL, Evaluator
+from .options_document import DOCUMENT, document
 
 TEXT = 'text = "<kernel> nix:/hello/bin/hello\\n";'
 
@@ -104,3 +105,8 @@ def test_the_functionalities_of_profiles_are_those_of_the_kernel(standin: Evalua
         f"(import {ROOT}/tomoyo/nixos/render.nix {{ lib = import {standin.library}; }}).functionalities"
     )
     assert sorted(listed) == sorted(FUNCTIONALITIES)
+
+
+def test_the_reference_is_current(evaluator: Evaluator) -> None:
+    """`python3 -m tests.nixos.options_document` writes it anew."""
+    assert DOCUMENT.read_text() == document(evaluator)

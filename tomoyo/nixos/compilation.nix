@@ -11,6 +11,8 @@ let
   file = name: value: if isText value then pkgs.writeText name (render.ended value) else value;
   isText = value: lib.isString value && !(lib.hasPrefix "/" value);
 
+  pairs = option: mapAttrsToList (name: value: "${option} ${escapeShellArg "${name}=${toString value}"}");
+
   # Nothing here takes long enough for another machine to be worth asking.
   locally = { preferLocalBuild = true; allowSubstitutes = false; };
 in
@@ -76,14 +78,21 @@ in
       policies));
 
   # The compiled set.  Any error fails the build, and with it that of the system.
-  policy = { package, source, closure, packages, policyNames, options }:
+  #
+  # `links` are symbolic links that the system will have outside the store, path to target.  In the sandbox the store belongs to
+  # nobody that the builder knows, so the set is written where the builder is at home, and copied.
+  policy = { package, source, policyNames, closure, packages, links, shell, path, options }:
     pkgs.runCommand "tomoyo-policy" (locally // { inherit source closure; }) ''
       ${package}/bin/tomoyo compile ${concatStringsSep " " (
-        [ "--closure-file" "$closure/registration" ]
-        ++ mapAttrsToList (name: path: "--package ${escapeShellArg "${name}=${path}"}") packages
+        [ "--quiet" "--closure-file" "$closure/registration" ]
+        ++ pairs "--package" packages
+        ++ pairs "--link" links
+        ++ [ "--boot-shell" (escapeShellArg shell) ]
+        ++ map (package: "--boot-path ${package}/bin") path
         ++ map escapeShellArg options
-        ++ [ "-o" "$out" "$source/system" ]
+        ++ [ "--output" "\"$NIX_BUILD_TOP/policy\"" "$source/system" ]
         ++ map (name: "$source/policies/${name}") policyNames
       )}
+      cp -r "$NIX_BUILD_TOP/policy" $out
     '';
 }

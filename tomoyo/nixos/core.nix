@@ -27,6 +27,14 @@ in
     closureRoots = internal "What the platform counts as the system, without the policy itself." {
       type = types.listOf (types.either types.path types.package);
     };
+    links = internal "Symbolic links outside the store by which programs are executed, path to target." {
+      type = types.attrsOf types.path;
+      default = { };
+    };
+    path = internal "Packages with cat, ls and mount, for the boot loader." {
+      type = types.listOf types.package;
+      default = [ pkgs.coreutils pkgs.util-linux ];
+    };
     source = internal "The policy source: the folder that is compiled." { type = types.package; readOnly = true; };
     closure = internal "The closure that names are looked up in, as closureInfo gives it." { type = types.package; readOnly = true; };
     policy = internal "The compiled set." { type = types.package; };
@@ -90,19 +98,21 @@ in
           quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
         };
         closure = pkgs.closureInfo {
-          rootPaths = cfg.build.closureRoots ++ cfg.extraClosureRoots ++ lib.attrValues cfg.packages;
+          rootPaths = cfg.build.closureRoots ++ cfg.extraClosureRoots ++ lib.attrValues cfg.packages ++ cfg.build.path;
         };
         policy = mkDefault (compilation.policy {
           inherit (cfg) package packages;
-          inherit (cfg.build) source closure;
+          inherit (cfg.build) source closure links path;
           policyNames = lib.attrNames cfg.policies;
-          options = [ ];
+          shell = pkgs.runtimeShell;
+          options = lib.optional cfg.strictNames "--strict-names"
+            ++ lib.optional (cfg.boot.onFailure == "stop") "--no-fallback";
         });
 
         commands = {
           activate = [ tool "activate" ] ++ lib.optional cfg.learning.keep "--keep-learned";
           gc = [ tool "gc" ];
-          audit = [ tool "audit" "--directory" (toString cfg.audit.directory) ] ++ cfg.audit.extraOptions;
+          audit = [ tool "audit" "--output" "${toString cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
           query = [ tool "query" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
             then pkgs.writeText "tomoyo-query-rules" (render.ended cfg.query.rules) else cfg.query.rules)) ];
           save = [ tool "save" (toString cfg.learning.save.directory) ];

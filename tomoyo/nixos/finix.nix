@@ -98,6 +98,13 @@ in
 
       security.tomoyo.build.closureRoots = [ unconfined.config.system.topLevel ];
 
+      security.tomoyo.build.path = [ config.programs.coreutils.package pkgs.util-linux ];
+      security.tomoyo.build.links = {
+        "/run/current-system" = unconfined.config.system.topLevel;
+        "/bin/sh" = config.environment.binsh;
+        "/usr/bin/env" = "${config.programs.coreutils.package}/bin/env";
+      };
+
       boot.kernelPatches = lib.optional cfg.kernel.configure cfg.build.kernelPatch;
       # At that time there is nothing but the store: the loader is there, and mounts what it needs.
       boot.kernelParams = [

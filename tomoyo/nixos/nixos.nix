@@ -17,6 +17,13 @@ let
 
   hasLsmOption = options ? security && options.security ? lsm;
 
+  arguments = lib.escapeShellArgs (lib.tail commands.activate);
+  # No symbolic link is trusted but this one, which the activation script made.
+  activate = pkgs.writeScript "tomoyo-activate" ''
+    #!${pkgs.runtimeShell}
+    exec ${lib.escapeShellArgs commands.activate} "$(${pkgs.coreutils}/bin/readlink -f ${set})"
+  '';
+
   # One word of ExecStart.
   word = text:
     if lib.match "[A-Za-z0-9,._+:@/=-]+" text != null then text
@@ -95,6 +102,11 @@ in
       }))
     ];
 
+    security.tomoyo.build.links = {
+      "/run/current-system" = lib.head cfg.build.closureRoots;
+      "/bin/sh" = config.environment.binsh;
+    } // optionalAttrs (config.environment.usrbinenv != null) { "/usr/bin/env" = config.environment.usrbinenv; };
+
     boot.kernelPatches = optional cfg.kernel.configure cfg.build.kernelPatch;
     boot.kernelParams = [ "TOMOYO_loader=${set}/boot" "TOMOYO_trigger=${trigger}" ] ++ optional (!hasLsmOption) cfg.build.lsm;
 
@@ -116,9 +128,9 @@ in
             tomoyo=/run/current-system/sw/bin/tomoyo
             [ -x "$tomoyo" ] || tomoyo=${cfg.package}/bin/tomoyo
             if [ "$NIXOS_ACTION" = dry-activate ]; then
-              "$tomoyo" ${lib.escapeShellArgs (lib.tail commands.activate)} --dry-run "$systemConfig/tomoyo"
+              "$tomoyo" ${arguments} --dry-run "$(readlink -f "$systemConfig/tomoyo")"
             else
-              "$tomoyo" ${lib.escapeShellArgs (lib.tail commands.activate)} "$systemConfig/tomoyo"
+              "$tomoyo" ${arguments} "$(readlink -f "$systemConfig/tomoyo")"
               mkdir -p /run/nixos
               echo tomoyo-gc.service >> /run/nixos/activation-restart-list
             fi
@@ -142,8 +154,8 @@ in
         serviceConfig = hardened // {
           Type = "oneshot";
           RemainAfterExit = true;
-          ExecStart = line (commands.activate ++ [ set ]);
-          ExecReload = line (commands.activate ++ [ set ]);
+          ExecStart = "${activate}";
+          ExecReload = "${activate}";
         };
       };
 

@@ -214,6 +214,16 @@ in
       '';
     };
 
+    strictNames = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Whether a name that several packages of the closure have is an error, rather than a name of all of them. An entry of
+        `packages` decides which is meant.
+      '';
+    };
+
     extraClosureRoots = mkOption {
       type = types.listOf (types.either types.path types.package);
       default = [ ];
@@ -267,13 +277,13 @@ in
         type = types.path;
         default = "/var/log/tomoyo";
         example = "/var/log/access";
-        description = "Where the log goes.";
+        description = "Where the log goes: `audit.log`, and older ones as `audit.log.1` and so on.";
       };
       extraOptions = mkOption {
         type = types.listOf types.str;
         default = [ ];
-        example = [ "--json" ];
-        description = "More options of `tomoyo audit`, such as filters.";
+        example = [ "--json" "--max-size" "100M" ];
+        description = "More options of `tomoyo audit`, such as what it records and how long it keeps that.";
       };
     };
 

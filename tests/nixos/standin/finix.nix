@@ -32,6 +32,8 @@ in
     boot.kernelPatches = option (types.listOf types.attrs) [ ];
     environment.systemPackages = option (types.listOf types.package) [ ];
     environment.etc = option (types.attrsOf (types.submodule { options.text = mkOption { type = types.lines; }; })) { };
+    environment.binsh = option types.path "${pkgs.bash}/bin/sh";
+    programs.coreutils.package = option types.package pkgs.coreutils;
     finit.package = option types.package pkgs.finit;
     finit.tasks = option (types.attrsOf (types.submodule (stanza "task"))) { };
     finit.services = option (types.attrsOf (types.submodule (stanza "service"))) { };
@@ -53,7 +55,7 @@ in
   };
 
   config = {
-    environment.systemPackages = [ pkgs.coreutils pkgs.hello config.finit.package ];
+    environment.systemPackages = [ pkgs.bash pkgs.coreutils pkgs.hello config.finit.package ];
     environment.etc = lib.mapAttrs' (name: task: lib.nameValuePair "finit.d/${name}.conf" { text = render "task" name task; }) config.finit.tasks
       // lib.mapAttrs' (name: task: lib.nameValuePair "finit.d/${name}.conf" { text = render "service" name task; }) config.finit.services;
     boot.supportedFilesystems = lib.mapAttrs' (_: entry: lib.nameValuePair entry.fsType { enable = true; }) config.fileSystems;

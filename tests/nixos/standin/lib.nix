@@ -80,6 +80,8 @@ let
     concatMapStringsSep "." (part: if match "[a-zA-Z_][a-zA-Z0-9_'-]*|<.*>|\\*" part != null then part else toJSON part) path;
 
   # ---- Types: a name, a test for one definition, and a way to join several ----
+  # In the description of another type, one of another class than `classes` stands in parentheses.
+  phrase = classes: element: if elem (element.class or null) classes then element.description else "(${element.description})";
   type = attributes: { description = attributes.name; subOptions = _: { }; nested = null; } // attributes // { _type = "option-type"; };
   isType = value: value._type or null == "option-type";
   mergeOne = path: definitions:
@@ -98,12 +100,12 @@ let
     raw = type { name = "raw"; description = "raw value"; check = _: true; merge = mergeOne; };
     unspecified = type { name = "unspecified"; description = "unspecified value"; check = _: true; merge = mergeOne; };
     anything = type {
+      class = "noun";
       name = "anything";
       check = _: true;
       merge = path: definitions:
         if all isAttrs (values definitions) && !(any isDerivation (values definitions)) then
           (lazyAttrsOf anything).merge path definitions
-        else if all isList (values definitions) then concatLists (values definitions)
         else mergeEqual path definitions;
     };
     attrs = type {
@@ -112,36 +114,40 @@ let
       check = isAttrs;
       merge = _: definitions: foldl' (left: right: left // right) { } (values definitions);
     };
-    bool = type { name = "bool"; description = "boolean"; check = isBool; merge = mergeEqual; };
-    int = type { name = "int"; description = "signed integer"; check = isInt; merge = mergeEqual; };
-    str = type { name = "str"; description = "string"; check = isString; merge = mergeEqual; };
+    bool = type { class = "noun"; name = "bool"; description = "boolean"; check = isBool; merge = mergeEqual; };
+    int = type { class = "noun"; name = "int"; description = "signed integer"; check = isInt; merge = mergeEqual; };
+    str = type { class = "noun"; name = "str"; description = "string"; check = isString; merge = mergeEqual; };
     lines = type {
+      class = "noun";
       name = "separatedString";
       description = "strings concatenated with \"\\n\"";
       check = isString;
       merge = _: definitions: concatStringsSep "\n" (values definitions);
     };
     path = type {
+      class = "noun";
       name = "path";
       description = "absolute path";
       check = value: isStringLike value && substring 0 1 (toString value) == "/";
       merge = mergeEqual;
     };
-    package = type { name = "package"; check = value: isDerivation value || isString value && hasPrefix builtins.storeDir value; merge = mergeOne; };
+    package = type { class = "noun"; name = "package"; check = value: isDerivation value || isString value && hasPrefix builtins.storeDir value; merge = mergeOne; };
     strMatching = pattern: type {
+      class = "noun";
       name = "strMatching ${toJSON pattern}";
       description = "string matching the pattern ${pattern}";
       check = value: isString value && match pattern value != null;
       merge = mergeEqual;
     };
-    ints.unsigned = int // { name = "unsignedInt"; description = "unsigned integer, meaning >=0"; check = value: isInt value && value >= 0; };
-    ints.positive = int // { name = "positiveInt"; description = "positive integer, meaning >0"; check = value: isInt value && value > 0; };
+    ints.unsigned = int // { class = "clause"; name = "unsignedInt"; description = "unsigned integer, meaning >=0"; check = value: isInt value && value >= 0; };
+    ints.positive = int // { class = "clause"; name = "positiveInt"; description = "positive integer, meaning >0"; check = value: isInt value && value > 0; };
     ints.between = low: high: int // {
       name = "intBetween";
       description = "integer between ${toString low} and ${toString high} (both inclusive)";
       check = value: isInt value && value >= low && value <= high;
     };
     enum = choices: type {
+      class = if length choices < 2 then "noun" else "conjunction";
       name = "enum";
       description = "one of ${concatMapStringsSep ", " toJSON choices}";
       check = value: elem value choices;
@@ -149,7 +155,8 @@ let
     };
     nullOr = element: type {
       name = "nullOr";
-      description = "null or ${element.description}";
+      class = "conjunction";
+      description = "null or ${phrase [ "noun" "conjunction" ] element}";
       check = value: value == null || element.check value;
       merge = path: definitions:
         if all (value: value == null) (values definitions) then null
@@ -161,7 +168,8 @@ let
     };
     either = left: right: type {
       name = "either";
-      description = "${left.description} or ${right.description}";
+      class = "conjunction";
+      description = "${phrase [ "noun" "conjunction" ] left} or ${phrase [ "noun" "conjunction" "composite" ] right}";
       check = value: left.check value || right.check value;
       merge = path: definitions:
         if all left.check (values definitions) then left.merge path definitions
@@ -171,7 +179,8 @@ let
     oneOf = choices: foldl' either (head choices) (tail choices);
     listOf = element: type {
       name = "listOf";
-      description = "list of ${element.description}";
+      class = "composite";
+      description = "list of ${phrase [ "noun" "composite" ] element}";
       check = isList;
       merge = path: definitions:
         concatMap
@@ -186,7 +195,8 @@ let
     };
     attrsOf = element: type {
       name = "attrsOf";
-      description = "attribute set of ${element.description}";
+      class = "composite";
+      description = "attribute set of ${phrase [ "noun" "composite" ] element}";
       check = isAttrs;
       merge = path: definitions:
         # Names whose definitions all fall to a condition are not there.
@@ -223,7 +233,7 @@ let
           specialArgs.name = if path == [ ] then "" else elemAt path (length path - 1);
         }).config;
       subOptions = prefix:
-        (evalModules { modules = toList modules; inherit prefix; specialArgs.name = "<name>"; }).options;
+        (evalModules { modules = toList modules; inherit prefix; specialArgs.name = "‹name›"; }).options;
     };
   };
 
@@ -409,7 +419,27 @@ let
         else concatMap go (attrValues node);
     in
     concatMap go (attrValues (removeAttrs set [ "_module" ]));
-  pretty = value: if value == { } then "{ }" else if value == [ ] then "[ ]" else toJSON value;
+  pretty =
+    let
+      go = indent: value:
+        let
+          inner = "\n${indent}  ";
+          outer = "\n${indent}";
+          lines = splitString "\n" value;
+          all-but-last = genList (elemAt lines) (length lines - 1);
+          last = elemAt lines (length lines - 1);
+        in
+        if isDerivation value then "<derivation ${value.name}>"
+        else if value == { } then "{ }"
+        else if value == [ ] then "[ ]"
+        else if isString value && length lines > 1 then
+          "''${inner}${concatStringsSep inner all-but-last}${if last == "" then outer else inner + last}''"
+        else if isList value then "[${inner}${concatMapStringsSep inner (go "${indent}  ") value}${outer}]"
+        else if isAttrs value then
+          "{${inner}${concatStringsSep inner (mapAttrsToList (name: part: "${name} = ${go "${indent}  " part};") value)}${outer}}"
+        else toJSON value;
+    in
+    go "";
 
   lib = {
     inherit

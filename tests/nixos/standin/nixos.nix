@@ -32,6 +32,8 @@ in
     boot.kernelParams = option (types.listOf (types.strMatching "([^\"[:space:]]|\"[^\"]*\")+")) [ ];
     boot.kernelPatches = option (types.listOf types.attrs) [ ];
     environment.systemPackages = option (types.listOf types.package) [ ];
+    environment.binsh = option types.path "${pkgs.bash}/bin/sh";
+    environment.usrbinenv = option (types.nullOr types.path) "${pkgs.coreutils}/bin/env";
     systemd.services = option (types.attrsOf (types.submodule unit)) { };
     systemd.timers = option (types.attrsOf (types.submodule unit)) { };
     systemd.tmpfiles.rules = option (types.listOf types.str) [ ];
@@ -47,7 +49,7 @@ in
   };
 
   config = {
-    environment.systemPackages = [ pkgs.coreutils pkgs.hello ];
+    environment.systemPackages = [ pkgs.bash pkgs.coreutils pkgs.hello ];
     system.systemBuilderArgs.kernelParams = config.boot.kernelParams;
     system.build.toplevel =
       let wrong = lib.filter (assertion: !assertion.assertion) config.assertions;

@@ -37,24 +37,20 @@ rec {
   closureInfo = { rootPaths }: derivation {
     name = "closure-info";
     system = builtins.currentSystem;
-    builder = "/bin/sh";
+    builder = python;
     __structuredAttrs = true;
     exportReferencesGraph.closure = rootPaths;
-    args = [ "-euc" ''
-      PATH=/usr/bin:/bin
-      . ./.attrs.sh
-      out="''${outputs[out]:-$out}"
-      mkdir -p $out
-      ${python} - $out <<'END'
-      import json, sys
-      paths = json.load(open(".attrs.json"))["closure"]
-      with open(sys.argv[1] + "/store-paths", "w") as file:
-          file.writelines(path["path"] + "\n" for path in paths)
-      with open(sys.argv[1] + "/registration", "w") as file:
-          for path in paths:
+    args = [ "-c" ''
+      import json, os
+      attributes = json.load(open(".attrs.json"))
+      out = attributes["outputs"]["out"]
+      os.mkdir(out)
+      with open(out + "/store-paths", "w") as file:
+          file.writelines(path["path"] + "\n" for path in attributes["closure"])
+      with open(out + "/registration", "w") as file:
+          for path in attributes["closure"]:
               lines = [path["path"], path["narHash"], path["narSize"], "", len(path["references"]), *path["references"]]
               file.writelines(f"{line}\n" for line in lines)
-      END
     '' ];
   };
 
@@ -67,7 +63,14 @@ rec {
     chmod +x $out/bin/tomoyo
   '';
 
-  coreutils = package "coreutils-9.5" { "bin/true" = "#!/bin/sh\n"; "bin/cat" = "#!/bin/sh\n"; };
+  # Programs that run, as they are on this machine.
+  programs = name: names: run name { } ''
+    mkdir -p $out/bin
+    for name in ${lib.concatStringsSep " " names}; do cp -L /bin/$name $out/bin/; done
+  '';
+  bash = programs "bash-5.3" [ "bash" "sh" ];
+  coreutils = programs "coreutils-9.7" [ "cat" "env" "ls" "readlink" "true" ];
+  util-linux = programs "util-linux-2.41" [ "mount" ];
   hello = package "hello-2.12" { "bin/hello" = "#!/bin/sh\n"; "share/greeting" = "hello\n"; };
   systemd = package "systemd-257.6" { "lib/systemd/systemd" = "#!/bin/sh\n"; };
   finit = package "finit-4.16" { "bin/finit" = "#!/bin/sh\n"; "bin/initctl" = "#!/bin/sh\n"; };

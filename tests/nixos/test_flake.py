@@ -1,0 +1,90 @@
+"""The flake: it has no inputs, and every output is what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..nix.nixstore import NixStore
+from .evaluation import ROOT, STANDIN
+
+FLAKES = ("--extra-experimental-features", "nix-command flakes")
+
+
+@pytest.fixture(scope="module")
+def flake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository without its git directory and its tests."""
+    folder = tmp_path_factory.mktemp("flake")
+    shutil.copy(ROOT / "flake.nix", folder)
+    shutil.copytree(ROOT / "tomoyo", folder / "tomoyo", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def evaluate(store: NixStore, flake: Path, expression: str) -> Any:
+    return json.loads(
+        store.run(
+            "nix", "eval", "--json", "--impure", "--expr", f'let f = builtins.getFlake "path:{flake}"; in {expression}', *FLAKES
+        )
+    )
+
+
+def test_nix_shows_all_outputs(nix_store: NixStore, flake: Path) -> None:
+    shown = json.loads(nix_store.run("nix", "flake", "show", "--json", f"path:{flake}", *FLAKES))
+    assert set(shown) == {"finixModules", "lib", "nixosModules", "overlays"}
+    assert shown["nixosModules"]["default"]["type"] == "nixos-module"
+    assert shown["overlays"]["default"]["type"] == "nixpkgs-overlay"
+    assert not (flake / "flake.lock").exists()
+
+
+def test_nix_finds_no_fault_with_it(nix_store: NixStore, flake: Path) -> None:
+    nix_store.run("nix", "flake", "check", f"path:{flake}", *FLAKES)
+
+
+@pytest.mark.parametrize("platform", ["nixos", "finix"])
+def test_its_modules_make_a_system(nix_store: NixStore, flake: Path, platform: str) -> None:
+    expression = f"""
+      let
+        lib = import {STANDIN}/lib.nix;
+        pkgs = import {STANDIN}/packages.nix {{ inherit lib; python = "/usr/bin/python3"; source = f + "/tomoyo"; }};
+        s = lib.evalModules {{ modules = [
+          {STANDIN}/{platform}.nix f.{platform}Modules.default
+          {{ _module.args = {{ inherit pkgs; }}; security.tomoyo.enable = true; }}
+        ]; }};
+      in s.config.boot.kernelParams
+    """
+    assert any(parameter.startswith("TOMOYO_loader=") for parameter in evaluate(nix_store, flake, expression))
+
+
+def test_its_overlay_gives_the_command_and_the_library(nix_store: NixStore, flake: Path) -> None:
+    expression = """
+      let
+        python = { sitePackages = "lib/python3/site-packages"; interpreter = "/bin/python3"; };
+        call = set: path: arguments: import path (builtins.intersectAttrs (builtins.functionArgs (import path)) set // arguments);
+        prev = { pythonPackagesExtensions = [ (_: _: { other = 1; }) ]; };
+        final = prev // f.overlays.default final prev // {
+          python3Packages = builtins.foldl' (set: extend: set // extend final.python3Packages set) {
+            inherit python;
+            buildPythonPackage = x: x;
+            lib = { head = builtins.head; licenses.mit = "MIT"; platforms.linux = [ ]; };
+            callPackage = call final.python3Packages;
+            toPythonApplication = package: package // { application = true; };
+          } final.pythonPackagesExtensions;
+        };
+      in {
+        inherit (final.tomoyo) pname version application installPhase;
+        library = final.python3Packages.tomoyo.pname;
+        inherit (final.python3Packages) other;
+      }
+    """
+    found = evaluate(nix_store, flake, expression)
+    assert (found["pname"], found["library"], found["other"], found["application"]) == ("tomoyo", "tomoyo", 1, True)
+    assert f'__version__ = "{found["version"]}"' in (ROOT / "tomoyo" / "__init__.py").read_text()
+
+
+def test_the_library_has_the_parts(nix_store: NixStore, flake: Path) -> None:
+    assert evaluate(nix_store, flake, "builtins.attrNames f.lib") == ["compilation", "package", "render", "states"]
+    assert evaluate(nix_store, flake, "f.lib.states") == {"disable": 0, "enforce": 3, "learn": 1, "permissive": 2}

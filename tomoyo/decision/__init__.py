@@ -1,0 +1,1 @@
+"""What a kernel would answer: matching, granting, domain transition."""

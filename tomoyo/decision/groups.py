@@ -1,0 +1,76 @@
+"""A namespace's path, number and address groups, ready to be asked.
+
+A group that has no members, or was never named, matches nothing.  Members are
+tried in their order; for a path group the first that matches counts, because
+``file execute @GROUP`` gives the new domain that member's name.
+"""
+
+from __future__ import annotations
+
+from ..model.addresses import AddressRange
+from ..model.entries import GroupKind
+from ..model.exception_policy import NamespaceExceptions
+from ..model.numbers import NumberRange
+from .matching import Pattern, compile_pattern
+
+
+class Groups:
+    """The groups of one namespace."""
+
+    __slots__ = ("_members", "_paths")
+
+    def __init__(self, exceptions: NamespaceExceptions) -> None:
+        self._members = {(group.kind, group.name.text): group.members for group in exceptions.groups}
+        self._paths: dict[str, _PathGroup] = {}
+
+    def path_member(self, group: str, name: str) -> str | None:
+        """The first member of path group GROUP that matches NAME, or None."""
+        return self._path_group(group).member(name)
+
+    def has_number(self, group: str, number: int) -> bool:
+        """Whether NUMBER is in the number group GROUP."""
+        members = self._members.get((GroupKind.NUMBER, group), ())
+        return any(number in member for member in members if isinstance(member, NumberRange))
+
+    def numbers_overlap(self, group: str, lowest: int, highest: int) -> bool:
+        """Whether some number from LOWEST to HIGHEST is in the number group GROUP."""
+        members = self._members.get((GroupKind.NUMBER, group), ())
+        return any(
+            member.first.value <= highest and lowest <= member.last.value for member in members if isinstance(member, NumberRange)
+        )
+
+    def has_address(self, group: str, address: bytes) -> bool:
+        """Whether ADDRESS, packed, is in the address group GROUP."""
+        members = self._members.get((GroupKind.ADDRESS, group), ())
+        return any(address in member for member in members if isinstance(member, AddressRange))
+
+    def _path_group(self, group: str) -> _PathGroup:
+        found = self._paths.get(group)
+        if found is None:
+            found = self._paths[group] = _PathGroup([str(m) for m in self._members.get((GroupKind.PATH, group), ())])
+        return found
+
+
+class _PathGroup:
+    """Members by name, and the patterns among them in order: a bound group has thousands of the former."""
+
+    __slots__ = ("_names", "_patterns")
+
+    def __init__(self, members: list[str]) -> None:
+        self._names: dict[str, int] = {}
+        self._patterns: list[tuple[int, Pattern]] = []
+        for position, member in enumerate(members):
+            pattern = compile_pattern(member)
+            if pattern.is_pattern:
+                self._patterns.append((position, pattern))
+            else:
+                self._names.setdefault(member, position)
+
+    def member(self, name: str) -> str | None:
+        exact = self._names.get(name)
+        for position, pattern in self._patterns:
+            if exact is not None and position > exact:
+                break
+            if pattern.matches(name):
+                return pattern.text
+        return None if exact is None else name

@@ -35,6 +35,7 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         prog=f"tomoyo {name}",
         description=(module.__doc__ or purpose).strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a script must not depend on which options there are today
     )
     module.configure(parser)
     try:

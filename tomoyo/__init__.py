@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
     from .syntax.profiles import parse_profile
-    from .syntax.records import parse_audit, parse_query
+    from .syntax.records import iterate_audit, parse_audit, parse_query
     from .syntax.stat import parse_stat
     from .syntax.writer import (
         write_audit,
@@ -92,7 +92,7 @@ _MODULES = {
     "syntax.lines": "Effect PolicySyntaxError Reading",
     "syntax.managers": "parse_manager",
     "syntax.profiles": "parse_profile",
-    "syntax.records": "parse_audit parse_query",
+    "syntax.records": "iterate_audit parse_audit parse_query",
     "syntax.stat": "parse_stat",
     "syntax.writer": (
         "write_audit write_domain_policy write_exception_policy write_manager write_profile write_query write_stat"

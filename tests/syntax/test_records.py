@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tracemalloc
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,48 @@ def test_every_part_of_a_record_is_read() -> None:
 
 def test_a_log_with_blank_lines_between_records_is_the_same() -> None:
     assert tomoyo.parse_audit(AUDIT.replace(b"\0", b"\n")) == tomoyo.parse_audit(AUDIT)
+
+
+def test_a_log_is_read_in_pieces() -> None:
+    records = tomoyo.parse_audit(AUDIT)
+    assert list(tomoyo.iterate_audit(io.BytesIO(AUDIT))) == records
+    for size in (1, 7, 1000):
+        pieces = [AUDIT[start : start + size] for start in range(0, len(AUDIT), size)]
+        assert list(tomoyo.iterate_audit(pieces)) == records
+
+
+class Endless(io.RawIOBase):
+    """PIECE, again and again, up to a GIGABYTE."""
+
+    def __init__(self, piece: bytes, length: int = 1 << 30) -> None:
+        self.piece = piece
+        self.left = length // len(piece)
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.left -= 1
+        return self.piece if self.left >= 0 else b""
+
+
+@pytest.mark.parametrize(
+    ("piece", "length", "wrong"),
+    [
+        (b"x" * (1 << 20), 1 << 30, 1),
+        (bytes(1 << 20), 1 << 30, 0),
+        (b"\xff\n" * 50_000, 2_000_000, 1),
+        (b"\xff\n\n" * 1000, 30_000, 10_000),
+        (RECORD[:-40].encode() + b"\n\0", 2_000_000, None),
+    ],
+)
+def test_any_log_is_read_in_constant_memory(piece: bytes, length: int, wrong: int | None) -> None:
+    errors = Counter[str]()
+    tracemalloc.start()
+    try:
+        records = tomoyo.iterate_audit(Endless(piece, length), report=lambda error: errors.update([error.message]))
+        assert sum(1 for _ in records) == 0
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+    assert sum(errors.values()) == (length // len(piece) if wrong is None else wrong)
 
 
 @pytest.mark.parametrize(

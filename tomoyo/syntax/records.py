@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES
 from ..model.entries import Entry
@@ -35,6 +35,10 @@ _TIME = re.compile(r"#(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)#")
 _QUERY = re.compile(r"Q(\d+)-(\d+)")
 _DIGITS = re.compile(r"\d{1,20}")
 _HEADER = "an audit record such as '#2026/11/23 22:10:53# profile=...'"
+#: No kernel writes a longer line, or more lines, in a record.
+_LONGEST = 1 << 20
+_MOST_LINES = 8
+_BLOCK = 1 << 20
 _TASK = ["pid", "ppid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid"]
 _FILE = ["uid", "gid", "ino", "major", "minor", "perm", "type"]
 _PARENT = ["uid", "gid", "ino", "perm"]
@@ -46,26 +50,35 @@ def parse_audit(source: Source, *, file: str = "audit", report: Report | None = 
     Raises PolicySyntaxError for the first broken record; with REPORT, hands it
     over and goes on with the next record.
     """
-    listener = Listener(file, Reading.STRICT, report)
-    return _parse_records(source, 0, lambda lines: read_record(lines, 0), listener)
+    return list(iterate_audit(source, file=file, report=report))
+
+
+def iterate_audit(source: Source | BinaryIO, *, file: str = "audit", report: Report | None = None) -> Iterator[AuditRecord]:
+    """Parse audit records one after the other; errors as in ``parse_audit``.
+
+    A file, or the pieces that an iterable gives, are taken as they come: the
+    memory in use is that of one record, however long the log is and whatever
+    it holds.
+    """
+    return _read_records(source, 0, lambda lines: read_record(lines, 0), Listener(file, Reading.STRICT, report))
 
 
 def parse_query(source: Source, *, file: str = "query", report: Report | None = None) -> list[Query]:
     """Parse pending requests; arguments and errors as in ``parse_audit``."""
-    return _parse_records(source, 1, _read_query, Listener(file, Reading.STRICT, report))
+    return list(_read_records(source, 1, _read_query, Listener(file, Reading.STRICT, report)))
 
 
-def _parse_records(source: Source, header: int, read: Callable[[list[str]], Any], listener: Listener) -> list[Any]:
-    records = []
+def _read_records(source: Source | BinaryIO, header: int, read: Callable[[list[str]], Any], listener: Listener) -> Iterator[Any]:
     for number, lines in _record_lines(source):
         try:
             if len(lines) != header + 3:
                 _refuse(len(lines) - 1, lines[-1], 0, lines[-1], f"a record has {header + 3} lines", _HEADER)
-            records.append(read(lines))
+            record = read(lines)
         except _Refused as refused:
             index, raw, problem = refused.args
             listener.tell(number + index, raw, problem)
-    return records
+        else:
+            yield record
 
 
 class _Refused(Exception):
@@ -76,29 +89,54 @@ def _refuse(index: int, raw: str, offset: int, text: str, message: str, expected
     raise _Refused(index, raw, Problem(Effect.DROPPED, offset, text, message, expected))
 
 
-def _record_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
-    """Each record's lines, and the number of its first."""
-    if not isinstance(source, (str, bytes, bytearray, memoryview)):
-        pieces: Iterable[str | bytes] = source
-        source = "".join(p if isinstance(p, str) else p.decode("latin-1") for p in pieces)
-    if not isinstance(source, str):
-        source = bytes(source).decode("latin-1")
+def _lines(source: Source | BinaryIO) -> Iterator[str]:
+    """The lines of SOURCE without their newlines, the longest of them cut short."""
+    if isinstance(source, (str, bytes, bytearray, memoryview)):
+        text = source if isinstance(source, str) else bytes(source).decode("latin-1")
+        yield from text.split("\n")
+        return
+    stream: Any = source
+    pieces: Iterable[str | bytes] = iter(lambda: stream.read(_BLOCK), b"") if hasattr(stream, "read") else stream
+    rest = ""
+    cut = False
+    for piece in pieces:
+        *lines, last = (piece if isinstance(piece, str) else piece.decode("latin-1")).split("\n")
+        for line in lines:
+            if not cut:
+                yield rest + line
+            rest, cut = "", False
+        if not cut:
+            rest += last
+            if len(rest) > _LONGEST:
+                yield rest[:_LONGEST]
+                rest, cut = "", True
+    if not cut:
+        yield rest
+
+
+def _record_lines(source: Source | BinaryIO) -> Iterator[tuple[int, list[str]]]:
+    """Each record's lines, the first few of them if there are many, and the number of its first."""
     number = 1
+    count = 0
     current: list[str] = []
     # The NUL stands before the next record's first character, on its line.
-    for line in source.split("\n"):
+    for line in _lines(source):
         before, nul, line = line.rpartition("\0")
         ended = before.strip("\0")
         if ended:
             current.append(ended)
-        if (nul or not line) and current:
-            yield number - len(current) + bool(ended), current
+            count += 1
+        if (nul or not line) and count:
+            yield number - count + bool(ended), current
             current = []
+            count = 0
         if line:
-            current.append(line)
+            count += 1
+            if count <= _MOST_LINES:
+                current.append(line)
         number += 1
-    if current:
-        yield number - len(current), current
+    if count:
+        yield number - count, current
 
 
 def _read_query(lines: list[str]) -> Query:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,21 +38,31 @@ def nixpkgs_lib() -> Path | None:
     return folder
 
 
+def snapshot(folder: Path) -> Path:
+    """A copy of the package and the flake below FOLDER, without what Python leaves there."""
+    shutil.copytree(ROOT / "tomoyo", folder / "tomoyo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "flake.nix", folder)
+    return folder
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """Nix with one module system.
 
     store: where derivations go.
     library: the folder or file of the module system.
+    root: a folder with the package, which nobody changes in the meantime.
     """
 
     store: NixStore
     library: Path
+    root: Path = ROOT
 
     def system(self, platform: str, configuration: str) -> str:
         """The Nix expression of a system."""
         return (
             f'import {STANDIN}/system.nix {{ platform = "{platform}"; lib = {self.library}; python = "{PYTHON}"; '
+            f"root = {self.root}; "
             f"configuration = {{ lib, pkgs, ... }}: {configuration}; }}"
         )
 

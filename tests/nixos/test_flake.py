@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,10 @@ from .evaluation import ROOT, STANDIN
 FLAKES = ("--extra-experimental-features", "nix-command flakes")
 
 
-@pytest.fixture(scope="module")
-def flake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def flake(root: Path) -> Path:
     """The repository without its git directory and its tests."""
-    folder = tmp_path_factory.mktemp("flake")
-    shutil.copy(ROOT / "flake.nix", folder)
-    shutil.copytree(ROOT / "tomoyo", folder / "tomoyo", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    return root
 
 
 def evaluate(store: NixStore, flake: Path, expression: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from tomoyo.model.profiles import FUNCTIONALITIES
 
-from .evaluation import ROOT, TOP_LEVEL, Evaluator
+from .evaluation import TOP_LEVEL, Evaluator
 from .options_document import DOCUMENT, document
 
 TEXT = 'text = "<kernel> nix:/hello/bin/hello\\n";'
@@ -102,7 +102,7 @@ def test_every_option_has_a_type_a_default_an_example_and_a_description(evaluato
 
 def test_the_functionalities_of_profiles_are_those_of_the_kernel(standin: Evaluator) -> None:
     listed = standin.store.evaluate(
-        f"(import {ROOT}/tomoyo/nixos/render.nix {{ lib = import {standin.library}; }}).functionalities"
+        f"(import {standin.root}/tomoyo/nixos/render.nix {{ lib = import {standin.library}; }}).functionalities"
     )
     assert sorted(listed) == sorted(FUNCTIONALITIES)
 

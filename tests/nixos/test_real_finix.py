@@ -21,26 +21,26 @@ security.tomoyo = {
 
 
 @pytest.fixture(scope="module")
-def finix() -> tuple[Path, Path]:
+def finix(root: Path) -> tuple[Path, Path, Path]:
     folder, lib = checkout("TOMOYO_TEST_FINIX"), nixpkgs_lib()
     if folder is None or lib is None:
         pytest.skip("TOMOYO_TEST_FINIX and TOMOYO_TEST_NIXPKGS_LIB name no checkouts of finix and nixpkgs' lib")
-    return folder, lib
+    return folder, lib, root
 
 
-def system(finix: tuple[Path, Path], configuration: str, expression: str) -> str:
-    folder, lib = finix
+def system(finix: tuple[Path, Path, Path], configuration: str, expression: str) -> str:
+    folder, lib, root = finix
     return (
-        f"let s = import {STANDIN}/finix-system.nix {{ finix = {folder}; lib = {lib};"
+        f"let s = import {STANDIN}/finix-system.nix {{ finix = {folder}; lib = {lib}; root = {root};"
         f" configuration = {{ lib, pkgs, ... }}: {{ {configuration} }}; }}; in {expression}"
     )
 
 
-def value(store: NixStore, finix: tuple[Path, Path], configuration: str, expression: str) -> Any:
+def value(store: NixStore, finix: tuple[Path, Path, Path], configuration: str, expression: str) -> Any:
     return store.evaluate(system(finix, configuration, expression))
 
 
-def test_a_whole_system_evaluates_with_the_policy_inside(nix_store: NixStore, finix: tuple[Path, Path]) -> None:
+def test_a_whole_system_evaluates_with_the_policy_inside(nix_store: NixStore, finix: tuple[Path, Path, Path]) -> None:
     found = value(
         nix_store,
         finix,
@@ -69,7 +69,7 @@ def test_a_whole_system_evaluates_with_the_policy_inside(nix_store: NixStore, fi
 
 
 def test_the_closure_that_the_policy_is_compiled_for_has_the_system_but_not_the_policy(
-    nix_store: NixStore, finix: tuple[Path, Path]
+    nix_store: NixStore, finix: tuple[Path, Path, Path]
 ) -> None:
     build = "s.config.security.tomoyo.build"
     wanted = (
@@ -86,7 +86,7 @@ def test_the_closure_that_the_policy_is_compiled_for_has_the_system_but_not_the_
     assert not {name for name in lacking if name.startswith(("coreutils", "finit-", "system-path"))}
 
 
-def test_a_specialisation_has_a_policy_of_its_own(nix_store: NixStore, finix: tuple[Path, Path]) -> None:
+def test_a_specialisation_has_a_policy_of_its_own(nix_store: NixStore, finix: tuple[Path, Path, Path]) -> None:
     source = "security.tomoyo.build.source.drvPath"
     expression = (
         f"{{ outer = s.config.{source}; inner = builtins.mapAttrs (_: system: system.{source}) s.config.specialisation; }}"
@@ -104,6 +104,8 @@ def test_a_specialisation_has_a_policy_of_its_own(nix_store: NixStore, finix: tu
         'security.tomoyo.policies.hello.state = "complain";': "security.tomoyo.policies.hello.state",
     }.items(),
 )
-def test_what_cannot_work_is_refused(nix_store: NixStore, finix: tuple[Path, Path], configuration: str, message: str) -> None:
+def test_what_cannot_work_is_refused(
+    nix_store: NixStore, finix: tuple[Path, Path, Path], configuration: str, message: str
+) -> None:
     with pytest.raises(NixFailureError, match=message):
         value(nix_store, finix, f"{ENABLED} {configuration}", "s.config.system.topLevel.drvPath")

@@ -124,7 +124,7 @@ def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> 
     assert not loading["restartIfChanged"]
     assert set(found["timers"]) == {"tomoyo-gc", "tomoyo-save"}
     assert found["timers"]["tomoyo-gc"]["timerConfig"]["OnCalendar"] == "hourly"
-    assert found["tmpfiles"]["rules"] == ["d /var/log/tomoyo 0700 root root -", "d /var/lib/tomoyo 0700 root root -"]
+    assert found["tmpfiles"]["rules"] == ["d /var/log/tomoyo 0700 root root -", "d /var/lib/tomoyo/saved 0700 root root -"]
 
 
 def test_services_are_there_only_when_they_are_wanted(evaluator: Evaluator) -> None:

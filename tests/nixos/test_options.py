@@ -27,6 +27,7 @@ REFUSED = {
     f'policies.".hidden" = {{ {TEXT} }};': ["security.tomoyo.policies: '.hidden' is no name"],
     'modules."../base" = "file read /x";': ["security.tomoyo.modules: '../base' is no name"],
     'modules."7" = "file read /x";': ["security.tomoyo.modules: '7' is no name"],
+    "moduleNumbers.base = 256;": ["security.tomoyo.moduleNumbers.base", "between 0 and 255"],
     "modules.base = [ ];": ["security.tomoyo.modules.base"],
     "exceptionPolicy = [ ];": ["security.tomoyo.exceptionPolicy"],
     'profiles."256".comment = "";': ["security.tomoyo.profiles: '256' is no profile number"],

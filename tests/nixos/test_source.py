@@ -112,6 +112,7 @@ def test_profiles_quotas_modules_managers_and_exceptions_are_written_as_the_kern
         learning.maxEntries = 9;
         quotas = { policy = 1048576; query = 0; };
         modules.logs = "file append /var/log/x";
+        moduleNumbers = { logs = 20; other = 3; };
         exceptionPolicy = "path_group a /b";
         managers = [ "<kernel> nix:/tomoyo/bin/tomoyo" "/usr/sbin/tomoyo-editpolicy" ];
         """,
@@ -126,6 +127,7 @@ def test_profiles_quotas_modules_managers_and_exceptions_are_written_as_the_kern
         "10-CONFIG::network={ mode=permissive grant_log=no reject_log=yes }\n2-COMMENT",
     )
     assert files["system/stat.conf"] == "Memory used by policy: 1048576\nMemory used by query message: 0\n"
+    assert files["system/module-numbers.conf"] == "logs 20\nother 3\n"
     assert files["system/modules/logs.conf"] == "file append /var/log/x\n"
     assert files["system/exceptions/system.conf"] == "path_group a /b\n"
     assert files["system/manager.conf"] == "<kernel> nix:/tomoyo/bin/tomoyo\n/usr/sbin/tomoyo-editpolicy\n"

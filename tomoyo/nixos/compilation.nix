@@ -24,7 +24,7 @@ in
   #
   # The state replaces the profiles that a policy sets.  Its lines keep their numbers, so that what `compile` says about them
   # holds for the file that was given; the profiles stand in a file of their own.
-  source = { policies, modules, exceptionPolicy, profiles, managers, quotas }:
+  source = { policies, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas }:
     pkgs.runCommand "tomoyo-policy-source" locally (''
       mkdir -p $out/system/domains $out/system/exceptions $out/system/modules $out/policies
       put() {
@@ -50,6 +50,7 @@ in
       ''} system/exceptions/tomoyo.conf
     ''
     + optionalString (quotas != "") "put ${pkgs.writeText "stat.conf" quotas} system/stat.conf\n"
+    + optionalString (moduleNumbers != { }) "put ${pkgs.writeText "module-numbers.conf" (render.numbers moduleNumbers)} system/module-numbers.conf\n"
     + optionalString (exceptionPolicy != "")
       "put ${pkgs.writeText "exception-policy.conf" (render.ended exceptionPolicy)} system/exceptions/system.conf\n"
     + lib.concatStrings (mapAttrsToList

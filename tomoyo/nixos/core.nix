@@ -92,7 +92,7 @@ in
 
       build = {
         source = compilation.source {
-          inherit (cfg) policies modules exceptionPolicy;
+          inherit (cfg) policies modules exceptionPolicy moduleNumbers;
           profiles = render.profiles { inherit (cfg.audit) maxRecords; inherit (cfg.learning) maxEntries; } cfg.profiles;
           managers = render.managers cfg.managers;
           quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
@@ -113,7 +113,7 @@ in
           activate = [ tool "activate" ] ++ lib.optional cfg.learning.keep "--keep-learned";
           gc = [ tool "gc" ];
           audit = [ tool "audit" "--output" "${toString cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
-          query = [ tool "query" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
+          query = [ tool "query" "--no-ask" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
             then pkgs.writeText "tomoyo-query-rules" (render.ended cfg.query.rules) else cfg.query.rules)) ];
           save = [ tool "save" (toString cfg.learning.save.directory) ];
         };

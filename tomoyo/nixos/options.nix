@@ -174,6 +174,16 @@ in
       '';
     };
 
+    moduleNumbers = mkOption {
+      type = types.attrsOf (types.ints.between 0 255);
+      default = { };
+      example = { base = 1; };
+      description = ''
+        The `acl_group` of some modules. Without it a module's number comes from its name, and two names that want the same
+        number make one of them change when the other is added.
+      '';
+    };
+
     exceptionPolicy = mkOption {
       type = types.lines;
       default = "";
@@ -257,8 +267,8 @@ in
         enable = mkEnableOption "saving what the kernel holds, learned entries included, at intervals and at shutdown";
         directory = mkOption {
           type = types.path;
-          default = "/var/lib/tomoyo";
-          example = "/var/lib/tomoyo-learned";
+          default = "/var/lib/tomoyo/saved";
+          example = "/var/lib/learned";
           description = "Where saved policies go, one folder for each time.";
         };
         interval = interval "two savings";

@@ -34,6 +34,9 @@ rec {
         + lib.concatStrings (mapAttrsToList (name: value: "${number}-CONFIG::${name}=${configuration value}\n") profile.config))
       set);
 
+  # module-numbers.conf.
+  numbers = set: lib.concatStrings (mapAttrsToList (name: number: "${name} ${toString number}\n") set);
+
   # manager.conf.
   managers = concatMapStrings (manager: manager + "\n");
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Commands, with what they are for.
 COMMANDS = {
+    "bind": "tie the names of a policy to one system's store paths",
     "check": "find every error in policy files, and every line that a kernel would drop or alter",
     "fmt": "print policy files as the kernel would print them",
     "select": "print some of the domains of a domain policy",

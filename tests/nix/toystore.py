@@ -40,7 +40,6 @@ class ToyStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.tree = Tree(str(root))
         self.paths: list[StorePath] = []
 
     def path(self, name: str) -> StorePath:
@@ -75,6 +74,11 @@ class ToyStore:
             with open(place, "wb") as file:
                 file.write(content.head if isinstance(content, Program) else content.encode())
             os.chmod(place, 0o555 if isinstance(content, Program) else 0o444)
+
+    @property
+    def tree(self) -> Tree:
+        """A tree that remembers nothing from before."""
+        return Tree(str(self.root))
 
     @property
     def closure(self) -> Closure:

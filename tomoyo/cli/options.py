@@ -147,10 +147,11 @@ class PolicyFile:
 def read_files(arguments: argparse.Namespace, kind: str | None = None) -> list[PolicyFile]:
     """Read the files that were named; KIND is given where only one is possible."""
     kind = kind or arguments.kind
-    return [_read_file(name, kind) for name in arguments.files or ["-"]]
+    return [read_file(name, kind) for name in arguments.files or ["-"]]
 
 
-def _read_file(name: str, kind: str | None) -> PolicyFile:
+def read_file(name: str, kind: str | None) -> PolicyFile:
+    """Read the file NAME; without a KIND its name says what it is of."""
     found = kind or _guess_kind(name)
     if name == "-":
         return PolicyFile("<stdin>", found, sys.stdin.buffer.read())

@@ -303,17 +303,29 @@ class NameTable:
         None for whatever lies in no trusted store path, or has `.`, `..`
         or such behind it.
         """
+        return next(iter(self.names_of_word(word)), None)
+
+    def names_of_word(self, word: str) -> tuple[Name, ...]:
+        """Everything that WORD may be called, best first; as `name_of_word`."""
+        path, file = self.split_word(word) or (None, "")
+        try:
+            return self._names(path, file) if path else ()
+        except NameSyntaxError:
+            return ()
+
+    def split_word(self, word: str) -> tuple[StorePath, str] | None:
+        """The trusted store path that the kernel's WORD lies in, and the rest of WORD; None elsewhere."""
         if not word.startswith(self._directory):
             return None
         end = word.find("/", len(self._directory))
         end = len(word) if end < 0 else end
         path = self._texts.get(word[:end])
-        if path is None:
-            return None
-        try:
-            return next(iter(self._names(path, word[end:])), None)
-        except NameSyntaxError:
-            return None
+        return (path, word[end:]) if path else None
+
+    @property
+    def directory(self) -> str:
+        """The store directory as the kernel writes it, without a slash at its end."""
+        return self._directory[:-1]
 
     def several(self) -> dict[str, tuple[StorePath, ...]]:
         """Keys that stand for more than one store path, with these, sorted."""

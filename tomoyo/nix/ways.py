@@ -184,9 +184,12 @@ def find_ways(
     )
 
 
-def find_program(contents: Contents, location: str) -> StoreFile | None:
-    """The program that is executed at LOCATION, an inside path with resolved parents; None for none of the closure's."""
-    way = _Scan(contents, None, {}, SYSTEM_DIRECTORIES).way(location)
+def find_program(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> StoreFile | None:
+    """The program that is executed at LOCATION, an inside path with resolved parents; None for none of the closure's.
+
+    links: as for `find_ways`.
+    """
+    way = _Scan(contents, None, dict(links or {}), SYSTEM_DIRECTORIES).way(location)
     return way.program if way else None
 
 

@@ -1,0 +1,246 @@
+"""Turn what a kernel learned into a named policy: nix:/nginx/bin/nginx for every store path.
+
+Only names of the closure that --closure says are given; what lies outside it
+is kept and told.  With 'tomoyo bind' for the same closure the result means what
+was learned.  Two policies, or -o, go to files in a directory.
+
+--nix prints a Nix function of pkgs instead, which evaluates to the text of
+POLICY as it is, with ${pkgs.glibc} in the place of store paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import Any
+
+from .closures import add_closure, read_closure
+from .options import PolicyFile, UsageError, message, place, print_json, read_file, tell, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..nix.learned_words import Finding
+    from ..nix.naming import Named
+
+_FILES = {"domain": "domain_policy", "exception": "exception_policy"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("domain", metavar="DOMAIN_POLICY", help="what a kernel learned; - is standard input")
+    parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_closure(parser)
+    how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
+    how.add_argument("--nix", action="store_true", help="a Nix function of pkgs that gives the text; needs --attributes")
+    how.add_argument(
+        "--unsafe-wildcards",
+        action="store_true",
+        help="patterns such as /nix/store/\\*-nginx-\\*/bin/nginx, which whoever may build a package called nginx can match",
+    )
+    parser.add_argument(
+        "--attributes", metavar="FILE", help='with --nix, a JSON file: {"glibc": "/nix/store/...", "glibc.dev": "/nix/store/..."}'
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.attributes and not arguments.nix:
+        raise UsageError("--attributes goes with --nix")
+    if arguments.exception and not (arguments.output or arguments.json):
+        raise UsageError("two policies need a place: -o DIR, or --json")
+    if arguments.domain == arguments.exception == "-":
+        raise UsageError("standard input holds only one policy")
+    files = [read_file(arguments.domain, "domain")]
+    if arguments.exception:
+        files.append(read_file(arguments.exception, "exception"))
+    policies = [_policy(file) for file in files]
+    if any(policy is None for policy in policies):
+        return 2
+    return _print_nix(arguments, files) if arguments.nix else _print_named(arguments, files, policies)
+
+
+def _policy(file: PolicyFile) -> Any:
+    """The policy in FILE; None where it has errors, which are then told."""
+    errors: list[Any] = []
+    policy = file.parse(errors.append)
+    for error in errors:
+        place("error", file.name, error)
+    return None if errors else policy
+
+
+def _write(directory: str, texts: dict[str, str]) -> None:
+    """Write each of TEXTS, by file name, into DIRECTORY, which need not exist."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory)
+    for name, text in texts.items():
+        write_file(os.path.join(directory, name), text)
+
+
+# A named policy
+
+
+def _print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
+    from ..nix.contents import read_contents
+    from ..nix.names import NameSyntaxError
+    from ..nix.naming import name_policy, unsafe_policy
+    from ..syntax.writer import write_domain_policy, write_exception_policy
+
+    trusted = read_closure(arguments)
+    domains, exceptions = (*policies, None)[:2]
+    if arguments.unsafe_wildcards:
+        named = unsafe_policy(domains, exceptions, trusted.names)
+    else:
+        contents = read_contents(trusted.names.paths, trusted.tree)
+        try:
+            named = name_policy(domains, exceptions, trusted.names, contents, trusted.links)
+        except NameSyntaxError as error:
+            raise UsageError(f"not a name: {error}") from None
+    places = _places(files, {finding.text for finding in named.findings})
+    _tell_all(named, places)
+    if arguments.json:
+        print_json(_plain(named, places))
+    texts = {"domain_policy.conf": write_domain_policy(named.domains)}
+    if named.exceptions is not None:
+        texts["exception_policy.conf"] = write_exception_policy(named.exceptions)
+    if arguments.output:
+        _write(arguments.output, texts)
+    elif not arguments.json:
+        sys.stdout.write(texts["domain_policy.conf"])
+    return 0
+
+
+def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, tuple[str, int, int]]:
+    """Where each of TEXTS first stands: file, line and column."""
+    from ..syntax.lines import normalise, raw_lines
+
+    places: dict[str, tuple[str, int, int]] = {}
+    for file in files if texts else ():
+        for number, (raw, _) in enumerate(raw_lines(file.data), 1):
+            if raw in texts:
+                places.setdefault(raw, (file.name, number, 1))
+            for word in normalise(raw).split(" "):
+                quoted = word.partition("=")[2].strip('"') if '="' in word else ""
+                for text in (word, quoted):
+                    if text in texts and text not in places:
+                        places[text] = (file.name, number, raw.index(text) + 1)
+    return places
+
+
+def _tell_all(named: Named, places: dict[str, tuple[str, int, int]]) -> None:
+    from ..nix.learned_words import Change
+
+    counts = dict.fromkeys(Change, 0)
+    for finding in named.findings:
+        counts[finding.change] += 1
+        if finding.change in (Change.UNBOUND, Change.UNSAFE):
+            continue
+        severity = "note" if finding.change is Change.MERGED else "warning"
+        where = places.get(finding.text)
+        text = f"{finding.text}: {finding.reason}"
+        if where is None:
+            message(severity, text)
+        else:
+            tell(":".join(map(str, where)), severity, text)
+    if counts[Change.UNSAFE]:
+        message(
+            "warning",
+            f"{counts[Change.UNSAFE]} store paths became patterns without a hash: whoever may add a path to the store,"
+            " which is everyone who may run 'nix build', gets the rights of each package by taking its name",
+        )
+    if counts[Change.UNBOUND]:
+        message("note", f"{counts[Change.UNBOUND]} bindings left out: 'tomoyo bind' gives those that are needed")
+    if named.merged_entries:
+        message("note", f"{named.merged_entries} entries became equal to others, or part of them")
+
+
+def _plain(named: Named, places: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
+    from ..syntax.writer import write_domain_policy, write_exception_policy
+
+    return {
+        "domain_policy": write_domain_policy(named.domains),
+        "exception_policy": None if named.exceptions is None else write_exception_policy(named.exceptions),
+        "merged_entries": named.merged_entries,
+        "findings": [_plain_finding(finding, places.get(finding.text)) for finding in named.findings],
+    }
+
+
+def _plain_finding(finding: Finding, where: tuple[str, int, int] | None) -> dict[str, Any]:
+    file, line, column = where or (None, None, None)
+    return {
+        "change": finding.change.name.lower(),
+        "text": finding.text,
+        "message": finding.reason,
+        "file": file,
+        "line": line,
+        "column": column,
+    }
+
+
+# A Nix expression
+
+
+def _print_nix(arguments: argparse.Namespace, files: list[PolicyFile]) -> int:
+    from ..nix.expression import ExpressionError, nix_expression
+    from ..nix.store import STORE_DIRECTORY, StorePathError, check_store_directory
+
+    if not arguments.attributes:
+        raise UsageError("--nix needs --attributes FILE: which attribute of pkgs gives which store path")
+    attributes = _read_attributes(arguments.attributes)
+    store = arguments.store or STORE_DIRECTORY
+    try:
+        check_store_directory(store)
+        found = [(file, nix_expression(_ascii(file), attributes, store)) for file in files]
+    except ExpressionError as error:
+        raise UsageError(f"{arguments.attributes}: {error}") from None
+    except StorePathError as error:
+        raise UsageError(str(error)) from None
+    for file, expression in found:
+        for literal in expression.literals:
+            text = f"{literal.path}: no attribute gives this store path, so it stays as it is"
+            tell(f"{file.name}:{literal.line}:{literal.column}", "warning", text)
+    if arguments.json:
+        print_json([_plain_expression(file, expression) for file, expression in found])
+    if arguments.output:
+        _write(arguments.output, {f"{_FILES[file.kind]}.nix": expression.text for file, expression in found})
+    elif not arguments.json:
+        sys.stdout.write(found[0][1].text)
+    return 0
+
+
+def _ascii(file: PolicyFile) -> str:
+    if not file.data.isascii():
+        raise UsageError(f"{file.name} has characters that are not ASCII, in a comment: leave them out")
+    return file.data.decode("ascii")
+
+
+def _plain_expression(file: PolicyFile, expression: Any) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "expression": expression.text,
+        "attributes": list(expression.used),
+        "without_attribute": [
+            {"path": literal.path, "line": literal.line, "column": literal.column} for literal in expression.literals
+        ],
+    }
+
+
+def _read_attributes(name: str) -> dict[str, str]:
+    import json
+
+    try:
+        with open(name, "rb") as file:
+            document = json.load(file)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name}:{error.lineno}:{error.colno}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name}: unreadable JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{name}: not an object of attributes and store paths")
+    for attribute, path in document.items():
+        if not isinstance(path, str):
+            raise UsageError(f"{name}: attribute {attribute!a}: not a store path")
+    return document

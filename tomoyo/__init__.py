@@ -18,8 +18,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .analysis.conversion import converted, execution_conditions, request_conditions
+    from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
+    from .analysis.record_filter import RecordFilter
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from .kernel.audit import AuditLog, DropCounter, Drops
+    from .kernel.log_file import LogFile
+    from .kernel.query import Answer, Arrived, Gone, PendingRequest, QueryDialogue
+    from .kernel.query_file import QueryFile
+    from .kernel.query_session import QuerySession, learned_entry
     from .kernel.simulated import KernelPanic, SimulatedKernel
+    from .kernel.trusted import UnsafeFile
     from .model.addresses import AddressRange
     from .model.conditions import (
         ArgumentTest,
@@ -60,6 +69,7 @@ if TYPE_CHECKING:
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
     from .syntax.profiles import parse_profile
+    from .syntax.record_stream import Outline, RecordCutter, cut_records, outline, parse_record
     from .syntax.records import iterate_audit, parse_audit, parse_query
     from .syntax.stat import parse_stat
     from .syntax.writer import (
@@ -73,8 +83,17 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "analysis.conversion": "converted execution_conditions request_conditions",
+    "analysis.query_rules": "QueryRule Ruling parse_query_rules",
+    "analysis.record_filter": "RecordFilter",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
+    "kernel.audit": "AuditLog DropCounter Drops",
+    "kernel.log_file": "LogFile",
+    "kernel.query": "Answer Arrived Gone PendingRequest QueryDialogue",
+    "kernel.query_file": "QueryFile",
+    "kernel.query_session": "QuerySession learned_entry",
     "kernel.simulated": "KernelPanic SimulatedKernel",
+    "kernel.trusted": "UnsafeFile",
     "model.addresses": "AddressRange",
     "model.conditions": "ArgumentTest Attribute Comparison Condition EnvironmentTest",
     "model.domains": "Domain DomainPolicy",
@@ -92,6 +111,7 @@ _MODULES = {
     "syntax.lines": "Effect PolicySyntaxError Reading",
     "syntax.managers": "parse_manager",
     "syntax.profiles": "parse_profile",
+    "syntax.record_stream": "Outline RecordCutter cut_records outline parse_record",
     "syntax.records": "iterate_audit parse_audit parse_query",
     "syntax.stat": "parse_stat",
     "syntax.writer": (

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 #: Commands, with what they are for.
 COMMANDS = {
+    "audit": "record what a kernel logs, or what log files hold",
     "bind": "tie the names of a policy to one system's store paths",
     "check": "find every error in policy files, and every line that a kernel would drop or alter",
+    "convert": "make audit records into policy, with all that is known of them as conditions",
     "fmt": "print policy files as the kernel would print them",
+    "query": "answer what enforced domains ask for, while it waits",
     "select": "print some of the domains of a domain policy",
     "stat": "count what is in policy files, or show a kernel's statistics",
 }

@@ -1,0 +1,137 @@
+"""Rules that answer waiting requests without asking.
+
+One rule a line, the first that fits decides; ``#`` begins a comment.
+
+    deny  path=/etc/shadow
+    allow program=/usr/bin/backup operation=read path=/home/\\{\\*\\}/\\*
+    ask   domain="<kernel> /usr/sbin/sshd"
+
+A line is ``allow``, ``deny`` or ``ask`` and what the request must be:
+``domain`` (the whole name), ``program`` (the last one of the domain),
+``operation`` (``read``, ``connect``, ``network``...), ``path`` (a file or unix
+socket that it names) and ``request`` (the whole of it, as a line of policy).
+All that are given must hold; one given several times holds where any of its
+values does.  Words may be patterns as in policy.  A value with spaces stands
+in double or single quotes.
+
+A request may name two paths, as a rename does: ``allow`` wants both to be
+among its ``path`` values, while ``deny`` and ``ask`` are content with one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from ..decision.matching import compile_pattern
+from ..syntax.lines import Effect, PolicySyntaxError, Problem
+from ..syntax.record_stream import Outline
+from .record_filter import RecordFilter
+
+_KEYS = ("domain", "program", "operation", "path", "request")
+_PART = re.compile(r"""\s*([^\s=]*)(=?)(?:"([^"]*)"|'([^']*)'|([^\s"']\S*))?""")
+_EXPECTED = "allow, deny or ask, then domain=, program=, operation=, path= or request="
+
+
+class Ruling(Enum):
+    """What a rule says to a request."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRule:
+    """One rule: what ``chooses`` takes, and whose request line is among ``requests`` if there are any, gets ``verdict``."""
+
+    verdict: Ruling
+    chooses: RecordFilter
+    requests: tuple[str, ...] = ()
+
+    def fits(self, outline: Outline) -> bool:
+        """Whether the rule is for a request like OUTLINE."""
+        return self.chooses(outline) and (not self.requests or any(_is_line(line, outline.request) for line in self.requests))
+
+    def __str__(self) -> str:
+        chooses = self.chooses
+        parts = [self.verdict.value]
+        for key, values in zip(_KEYS, (chooses.domains, chooses.programs, chooses.operations, chooses.paths, self.requests)):
+            parts += [f"{key}={_quoted(value)}" for value in values]
+        return " ".join(parts)
+
+
+def decide(rules: Iterable[QueryRule], outline: Outline) -> Ruling:
+    """What RULES say to a request like OUTLINE; to ask, where none fits."""
+    return next((rule.verdict for rule in rules if rule.fits(outline)), Ruling.ASK)
+
+
+def exact_rule(verdict: Ruling, outline: Outline) -> QueryRule:
+    """The rule for requests like OUTLINE, of the same domain, and no other."""
+    return QueryRule(verdict, RecordFilter(domains=(outline.domain,)), (_quotable(outline.request),))
+
+
+def parse_query_rules(text: str, *, file: str = "rules") -> tuple[QueryRule, ...]:
+    """Parse rules.  Raises PolicySyntaxError for the first line that is none."""
+    rules = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            rules.append(_rule(line.rstrip(), file, number))
+    return tuple(rules)
+
+
+def _rule(line: str, file: str, number: int) -> QueryRule:
+    first = re.match(r"\s*(\S+)", line)
+    assert first is not None
+    verdict = {verdict.value: verdict for verdict in Ruling}.get(first[1])
+    if verdict is None:
+        raise _error(file, number, first.start(1), first[1], "no rule", _EXPECTED)
+    values: dict[str, list[str]] = {key: [] for key in _KEYS}
+    position = first.end()
+    while position < len(line):
+        part = _PART.match(line, position)
+        assert part is not None
+        key, equals = part[1], part[2]
+        value = next((group for group in part.groups()[2:] if group is not None), "")
+        ends = part.end() == len(line) or line[part.end()].isspace()
+        if key not in values or not equals or not value or not ends or part.end() == position:
+            raise _error(file, number, part.start(1), line[part.start(1) :], "no part of a rule", _EXPECTED)
+        values[key].append(value)
+        position = part.end()
+    if not any(values.values()):
+        raise _error(file, number, len(line), "", "this fits every request", "at least one of " + "=, ".join(_KEYS) + "=")
+    try:
+        chooses = RecordFilter(
+            domains=tuple(values["domain"]),
+            programs=tuple(values["program"]),
+            operations=tuple(values["operation"]),
+            paths=tuple(values["path"]),
+            every_path=verdict is Ruling.ALLOW,
+        )
+    except ValueError as error:
+        raise _error(file, number, first.start(1), line.strip(), str(error), "") from None
+    return QueryRule(verdict, chooses, tuple(values["request"]))
+
+
+def _error(file: str, line: int, offset: int, text: str, message: str, expected: str) -> PolicySyntaxError:
+    return PolicySyntaxError(file, line, offset + 1, Problem(Effect.DROPPED, offset, text, message, expected))
+
+
+def _is_line(pattern: str, line: str) -> bool:
+    patterns, words = pattern.split(" "), line.split(" ")
+    return len(patterns) == len(words) and all(
+        pattern == word or compile_pattern(pattern).matches(word) for pattern, word in zip(patterns, words)
+    )
+
+
+def _quotable(text: str) -> str:
+    """TEXT, or a pattern for it where it holds both kinds of quotes."""
+    return text.replace('"', "\\?") if '"' in text and "'" in text else text
+
+
+def _quoted(value: str) -> str:
+    if " " not in value and value[0] not in "\"'":
+        return value
+    return f"'{value}'" if '"' in value else f'"{value}"'

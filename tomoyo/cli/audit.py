@@ -1,0 +1,195 @@
+"""Record what the kernel logs, or what is in log files.
+
+Without FILE this is a daemon: it takes each record from the kernel as it
+comes, until SIGTERM or SIGINT ends it (SIGHUP opens the log anew), and says
+what the kernel had to drop.  A record that it has taken is gone from the
+kernel, so run one of them.  With FILE it reads logs, also those of
+tomoyo-auditd, however long.
+
+Domains, programs and paths may be patterns as in policy, such as '/etc/\\*'.
+An option given several times chooses what any of its values does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Iterator
+
+from .options import UsageError, message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..analysis.record_filter import RecordFilter
+    from ..kernel.audit_recorder import Recorder, Sink
+
+_CHUNK = 1 << 20
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="logs to read; - is standard input (default: the kernel)")
+    parser.add_argument("--output", metavar="LOG", help="append to this file (default: standard output)")
+    parser.add_argument("--max-size", default="10M", type=size, help="begin a new file at this size (default: 10M; 0: never)")
+    parser.add_argument("--keep", default=5, type=count, metavar="N", help="keep N old files, LOG.1 and so on (default: 5)")
+    parser.add_argument("--json", action="store_true", help="write each record as a line of JSON")
+    parser.add_argument("--once", action="store_true", help="take what waits in the kernel now, and end")
+    parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
+    add_filter(parser)
+
+
+def add_filter(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take what chooses records."""
+    group = parser.add_argument_group("which records")
+    group.add_argument("--domain", action="append", default=[], help="a domain's whole name")
+    group.add_argument("--program", action="append", default=[], help="the last program of a domain")
+    group.add_argument("--operation", action="append", default=[], help="such as read, execute, connect, file or network")
+    group.add_argument("--path", action="append", default=[], help="a file or unix socket that the request names")
+    group.add_argument("--mode", action="append", default=[], choices=("learning", "permissive", "enforcing", "disabled"))
+    group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number")
+    group.add_argument("--granted", choices=("yes", "no"), help="the verdict")
+
+
+def filter_of(arguments: argparse.Namespace) -> RecordFilter:
+    """What ARGUMENTS choose."""
+    from ..analysis.record_filter import RecordFilter
+
+    try:
+        return RecordFilter(
+            domains=tuple(arguments.domain),
+            programs=tuple(arguments.program),
+            operations=tuple(arguments.operation),
+            paths=tuple(arguments.path),
+            modes=tuple(arguments.mode),
+            profiles=tuple(arguments.profile),
+            granted=None if arguments.granted is None else arguments.granted == "yes",
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..kernel.audit_recorder import Recorder, record_chunks
+    from ..kernel.log_file import LogFile
+
+    gc.enable()  # it may run for months
+    form = json_line if arguments.json else text
+    chooses = filter_of(arguments)
+    sink: Sink = Standard()
+    if arguments.output is not None:
+        try:
+            sink = LogFile(arguments.output, limit=arguments.max_size or None, keep=arguments.keep)
+        except OSError as error:
+            message("error", f"{error.filename or arguments.output}: {error.strerror}")
+            return 3
+    recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
+    try:
+        if not arguments.files:
+            return _from_kernel(arguments, recorder)
+        for name in arguments.files:
+            record_chunks(chunks(name), recorder)
+    finally:
+        if isinstance(sink, LogFile):
+            sink.close()
+    if recorder.broken:
+        message("note", f"{recorder.broken} broken records of {recorder.read} were skipped")
+    return 2 if recorder.broken and recorder.broken == recorder.read else 0
+
+
+def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
+    import signal
+
+    from ..kernel.audit import FOLDER, AuditLog, DropCounter
+    from ..kernel.audit_recorder import record_kernel, record_waiting
+    from ..kernel.signals import ENDING, SignalPipe
+
+    folder = arguments.interface or FOLDER
+    try:
+        with SignalPipe((*ENDING, signal.SIGHUP)) as signals, AuditLog(folder) as log:
+            record_waiting(log, recorder)
+            if not arguments.once:
+                lost = record_kernel(log, recorder, signals, DropCounter(folder))
+                if lost:
+                    message("error", f"{lost} records that the kernel gave away could not be written")
+                    return 3
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return refused(error, folder)
+    return 0
+
+
+def refused(error: OSError, folder: str) -> int:
+    """Say that the kernel or the system refused, and what to do; gives the exit code."""
+    place = f"{error.filename}: " if error.filename else ""
+    hint = ""
+    if isinstance(error, FileNotFoundError) and str(error.filename).startswith(folder):
+        hint = " (is TOMOYO enabled in this kernel, and securityfs mounted?)"
+    elif isinstance(error, PermissionError) and os.geteuid():
+        hint = " (only root may)"
+    message("error", f"{place}{error.strerror}{hint}")
+    return 3
+
+
+class Standard:
+    """Standard output as a place for records."""
+
+    def __init__(self) -> None:
+        self.waiting: list[bytes] = []
+
+    def write(self, records: list[bytes] | None = None) -> None:
+        """Write RECORDS at once."""
+        sys.stdout.write(b"".join(records or []).decode("ascii"))
+        sys.stdout.flush()
+
+    def reopen(self) -> None:
+        """There is nothing to open."""
+
+
+def text(record: bytes) -> bytes:
+    """RECORD with an empty line behind it, as log daemons write it.
+
+    Only records of printable ASCII get here, which do nothing to a terminal.
+    """
+    return record + b"\n"
+
+
+def json_line(record: bytes) -> bytes:
+    """RECORD as a line of JSON."""
+    import json
+
+    from ..report.plain import plain
+    from ..syntax.record_stream import parse_record
+
+    return json.dumps(plain(parse_record(record)), separators=(",", ":")).encode() + b"\n"
+
+
+def chunks(name: str) -> Iterator[bytes]:
+    """The bytes of the file NAME, or of standard input, a chunk at a time."""
+    if name == "-":
+        # Whatever has come: a log may be written while we read it.
+        read = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)
+        yield from iter(lambda: read(_CHUNK), b"")
+        return
+    with open(name, "rb", buffering=0) as file:
+        yield from iter(lambda: file.read(_CHUNK) or b"", b"")
+
+
+def size(argument: str) -> int:
+    """A number of bytes, such as 10M."""
+    digits = argument.rstrip("kKmMgG")
+    unit = _UNITS.get(argument[len(digits) :].lower())
+    if not (digits.isascii() and digits.isdecimal()) or unit is None:
+        raise argparse.ArgumentTypeError(f"no size: {argument!r} (such as 500k, 10M or 1G)")
+    return int(digits) * unit
+
+
+def count(argument: str) -> int:
+    """A number from 0."""
+    if not (argument.isascii() and argument.isdecimal()):
+        raise argparse.ArgumentTypeError(f"no number: {argument!r}")
+    return int(argument)

@@ -1,0 +1,53 @@
+"""Turn audit records into policy, with all that is known of them as conditions.
+
+Each request becomes two lines, its domain and an entry that grants just what
+happened.  With --executions only executions are taken, with what was executed
+as conditions: the arguments and the environment.  --keep leaves some of the
+conditions out: '--keep task.uid --keep exec.realpath'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+
+from .options import message
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="audit logs; - or none: standard input")
+    parser.add_argument("--executions", action="store_true", help="executions alone, with their arguments and environment")
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="NAME", help="keep conditions of this name, such as task.uid or exec"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..analysis.conversion import converted, execution_conditions, request_conditions
+    from ..syntax.record_stream import RecordCutter, cut_records, is_broken, parse_record
+    from .audit import chunks
+
+    gc.enable()  # a log may be long
+    conditions = execution_conditions if arguments.executions else request_conditions
+    read = broken = 0
+    for name in arguments.files or ["-"]:
+        cutter = RecordCutter()
+        for record in cut_records(chunks(name), cutter):
+            read += 1
+            try:
+                parsed = parse_record(record)
+            except ValueError:
+                broken += 1
+                message("warning", f"{name}: record {read} is broken, and skipped: {is_broken(record)}")
+                continue
+            line = converted(parsed, conditions, arguments.keep)
+            if line is not None:
+                # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
+                sys.stdout.write(f"{parsed.domain}\n{line}\n" + "\n" * arguments.executions)
+        broken += cutter.oversized
+    if broken:
+        message("note", f"{broken} broken records were skipped")
+    return 2 if broken and broken >= read else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,14 @@ def test_imports_point_downwards() -> None:
 def test_every_module_is_in_a_layer() -> None:
     outside = {path.relative_to(PACKAGE).parts[0] for path in MODULES} - set(LAYERS)
     assert outside <= {"__init__.py", "__main__.py", "nixos"}
+
+
+def test_files_that_are_no_python_are_shipped() -> None:
+    listed = re.search(r"^package-data\.tomoyo = \[(.*)\]$", (PACKAGE.parent / "pyproject.toml").read_text(), re.MULTILINE)
+    assert listed
+    shipped = {path for pattern in re.findall(r'"([^"]+)"', listed[1]) for path in PACKAGE.glob(pattern)}
+    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others - shipped == set()
 
 
 def python(*arguments: str, folder: Path, stdin: str = "") -> str:

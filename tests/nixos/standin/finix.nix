@@ -17,7 +17,17 @@ let
     + lib.optionalString (service.conditions != [ ]) " <${lib.concatStringsSep "," service.conditions}>"
     + lib.optionalString service.log " log" + " ${service.command} -- ${service.description}";
   etc = pkgs.writeText "etc" (builtins.toJSON (lib.mapAttrs (_: entry: entry.text) config.environment.etc));
-  activate = lib.concatStrings (lib.mapAttrsToList (name: script: "# ${name}\n${script.text}\n") config.system.activation.scripts);
+  activate = ''
+    #!${pkgs.bash}/bin/bash
+    # ${etc}
+    systemConfig=@systemConfig@
+    _status=0
+    trap "_status=1 _localstatus=\$?" ERR
+    umask 0022
+    ${lib.concatStrings (lib.mapAttrsToList (name: script: "# ${name}\n${script.text}\n") config.system.activation.scripts)}
+    ln -sfn "$(readlink -f "$systemConfig")" /run/current-system
+    exit $_status
+  '';
   systemPath = pkgs.runCommand "system-path" { paths = config.environment.systemPackages; } ''
     mkdir -p $out/bin
     for package in $paths; do ln -sf $package/bin/* $out/bin/; done
@@ -65,13 +75,14 @@ in
       if wrong != [ ] then throw "Failed assertions:\n${lib.concatMapStrings (assertion: "- ${assertion.message}\n") wrong}"
       else pkgs.mkDerivation {
         name = "finix-system";
-        activationScript = "# ${etc}\n${activate}";
+        activationScript = activate;
         passAsFile = [ "activationScript" ];
         buildCommand = ''
           mkdir $out
           ln -s ${systemPath} $out/sw
           ln -s ${config.boot.init} $out/init
-          cat "$activationScriptPath" > $out/activate
+          sed "s,@systemConfig@,$out," "$activationScriptPath" > $out/activate
+          chmod +x $out/activate
           echo ${lib.escapeShellArgs config.boot.kernelParams} > $out/kernel-params
         '';
       };

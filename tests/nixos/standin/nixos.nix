@@ -21,7 +21,16 @@ let
     for package in $paths; do ln -sf $package/bin/* $out/bin/; done
   '';
   units = pkgs.writeText "system-units" (builtins.toJSON { inherit (config.systemd) services timers; tmpfiles = config.systemd.tmpfiles.rules; });
-  activate = lib.concatStrings (lib.mapAttrsToList (name: script: "# ${name}\n${script.text}\n") config.system.activationScripts);
+  activate = ''
+    #!${pkgs.bash}/bin/bash
+    systemConfig=@systemConfig@
+    _status=0
+    trap "_status=1 _localstatus=\$?" ERR
+    umask 0022
+    ${lib.concatStrings (lib.mapAttrsToList (name: script: "# ${name}\n${script.text}\n") config.system.activationScripts)}
+    ln -sfn "$(readlink -f "$systemConfig")" /run/current-system
+    exit $_status
+  '';
 in
 {
   options = {
@@ -65,6 +74,7 @@ in
           ln -s ${pkgs.systemd} $out/systemd
           ln -s ${units} $out/units
           sed "s,@systemConfig@,$out," "$activationScriptPath" > $out/activate
+          chmod +x $out/activate
           echo "$kernelParams" > $out/kernel-params
           ${config.system.systemBuilderCommands}
         '';

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     )
     from .model.stat import Counter, MemoryUse, Stat, Timestamp
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
+    from .nix.compile import BootSettings, Compiled, CompileSettings, compile_policy
+    from .nix.source import SourceError, read_sources
     from .report.plain import plain
     from .syntax.domain_policy import parse_domain_policy
     from .syntax.exception_policy import parse_exception_policy
@@ -105,6 +107,8 @@ _MODULES = {
     "model.records": ("AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"),
     "model.stat": "Counter MemoryUse Stat Timestamp",
     "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
+    "nix.compile": "BootSettings CompileSettings Compiled compile_policy",
+    "nix.source": "SourceError read_sources",
     "report.plain": "plain",
     "syntax.domain_policy": "parse_domain_policy",
     "syntax.exception_policy": "parse_exception_policy",

@@ -1,0 +1,381 @@
+"""Compiling: named policy and a closure become one set that a kernel takes.
+
+Everything that could go wrong later goes wrong here, with the place in the
+source.  The set is not believed to be right because of how it was made: it is
+loaded into a simulated kernel, which must boot with it and hold every line as
+it is written.
+
+The same sources and closure give the same bytes, wherever they lie and
+whatever the file system's order; only ``bindings.conf`` and the manifest hang
+on the closure, unless managers or the boot loader name packages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from ..analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+from ..kernel.boot import STATE, boot_script
+from ..kernel.policy_set import FILES, PolicySet, with_digests
+from ..kernel.simulated import KernelPanic
+from ..model.entries import GroupKind
+from ..model.exception_policy import ExceptionPolicy
+from ..model.managers import ManagerPolicy
+from ..model.profiles import ProfilePolicy
+from ..model.words import KERNEL, DomainName, Word, decode
+from ..syntax.lines import PolicySyntaxError
+from ..syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
+from .bindings import Bindings, Fault, Several, bind
+from .bindings import Problem as BindingProblem
+from .bindings import Severity as BindingSeverity
+from .contents import Contents, read_contents
+from .names import NameTable, encode_file, is_name, parse_name
+from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
+from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word
+from .store import StorePath, find_store_path
+from .tree import Tree
+from .uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+
+
+class Unresolved(Enum):
+    """What to make of a name that nothing in the closure has; it binds nothing and grants nothing in any case."""
+
+    REFUSE = "error"
+    WARN = "warning"
+    """For a library of policies, many of which are for packages that are not there."""
+    ACCEPT = "ignore"
+
+
+_UNRESOLVED = {Fault.UNKNOWN_PACKAGE, Fault.MISSING_FILE, Fault.NOT_EXECUTABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class BootSettings:
+    """What the set's boot loader is told; see `tomoyo.kernel.boot.boot_script`.
+
+    interpreter: a POSIX shell: a path or a name, perhaps with one argument.
+    search_path: folders with cat, ls and mount: paths or names.
+    previous: a set to fall back to.
+    fallback: whether the system boots unconfined when no set can be loaded.
+    """
+
+    interpreter: str = "/bin/sh"
+    search_path: tuple[str, ...] = ()
+    previous: str | None = None
+    state: str = STATE
+    fallback: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSettings:
+    """How to compile."""
+
+    conflicts: Conflicts = Conflicts.REFUSE
+    several: Several = Several.BIND
+    unresolved: Unresolved = Unresolved.REFUSE
+    boot: BootSettings = field(default_factory=BootSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A set, checked, and what may not be meant so."""
+
+    policy: PolicySet
+    warnings: tuple[Problem, ...] = ()
+
+
+def compile_policy(
+    files: Sequence[SourceFile],
+    names: NameTable,
+    tree: Tree,
+    *,
+    roots: Iterable[StorePath] = (),
+    links: Mapping[str, str] | None = None,
+    settings: CompileSettings | None = None,
+) -> Compiled:
+    """Make one policy set of FILES, bound to the closure of NAMES.
+
+    files: of one or more policy sources, as `read_sources` reads them.
+    names: the trusted closure, with explicit names.
+    tree: the file system that holds the store; only read.
+    roots: what the closure is the closure of, for the manifest; by default
+        the store paths that no other refers to.
+    links: symlinks that the system will have outside the store; see `find_ways`.
+
+    Raises SourceError with every error and warning.
+    """
+    settings = settings or CompileSettings()
+    problems: list[Problem] = []
+    policy = combine_sources(files, settings.conflicts, problems.append)
+    contents = read_contents(names.paths, tree)
+    uses = policy_uses(policy.domains, policy.exceptions, policy.managers)
+    bindings = bind(uses, names, tree, exceptions=policy.exceptions, several=settings.several, links=links, contents=contents)
+    problems += _binding_problems(bindings, files, settings.unresolved)
+    problems += _store_paths(files, tree)
+    problems += _old_bindings(policy.exceptions, files, tree)
+    managers = _real_managers(policy.managers, bindings, contents, files, problems)
+    boot = _real_boot(settings.boot, names, contents, problems)
+    if not _errors(problems):
+        compiled = _policy_set(policy, bindings, managers, boot, _manifest(policy, bindings, names, tree, roots, settings))
+        problems += _prove(compiled)
+    if _errors(problems):
+        raise SourceError(sort_problems(problems))
+    return Compiled(with_digests(compiled), sort_problems(problems))
+
+
+def _errors(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+# The texts
+
+
+def _policy_set(
+    policy: SourcePolicy,
+    bindings: Bindings,
+    managers: ManagerPolicy,
+    boot: BootSettings,
+    manifest: dict[str, object],
+) -> PolicySet:
+    texts = {
+        "domain_policy": write_domain_policy(sort_domain_policy(policy.domains)),
+        "exception_policy": write_exception_policy(sort_exception_policy(policy.exceptions)),
+        "bindings": write_exception_policy(_named(bindings.policy)),
+        "profile": write_profile(_sorted_profiles(policy.profiles)),
+        "manager": write_manager(sort_managers(managers)),
+        "stat": write_stat(policy.quotas),
+    }
+    script = boot_script(
+        interpreter=boot.interpreter,
+        search_path=boot.search_path,
+        sizes={FILES[name]: len(text) for name, text in texts.items() if text or name != "stat"},
+        previous=boot.previous,
+        state=boot.state,
+        fallback=boot.fallback,
+    )
+    return PolicySet(**texts, boot=script, manifest=manifest)
+
+
+def _named(policy: ExceptionPolicy) -> ExceptionPolicy:
+    """POLICY, with the namespace in each line where not all are of the first."""
+    return replace(policy, named=policy.named or any(part.namespace != KERNEL for part in policy))
+
+
+def _sorted_profiles(policy: ProfilePolicy) -> ProfilePolicy:
+    return ProfilePolicy(tuple(sorted(policy, key=lambda part: (part.namespace != KERNEL, part.namespace))))
+
+
+def _manifest(
+    policy: SourcePolicy,
+    bindings: Bindings,
+    names: NameTable,
+    tree: Tree,
+    roots: Iterable[StorePath],
+    settings: CompileSettings,
+) -> dict[str, object]:
+    members = names.closure.members
+    referred = {path for member in members for path in member.references or () if path != member.path}
+    known = all(member.references is not None for member in members)
+    tops = list(roots) or [member.path for member in members if known and member.path not in referred]
+    bound = [*bindings.policy]
+    return {
+        "store_directory": tree.store_directory,
+        "roots": sorted(map(str, tops)),
+        "modules": policy.modules,
+        "fallback": settings.boot.fallback,
+        "counts": {
+            "domains": len(policy.domains),
+            "entries": sum(len(domain.entries) for domain in policy.domains),
+            "store_paths": len(names.paths),
+            "aggregators": sum(len(part.aggregators) for part in bound),
+            "path_group_members": sum(len(group.members) for part in bound for group in part.groups),
+        },
+    }
+
+
+# What the closure says
+
+
+def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolved: Unresolved) -> Iterator[Problem]:
+    found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
+    places = _places(files) if found else {}
+    for problem in found:
+        place = places.get(problem.use) or Place(*find_word(files, problem.use.written))
+        severity = Severity.ERROR
+        if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
+            severity = Severity.WARNING
+        message = f"{problem.use.written}: {problem.reason}"
+        yield Problem(severity, message, place.file, place.line, place.column)
+
+
+def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
+    return problem.fault in _UNRESOLVED and unresolved is Unresolved.ACCEPT
+
+
+def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
+    """Where each use first stands; those of modules, which may be in any namespace, are not known here."""
+    readers = {
+        SourceKind.DOMAIN: domain_policy_places,
+        SourceKind.EXCEPTION: exception_policy_places,
+        SourceKind.MANAGER: manager_places,
+    }
+    found: dict[Use, Place] = {}
+    for file in files:
+        if file.kind in readers:
+            found = readers[file.kind](file.text, file.path) | found
+    return found
+
+
+def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
+    """Warn of store paths, and of patterns in their place, once for each file."""
+    store = re.compile(rf"(?<![!#-<>-?A-~]){re.escape(encode_file(tree.store_directory))}/(\\)?")
+    for file in files:
+        found = [match for match in store.finditer(file.text) if not _in_comment(file.text, match.start())]
+        for patterns in (False, True):
+            places = [match.start() for match in found if bool(match[1]) is patterns]
+            if places:
+                what = "a pattern of store paths: whoever may add a package can make it match" if patterns else _HASH
+                more = f" (and {len(places) - 1} more in this file)" if len(places) > 1 else ""
+                line = file.text.count("\n", 0, places[0]) + 1
+                column = places[0] - file.text.rfind("\n", 0, places[0])
+                yield Problem(Severity.WARNING, what + more, file.path, line, column)
+
+
+_HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
+
+
+def _in_comment(text: str, position: int) -> bool:
+    return text[text.rfind("\n", 0, position) + 1 : position].lstrip().startswith("#")
+
+
+def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:
+    """Tell of bindings in the policy's own exceptions: they would bind names to what no closure vouches for."""
+    store = encode_file(tree.store_directory) + "/"
+    for part in written:
+        lines = [str(a) for a in part.aggregators if is_name(a.name.text) and a.pattern.text.startswith(store)]
+        for group in part.groups:
+            if group.kind is GroupKind.PATH and is_name(group.name.text):
+                lines += [line for line in group.lines() if line.split(" ")[2].startswith(store)]
+        for line in lines:
+            message = f"{line}: a binding, which is made from the closure and never written by hand"
+            yield Problem(Severity.ERROR, message, *find_word(files, line.split(" ")[1]))
+
+
+def _real_managers(
+    managers: ManagerPolicy,
+    bindings: Bindings,
+    contents: Contents,
+    files: Sequence[SourceFile],
+    problems: list[Problem],
+) -> ManagerPolicy:
+    """MANAGERS with real paths in the place of names; tells of those that would not do what they should."""
+    real = dict(bindings.managers)
+    found: list[Word | DomainName] = []
+    for manager in managers.managers:
+        if not isinstance(manager, Word) or not is_name(manager.text):
+            found.append(manager)
+            continue
+        for path in real.get(manager.text, ()):
+            interpreter = _interpreter(path, contents)
+            if interpreter is not None:
+                advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
+                message = f"{manager} is a script: the kernel sees its interpreter {interpreter!a} instead; {advice}"
+                problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
+            found.append(Word(path))
+    if not managers.managers:
+        file = next((file.path for file in files if file.kind is SourceKind.MANAGER), "")
+        message = "there is no manager: once this policy is active, nothing can change it"
+        problems.append(Problem(Severity.WARNING, message, file))
+    return replace(managers, managers=tuple(dict.fromkeys(found)))
+
+
+def _interpreter(path: str, contents: Contents) -> str | None:
+    """What the script at the word PATH runs in; None for any other program."""
+    file = contents.store_file(os.fsdecode(decode(path)))
+    executable = contents.executable(file) if file else None
+    return executable.interpreter if executable else None
+
+
+def _real_boot(boot: BootSettings, names: NameTable, contents: Contents, problems: list[Problem]) -> BootSettings:
+    """BOOT with paths in the place of names; tells of store paths that may be gone at boot."""
+    try:
+        shell, space, argument = boot.interpreter.partition(" ")
+        real = replace(
+            boot,
+            interpreter=_real_path(shell, names, contents) + space + argument,
+            search_path=tuple(_real_path(folder, names, contents) for folder in boot.search_path),
+        )
+        boot_script(interpreter=real.interpreter, search_path=real.search_path, previous=real.previous, state=real.state)
+        return real
+    except ValueError as error:
+        problems.append(Problem(Severity.ERROR, f"boot loader: {error}"))
+        return boot
+
+
+def _real_path(text: str, names: NameTable, contents: Contents) -> str:
+    store = contents.tree.store_directory + "/"
+    if is_name(text):
+        found = [file for file in names.files(parse_name(text)) if contents.node(file) is not None]
+        if len(found) != 1:
+            several = f"{len(found)} store paths have it" if found else "nothing in the closure has it"
+            raise ValueError(f"{text}: {several}")
+        return str(found[0])
+    if text.startswith(store):
+        file = find_store_path(text, contents.tree.store_directory)
+        if file.store_path not in names.paths:
+            raise ValueError(f"{text} is not in the closure, so it may be gone at boot")
+        if contents.node(file) is None:
+            raise ValueError(f"{text} does not exist")
+    return text
+
+
+# The proof
+
+
+def _prove(policy: PolicySet) -> list[Problem]:
+    """Load POLICY into a simulated kernel and boot that; tell of every line that it does not hold as written."""
+    problems: list[Problem] = []
+
+    def report(error: PolicySyntaxError) -> None:
+        problems.append(_lost(error.file, error.line, error.explanation))
+
+    kernel = policy.loaded(report)
+    try:
+        kernel.activate()
+    except KernelPanic as panic:
+        problems.append(Problem(Severity.ERROR, f"a kernel that boots with this panics: {panic}"))
+    for name, interface in (("domain_policy", "domain_policy"), ("profile", "profile"), ("manager", "manager")):
+        text: str = getattr(policy, name)
+        if name == "manager":
+            text = text.replace("manage_by_non_root\n", "")
+        held = kernel.read(interface)
+        if held != text:
+            problems.append(_difference(FILES[name], text.split("\n"), held.split("\n")))
+    written = _exception_lines(policy.exception_policy + policy.bindings)
+    held_lines = _exception_lines(kernel.read("exception_policy"))
+    for ours, theirs in zip(written, held_lines):
+        if ours != theirs:
+            problems.append(_difference(FILES["exception_policy"], ours, theirs))
+    return problems
+
+
+def _exception_lines(text: str) -> tuple[list[str], list[str]]:
+    """The aggregators of TEXT in their order, which counts, and the other lines, sorted."""
+    lines = dict.fromkeys(line.removeprefix(f"{KERNEL} ") for line in text.split("\n") if line)
+    aggregators = [line for line in lines if "aggregator " in line]
+    return sorted(aggregators, key=lambda line: line.partition("aggregator ")[0]), sorted(lines)
+
+
+def _difference(file: str, written: list[str], held: list[str]) -> Problem:
+    for number, (ours, theirs) in enumerate(zip(written, held), 1):
+        if ours != theirs:
+            return _lost(file, number, f"{ours!r} is held as {theirs!r}")
+    return _lost(file, min(len(written), len(held)) + 1, "what is held has another length")
+
+
+def _lost(file: str, line: int, reason: str) -> Problem:
+    return Problem(Severity.ERROR, f"a kernel would not hold this as written: {reason}", f"(compiled) {file}", line)

@@ -144,9 +144,11 @@ def random_steps(generator: Generator) -> list[list[object]]:
         script.append(["read", generator.one(INTERFACES)])
         if generator.chance(0.2):
             name = generator.one(held["domain_policy"] or ["<kernel>"]).replace("\0", "")
-            script.append(["select", "domain_policy", f"select domain={name}"])
+            # A collector that still runs when the next is started keeps that from collecting anything.
+            script += [["select", "domain_policy", f"select domain={name}"], ["settle"]]
         if generator.chance(0.1):
-            script.append(["select", generator.one(("domain_policy", "exception_policy")), "select transition_only"])
+            interface = generator.one(("domain_policy", "exception_policy"))
+            script += [["select", interface, "select transition_only"], ["settle"]]
     return script + [["read", interface] for interface in INTERFACES]
 
 

@@ -7,21 +7,81 @@ tried in their order; for a path group the first that matches counts, because
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from ..model.addresses import AddressRange
 from ..model.entries import GroupKind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.numbers import NumberRange
+from ..model.words import constant_length
 from .matching import Pattern, compile_pattern
+
+_Item = TypeVar("_Item")
+
+
+class HeadIndex(Generic[_Item]):
+    """Items by the fixed head of a pattern, found by a name that begins with it."""
+
+    __slots__ = ("_items", "_lengths")
+
+    def __init__(self) -> None:
+        self._items: dict[str, list[_Item]] = {}
+        self._lengths: list[int] = []
+
+    def add(self, head: str, item: _Item) -> None:
+        """Put ITEM under HEAD."""
+        self._items.setdefault(head, []).append(item)
+        self._lengths = []
+
+    def beginning(self, name: str) -> list[_Item]:
+        """The items under all heads that NAME begins with."""
+        if not self._items:
+            return []
+        if not self._lengths:
+            self._lengths = sorted(set(map(len, self._items)))
+        found: list[_Item] = []
+        for length in self._lengths:
+            if length > len(name):
+                break
+            items = self._items.get(name[:length])
+            if items:
+                found += items
+        return found
 
 
 class Groups:
     """The groups of one namespace."""
 
-    __slots__ = ("_members", "_paths")
+    __slots__ = ("_containing", "_members", "_paths", "_patterned")
 
     def __init__(self, exceptions: NamespaceExceptions) -> None:
         self._members = {(group.kind, group.name.text): group.members for group in exceptions.groups}
         self._paths: dict[str, _PathGroup] = {}
+        self._containing: dict[str, list[str]] | None = None
+        self._patterned: HeadIndex[str] = HeadIndex()
+
+    def path_groups_of(self, name: str) -> list[str]:
+        """The path groups that may have a member that matches NAME, each once."""
+        containing = self._containing
+        if containing is None:
+            containing = self._containing = self._index()
+        found = containing.get(name, [])
+        patterned = self._patterned.beginning(name)
+        return list(dict.fromkeys([*found, *patterned])) if patterned else found
+
+    def _index(self) -> dict[str, list[str]]:
+        containing: dict[str, list[str]] = {}
+        for (kind, group), members in self._members.items():
+            for member in members if kind is GroupKind.PATH else ():
+                text = str(member)
+                head = text[: constant_length(text)] if "\\" in text else text
+                if len(head) < len(text):
+                    self._patterned.add(head, group)
+                else:
+                    groups = containing.setdefault(text, [])
+                    if not groups or groups[-1] != group:
+                        groups.append(group)
+        return containing
 
     def path_member(self, group: str, name: str) -> str | None:
         """The first member of path group GROUP that matches NAME, or None."""

@@ -1,0 +1,209 @@
+"""Conditions: whether an entry's tests hold for a request, as the kernel evaluates them.
+
+All numeric tests compare ranges: ``=`` holds where the two sides have a number
+in common.  A test about something that the request has not (a file's owner for
+a network request, an argument where nothing is executed) fails, whatever its
+sign.  ``setuid`` and the other permission bits, against a ``.perm``, ask for a
+bit; between themselves they never hold.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable
+from enum import Enum
+
+from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, EnvironmentTest, Test
+from ..model.numbers import NumberRange
+from ..model.records import FileAttributes, ParentAttributes, Strings
+from ..model.words import GroupReference, Quoted
+from .groups import Groups
+from .matching import compile_pattern
+from .requests import Request
+
+_TYPES = {
+    "socket": stat.S_IFSOCK,
+    "symlink": stat.S_IFLNK,
+    "file": stat.S_IFREG,
+    "block": stat.S_IFBLK,
+    "directory": stat.S_IFDIR,
+    "char": stat.S_IFCHR,
+    "fifo": stat.S_IFIFO,
+}
+_BITS = {
+    "setuid": stat.S_ISUID,
+    "setgid": stat.S_ISGID,
+    "sticky": stat.S_ISVTX,
+    **{
+        f"{who}_{what}": bit << shift
+        for who, shift in (("owner", 6), ("group", 3), ("others", 0))
+        for what, bit in (("read", 4), ("write", 2), ("execute", 1))
+    },
+}
+_TASK = ("uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "pid", "ppid")
+_PERMISSIONS = frozenset({"path1.perm", "path1.parent.perm", "path2.perm", "path2.parent.perm"})
+
+
+class Holds(Enum):
+    """Whether a test holds; a record may have been cut off before what it asks for."""
+
+    YES = "it holds"
+    NO = "it does not hold"
+    UNKNOWN = "the record does not say"
+
+
+def holds(condition: Condition | None, request: Request, groups: Groups) -> Holds:
+    """Whether every test of CONDITION holds for REQUEST."""
+    if condition is None or not condition.tests:
+        return Holds.YES
+    answer = Holds.YES
+    for test in condition.tests:
+        found = test_holds(test, request, groups)
+        if found is Holds.NO:
+            return Holds.NO
+        if found is Holds.UNKNOWN:
+            answer = Holds.UNKNOWN
+    return answer
+
+
+def failing_tests(condition: Condition | None, request: Request, groups: Groups) -> tuple[Test, ...]:
+    """The tests of CONDITION that do not hold for REQUEST, or may not."""
+    tests = condition.tests if condition else ()
+    return tuple(test for test in tests if test_holds(test, request, groups) is not Holds.YES)
+
+
+def test_holds(test: Test, request: Request, groups: Groups) -> Holds:
+    """Whether TEST holds for REQUEST."""
+    if isinstance(test, ArgumentTest):
+        return _argument_holds(test, request)
+    if isinstance(test, EnvironmentTest):
+        return _environment_holds(test, request)
+    if test.compares_strings:
+        return _answer(_string_holds(test, request, groups))
+    return _answer(_numbers_hold(test, request, groups))
+
+
+def _answer(found: bool) -> Holds:
+    return Holds.YES if found else Holds.NO
+
+
+def _argument_holds(test: ArgumentTest, request: Request) -> Holds:
+    execution = request.execution
+    if execution is None:
+        return Holds.NO
+    if test.index >= execution.argc:
+        return _answer(not test.equal)
+    if execution.argv is None or test.index >= len(execution.argv.values):
+        return Holds.UNKNOWN
+    value = execution.argv.values[test.index].text
+    return _answer(compile_pattern(test.value.text).matches(value) is test.equal)
+
+
+def _environment_holds(test: EnvironmentTest, request: Request) -> Holds:
+    """The name may be a pattern; then the test must hold for each variable that it matches."""
+    execution = request.execution
+    if execution is None:
+        return Holds.NO
+    variables: Iterable[Quoted] = execution.envp.values if execution.envp else ()
+    name = compile_pattern(test.name.text)
+    met = False
+    for variable in variables:
+        found, sign, value = variable.text.partition("=")
+        if not sign or not name.matches(found):
+            continue
+        met = True
+        good = not test.equal if test.value is None else compile_pattern(test.value.text).matches(value) is test.equal
+        if not good:
+            return Holds.NO
+    if _is_cut(execution.envp):
+        return Holds.UNKNOWN
+    return _answer(met or (test.value is None) is test.equal)
+
+
+def _is_cut(strings: Strings | None) -> bool:
+    return strings is None or strings.truncated
+
+
+def _string_holds(test: Comparison, request: Request, groups: Groups) -> bool:
+    assert isinstance(test.left, Attribute)
+    if test.left.name == "exec.realpath":
+        value = request.execution.realpath if request.execution else None
+    else:
+        value = request.symlink_target
+    if value is None:
+        return False
+    if isinstance(test.right, GroupReference):
+        return (groups.path_member(test.right.name, value.text) is not None) is test.equal
+    assert isinstance(test.right, Quoted)
+    return compile_pattern(test.right.text).matches(value.text) is test.equal
+
+
+def _numbers_hold(test: Comparison, request: Request, groups: Groups) -> bool:
+    left = _range(test.left, request)
+    if left is None:
+        return False
+    if isinstance(test.right, GroupReference):
+        return groups.numbers_overlap(test.right.name, *left) is test.equal
+    assert not isinstance(test.right, Quoted)
+    right = _range(test.right, request)
+    if right is None:
+        return False
+    if isinstance(test.right, Attribute):
+        names = [side.name if isinstance(side, Attribute) else "" for side in (test.left, test.right)]
+        bits = [name in _BITS for name in names]
+        if any(bits):
+            other = names[0] if bits[1] else names[1]
+            return not all(bits) and other in _PERMISSIONS and bool(left[0] & right[0]) is test.equal
+    return (left[0] <= right[1] and right[0] <= left[1]) is test.equal
+
+
+def _range(side: Attribute | NumberRange, request: Request) -> tuple[int, int] | None:
+    if isinstance(side, NumberRange):
+        return side.first.value, side.last.value
+    value = _VALUES[side.name](request)
+    return None if value is None else (value, value)
+
+
+def _of_task(name: str) -> Callable[[Request], int | None]:
+    return lambda request: None if request.task is None else getattr(request.task, name)
+
+
+def _of_execution(name: str) -> Callable[[Request], int | None]:
+    return lambda request: None if request.execution is None else getattr(request.execution, name)
+
+
+def _of_file(path: str, name: str) -> Callable[[Request], int | None]:
+    def value(request: Request) -> int | None:
+        attributes: FileAttributes | ParentAttributes | None = getattr(request, path)
+        if attributes is None:
+            return None
+        if name == "type":
+            return _TYPES.get(getattr(attributes, name), 0)
+        found: int | None = getattr(attributes, name)
+        return found or 0
+
+    return value
+
+
+def _fixed(value: int) -> Callable[[Request], int | None]:
+    return lambda request: value
+
+
+#: Each attribute that stands for a number, and how to get it; None where a request has none.
+_VALUES: dict[str, Callable[[Request], int | None]] = {
+    **{f"task.{name}": _of_task(name) for name in _TASK},
+    **{f"exec.{name}": _of_execution(name) for name in ("argc", "envc")},
+    **{name: _fixed(value) for name, value in (_TYPES | _BITS).items()},
+    **{
+        f"{path}.{name}": _of_file(path, name)
+        for path in ("path1", "path2")
+        for name in ["uid", "gid", "ino", "major", "minor", "perm", "type", "dev_major", "dev_minor"]
+    },
+    **{
+        f"{path}.parent.{name}": _of_file(f"{path}_parent", name)
+        for path in ("path1", "path2")
+        for name in ["uid", "gid", "ino", "perm"]
+    },
+    # Right of a number, which the kernel takes as a test that cannot hold.
+    **{name: lambda request: None for name in ("exec.realpath", "symlink.target")},
+}

@@ -1,0 +1,259 @@
+"""What the kernel would answer: a policy, put into a form that answers fast.
+
+    >>> from tomoyo import parse_domain_policy
+    >>> policy = parse_domain_policy("<kernel> /bin/sh\\nuse_profile 0\\nfile read /tmp/\\\\*\\n")
+    >>> engine = DecisionEngine(policy)
+    >>> str(engine.decide("<kernel> /bin/sh", Request(Kind.PATH, "read", ("/tmp/x",))).entry)
+    'file read /tmp/\\\\*'
+
+The search is the kernel's: the domain's own entries in order, then each
+acl_group that it uses, ascending; the first entry whose operation, arguments
+and condition match decides.  A policy without profiles is asked what its
+entries grant; no mode is known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..model.domains import Domain, DomainPolicy
+from ..model.entries import Entry, Kind
+from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions
+from ..model.profiles import Config, Mode, Profile, ProfilePolicy
+from ..model.records import AuditRecord
+from ..model.words import DomainName
+from ..syntax.holding import Holding
+from .conditions import Holds, holds
+from .groups import Groups
+from .index import EntryIndex, argument_matches, arguments_match
+from .requests import Request, request_of
+
+_UNDEFINED = Profile(0)
+#: Operations whose mode is that of another.
+_OPENING = frozenset({"read", "write", "append"})
+
+
+class UnknownDomain(LookupError):
+    """The policy holds no such domain, and none that it would be created from; the message is its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a request.
+
+    Attributes:
+        mode: the mode that holds for it; None where no profiles were given.
+        granted: whether an entry grants it; always so in disabled mode.
+        entry: the entry that decided, or None.
+        group: the acl_group that the entry is in; None if it is the domain's own.
+        logged: whether an audit record is written.
+        learned: the entry that learning mode adds, or None.
+        certain: False where the record was cut off before an argument or a
+            variable that a condition asks for.
+        matched_path: for ``execute``, what the new domain is named after.
+    """
+
+    mode: Mode | None
+    granted: bool
+    entry: Entry | None = None
+    group: int | None = None
+    logged: bool = False
+    learned: Entry | None = None
+    certain: bool = True
+    matched_path: str | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the process gets what it asks for: only enforcing mode denies."""
+        return self.granted or self.mode not in (Mode.ENFORCING, None)
+
+
+class DecisionEngine:
+    """A policy that answers requests.  Each domain's index is built when it is first asked."""
+
+    def __init__(
+        self,
+        domains: DomainPolicy,
+        exceptions: ExceptionPolicy | None = None,
+        profiles: ProfilePolicy | None = None,
+    ) -> None:
+        self.profiles = profiles
+        self._domains = {domain.name.text: domain for domain in domains}
+        self._exceptions = {part.namespace: part for part in exceptions or ExceptionPolicy()}
+        self._groups: dict[str, Groups] = {}
+        self._own: dict[str, EntryIndex] = {}
+        self._shared: dict[tuple[str, int], EntryIndex] = {}
+        self._lists: dict[str, list[tuple[int | None, EntryIndex]]] = {}
+        self._configs: dict[tuple[str, int, str], tuple[Profile, Config]] = {}
+
+    @classmethod
+    def of(cls, holding: Holding) -> DecisionEngine:
+        """The engine for what a simulated kernel holds (its ``holding``) at this moment."""
+        return cls(holding.domain_policy(), holding.exception_policy(), holding.profile_policy())
+
+    def domain(self, name: DomainName | str) -> Domain | None:
+        """The domain called NAME, or None."""
+        return self._domains.get(str(name))
+
+    def domains(self) -> Iterator[Domain]:
+        """All domains, in the policy's order."""
+        return iter(self._domains.values())
+
+    def exceptions(self, namespace: str) -> NamespaceExceptions:
+        """The exception policy of NAMESPACE, which may be empty."""
+        return self._exceptions.get(namespace) or NamespaceExceptions(namespace)
+
+    def groups(self, namespace: str) -> Groups:
+        """The groups of NAMESPACE."""
+        found = self._groups.get(namespace)
+        if found is None:
+            found = self._groups[namespace] = Groups(self.exceptions(namespace))
+        return found
+
+    def origin(self, name: DomainName | str) -> Domain:
+        """The domain called NAME as it would stand: one that does not exist is created by
+        execve, without entries, with profile and groups of the one that it comes from.
+
+        Raises UnknownDomain where nothing is known to create it from.
+        """
+        text = str(name)
+        found = self._domains.get(text)
+        parent = text
+        while found is None:
+            parent, space, _ = parent.rpartition(" ")
+            if not space:
+                raise UnknownDomain(text)
+            origin = self._domains.get(parent)
+            if origin is not None:
+                found = Domain(DomainName(text), origin.profile, origin.groups)
+        return found
+
+    def config(self, domain: Domain, functionality: str) -> tuple[Profile, Config] | None:
+        """DOMAIN's profile, and its settings for FUNCTIONALITY; None without profiles."""
+        if self.profiles is None:
+            return None
+        namespace = domain.name.namespace
+        key = (namespace, domain.profile, functionality)
+        found = self._configs.get(key)
+        if found is None:
+            part = self.profiles.namespace(namespace)
+            profile = (part.profile(domain.profile) if part else None) or _UNDEFINED
+            found = self._configs[key] = (profile, profile.config(functionality))
+        return found
+
+    def decide_record(self, record: AuditRecord) -> Verdict:
+        """The answer to the request in RECORD.
+
+        Raises ValueError where the record is of an event, UnknownDomain where
+        its domain could not be there.
+        """
+        return self.decide(record.domain, request_of(record))
+
+    def decide(self, name: DomainName | str, request: Request) -> Verdict:
+        """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain."""
+        text = str(name)
+        domain = self._domains.get(text) or self.origin(text)
+        settings = self.config(domain, functionality(request))
+        mode = settings[1].mode if settings else None
+        executes = request.operation == "execute"
+        if mode is Mode.DISABLED and not executes and request.kind is not Kind.TRANSITION:
+            return Verdict(mode, granted=True)
+        groups = self.groups(text.partition(" ")[0])
+        lists = self.lists(domain)
+        certain = True
+        for group, index in lists:
+            for _, entry in index.candidates(request):
+                if not arguments_match(entry, request, groups):
+                    continue
+                found = Holds.YES if entry.condition is None else holds(entry.condition, request, groups)
+                if found is Holds.UNKNOWN:
+                    certain = False
+                elif found is Holds.YES:
+                    path = _path(entry, request, groups) if executes else None
+                    logged = settings is not None and _is_logged(settings, request, entry)
+                    return Verdict(mode, True, entry, group, logged, None, certain, path)
+        if mode is Mode.DISABLED and executes:
+            return Verdict(mode, granted=True, certain=certain, matched_path=self._last_path(lists, request, groups))
+        learned = None
+        if mode is Mode.LEARNING and settings is not None and request.kind is not Kind.TRANSITION:
+            count = self._own_index(domain).weight
+            if not domain.quota_exceeded and count < settings[0].max_learning_entry:
+                learned = request.learned
+        logged = settings is not None and _is_logged(settings, request, None)
+        path = self._last_path(lists, request, groups) if executes else None
+        return Verdict(mode, False, None, None, logged, learned, certain, path)
+
+    def lists(self, domain: Domain) -> list[tuple[int | None, EntryIndex]]:
+        """What is searched for DOMAIN, in order: its own entries (None), then acl_groups by number."""
+        found = self._lists.get(domain.name.text)
+        if found is None:
+            namespace = domain.name.namespace
+            found = [(None, self._own_index(domain))]
+            found += [(group, self._shared_index(namespace, group)) for group in domain.groups]
+            self._lists[domain.name.text] = found
+        return found
+
+    def _own_index(self, domain: Domain) -> EntryIndex:
+        found = self._own.get(domain.name.text)
+        if found is None:
+            found = self._own[domain.name.text] = EntryIndex(domain.entries, self.groups(domain.name.namespace))
+        return found
+
+    def _shared_index(self, namespace: str, group: int) -> EntryIndex:
+        found = self._shared.get((namespace, group))
+        if found is None:
+            entries = dict(self.exceptions(namespace).acl_groups).get(group, ())
+            found = self._shared[namespace, group] = EntryIndex(entries, self.groups(namespace))
+        return found
+
+    @staticmethod
+    def _last_path(lists: list[tuple[int | None, EntryIndex]], request: Request, groups: Groups) -> str | None:
+        """What the kernel remembers of a search in vain: the path of the last entry, if that much of it matched."""
+        for _, index in reversed(lists):
+            entries = index.entries(Kind.PATH, "execute")
+            if entries:
+                return _path(entries[-1][1], request, groups)
+        return None
+
+
+def _path(entry: Entry, request: Request, groups: Groups) -> str | None:
+    found = argument_matches(entry.arguments[0], request.arguments[0], groups)
+    return found if isinstance(found, str) else None
+
+
+def functionality(request: Request) -> str:
+    """The name by which a profile sets the mode of REQUEST, such as ``file::open``."""
+    found = _FUNCTIONALITIES.get((request.kind, request.operation))
+    if found is None:
+        raise ValueError(f"the kernel never asks for {request.kind.keyword} {request.operation}")
+    return found
+
+
+def _functionality(kind: Kind, operation: str) -> str:
+    if kind.keyword == "file":
+        return "file::open" if operation in _OPENING else f"file::{operation}"
+    if kind is Kind.ENVIRONMENT:
+        return "misc::env"
+    if kind is Kind.TRANSITION:
+        return "file::execute"
+    return f"network::{'_'.join(kind.keyword.split()[1:])}_{operation}"
+
+
+_FUNCTIONALITIES = {
+    (kind, operation): _functionality(kind, operation)
+    for kind in Kind
+    for operation in kind.operations
+    if operation not in kind.unasked
+}
+
+
+def _is_logged(settings: tuple[Profile, Config], request: Request, entry: Entry | None) -> bool:
+    profile, config = settings
+    if profile.max_audit_log == 0 or request.kind is Kind.TRANSITION:
+        return False
+    if entry is None:
+        return config.reject_log
+    if entry.condition is not None and entry.condition.grant_log is not None:
+        return entry.condition.grant_log
+    return config.grant_log

@@ -1,0 +1,144 @@
+"""An index over a list of entries, so that a decision looks at few of them.
+
+For each operation the entries are found by one argument, the path in most
+kinds: by the whole of it where it is fixed, by its fixed head where it is a
+pattern, by group where it names one.  What is found is put into its order
+again, because the first entry that grants is the one that decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..model.addresses import AddressRange
+from ..model.entries import Argument, Entry, Kind
+from ..model.numbers import NumberRange
+from ..model.words import DomainName, GroupReference, constant_length
+from .groups import Groups, HeadIndex
+from .matching import compile_pattern
+from .requests import Request, Value
+
+#: The argument by which entries are found, where it is not the first.
+_INDEXED = {Kind.MOUNT: 1}
+
+Place = tuple[int, Entry]
+
+
+class EntryIndex:
+    """The entries of a domain or an acl_group.
+
+    ``weight`` counts them as learning does: each operation for itself,
+    ``manual_domain_transition`` not at all.
+    """
+
+    __slots__ = ("_groups", "_operations", "weight")
+
+    def __init__(self, entries: Iterable[Entry], groups: Groups) -> None:
+        self._groups = groups
+        self._operations: dict[tuple[Kind, str], _OperationIndex] = {}
+        self.weight = 0
+        for place in enumerate(entries):
+            entry = place[1]
+            for operation in entry.operations:
+                self._of(entry.kind, operation).add(place)
+            if entry.kind is not Kind.TRANSITION:
+                self.weight += len(entry.operations)
+
+    def _of(self, kind: Kind, operation: str) -> _OperationIndex:
+        found = self._operations.get((kind, operation))
+        if found is None:
+            found = self._operations[kind, operation] = _OperationIndex(_INDEXED.get(kind, 0))
+        return found
+
+    def candidates(self, request: Request) -> list[Place]:
+        """The entries whose operation and indexed argument may match REQUEST, in order."""
+        found = self._operations.get((request.kind, request.operation))
+        return found.candidates(request, self._groups) if found is not None else []
+
+    def entries(self, kind: Kind, operation: str) -> list[Place]:
+        """All entries for OPERATION, in order."""
+        found = self._operations.get((kind, operation))
+        return found.entries if found is not None else []
+
+
+class _OperationIndex:
+    __slots__ = ("_by_group", "_by_head", "_by_value", "_others", "_position", "entries")
+
+    def __init__(self, position: int) -> None:
+        self._position = position
+        self.entries: list[Place] = []
+        self._by_value: dict[Value, list[Place]] = {}
+        self._by_head: HeadIndex[Place] = HeadIndex()
+        self._by_group: dict[str, list[Place]] = {}
+        self._others: list[Place] = []
+
+    def add(self, place: Place) -> None:
+        self.entries.append(place)
+        argument = place[1].arguments[self._position]
+        if isinstance(argument, GroupReference):
+            self._by_group.setdefault(argument.name, []).append(place)
+        elif isinstance(argument, AddressRange):
+            if argument.first == argument.last:
+                self._by_value.setdefault(argument.first, []).append(place)
+            else:
+                self._others.append(place)
+        else:
+            text = str(argument)
+            head = text[: constant_length(text)] if "\\" in text else text
+            if len(head) < len(text):
+                self._by_head.add(head, place)
+            else:
+                self._by_value.setdefault(text, []).append(place)
+
+    def candidates(self, request: Request, groups: Groups) -> list[Place]:
+        value = request.arguments[self._position]
+        exact = self._by_value.get(value)
+        found = list(exact) if exact else []
+        kept = len(found)
+        if isinstance(value, str):
+            found += self._by_head.beginning(value)
+            if self._by_group:
+                for group in groups.path_groups_of(value):
+                    found += self._by_group.get(group, ())
+        else:
+            found += self._others
+            for places in self._by_group.values():
+                found += places
+        if len(found) > 1 and len(found) > kept:
+            found.sort(key=_order)
+        return found
+
+
+def _order(place: Place) -> int:
+    return place[0]
+
+
+def argument_matches(argument: Argument, value: Value, groups: Groups) -> str | bool:
+    """Whether ARGUMENT of an entry matches VALUE of a request; for a name, the pattern that did."""
+    if isinstance(value, str):
+        if isinstance(argument, GroupReference):
+            return groups.path_member(argument.name, value) or False
+        text = str(argument)
+        if text == value or ("\\" in text and compile_pattern(text).matches(value)):
+            # A domain's name may hold patterns, but is none.
+            return text if text == value or not isinstance(argument, DomainName) else False
+        return False
+    if isinstance(value, int):
+        if isinstance(argument, GroupReference):
+            return groups.has_number(argument.name, value)
+        assert isinstance(argument, NumberRange)
+        return value in argument
+    if isinstance(argument, GroupReference):
+        return groups.has_address(argument.name, value)
+    assert isinstance(argument, AddressRange)
+    return value in argument
+
+
+def arguments_match(entry: Entry, request: Request, groups: Groups) -> bool:
+    """Whether every argument of ENTRY matches that of REQUEST."""
+    for position, (argument, value) in enumerate(zip(entry.arguments, request.arguments)):
+        if position == 0 and not request.device_counts:
+            continue
+        if not argument_matches(argument, value, groups):
+            return False
+    return True

@@ -1,0 +1,121 @@
+"""Requests: what a process asks the kernel, and all that a condition can test about it.
+
+An audit record is a request with the kernel's answer; ``request_of`` takes the
+request out of it.  One can also be built by hand:
+
+    >>> Request(Kind.PATH, "read", ("/etc/passwd",)).text
+    'file read /etc/passwd'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..model.addresses import AddressRange
+from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, Test
+from ..model.entries import Argument, ArgumentType, Entry, Kind
+from ..model.numbers import NumberRange, Radix, single
+from ..model.records import AuditRecord, Execution, FileAttributes, ParentAttributes, Task
+from ..model.words import DomainName, Quoted, Word
+
+#: A name (with ``\\ooo`` as the kernel writes it), a number, or a packed address.
+Value = str | int | bytes
+
+#: Numbers that the kernel does not print in decimal.
+_OCTAL = {
+    *((Kind.PATH_NUMBER, operation) for operation in ("create", "mkdir", "mkfifo", "mksock", "chmod")),
+    *((Kind.DEVICE, operation) for operation in Kind.DEVICE.operations),
+}
+_HEXADECIMAL = {(Kind.PATH_NUMBER, "ioctl"), (Kind.MOUNT, "mount")}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.  Attributes that are None are those that the kernel does not know of it.
+
+    ``arguments`` are in the order of the Kind table: names as words, numbers,
+    packed addresses.  ``device_counts`` tells for a mount whether the kernel
+    compares the device: not for a filesystem that needs none, such as tmpfs.
+    ``execution`` is there while a program is executed.
+    """
+
+    kind: Kind
+    operation: str
+    arguments: tuple[Value, ...]
+    task: Task | None = None
+    path1: FileAttributes | None = None
+    path1_parent: ParentAttributes | None = None
+    path2: FileAttributes | None = None
+    path2_parent: ParentAttributes | None = None
+    execution: Execution | None = None
+    symlink_target: Quoted | None = None
+    device_counts: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.operation not in self.kind.operations:
+            raise ValueError(f"operations of {self.kind.name} are {'/'.join(self.kind.operations)}, not {self.operation}")
+        if len(self.arguments) != len(self.kind.arguments):
+            raise ValueError(f"{self.kind.name} takes {len(self.kind.arguments)} arguments")
+
+    @property
+    def entry(self) -> Entry:
+        """The entry that grants just this, numbers written as the kernel prints them."""
+        radix = Radix.DECIMAL
+        if (self.kind, self.operation) in _OCTAL:
+            radix = Radix.OCTAL
+        elif (self.kind, self.operation) in _HEXADECIMAL:
+            radix = Radix.HEXADECIMAL
+        arguments: list[Argument] = []
+        for (name, wanted), value in zip(self.kind.arguments.items(), self.arguments):
+            if isinstance(value, bytes):
+                arguments.append(AddressRange(value, value))
+            elif isinstance(value, int):
+                arguments.append(single(value, Radix.DECIMAL if name in ("major", "minor") else radix))
+            else:
+                arguments.append(DomainName(value) if wanted is ArgumentType.DOMAIN else Word(value))
+        return Entry(self.kind, (self.operation,), tuple(arguments))
+
+    @property
+    def text(self) -> str:
+        """The request as a record's last line says it."""
+        return self.entry.text
+
+    @property
+    def learned(self) -> Entry:
+        """The entry that learning mode adds: with what was executed, or where a symlink leads."""
+        tests: list[Test] = []
+        if self.kind.keyword == "file" and self.execution is not None:
+            tests.append(Comparison(Attribute("exec.realpath"), self.execution.realpath))
+            if self.execution.argv is not None and self.execution.argv.values:
+                tests.append(ArgumentTest(0, self.execution.argv.values[0]))
+        if self.symlink_target is not None:
+            tests.append(Comparison(Attribute("symlink.target"), self.symlink_target))
+        entry = self.entry
+        return Entry(entry.kind, entry.operations, entry.arguments, Condition(tests=tuple(tests))) if tests else entry
+
+
+def request_of(record: AuditRecord) -> Request:
+    """The request in RECORD.  Raises ValueError where the record is of an event, not of a request."""
+    asked = record.request
+    if not isinstance(asked, Entry):
+        raise ValueError(f"an event, not a request: {asked}")
+    return Request(
+        asked.kind,
+        asked.operations[0],
+        tuple(map(_value, asked.arguments)),
+        record.task,
+        record.path1,
+        record.path1_parent,
+        record.path2,
+        record.path2_parent,
+        record.execution,
+        record.symlink_target,
+        # Only where it compares the device does the kernel look the device up.
+        device_counts=asked.kind is not Kind.MOUNT or record.path1 is not None,
+    )
+
+
+def _value(argument: Argument) -> Value:
+    if isinstance(argument, NumberRange):
+        return argument.first.value
+    return argument.first if isinstance(argument, AddressRange) else str(argument)

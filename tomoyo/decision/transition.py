@@ -1,0 +1,185 @@
+"""Domain transition: in which domain a program runs, as the kernel works it out at execve.
+
+The name of the program goes through aggregators, then through the entry that
+grants ``file execute`` (the new domain is named after the entry's path, with
+its patterns), then that entry's transition preference or else the exception
+policy's transition control decide where to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from ..model.domains import Domain
+from ..model.entries import Kind
+from ..model.exception_policy import TRANSITION_CONTROLS, NamespaceExceptions, TransitionControl
+from ..model.profiles import Mode
+from ..model.words import MAX_DOMAIN_NAME, DomainName, domain_fault
+from .engine import DecisionEngine, Verdict
+from .matching import Pattern, compile_pattern
+from .requests import Request
+
+
+class Cause(Enum):
+    """What decided on the new domain."""
+
+    PREFERENCE = "the transition preference of the entry"
+    CONTROL = "the exception policy"
+    CHILD = "no rule, so the program's own domain"
+    DENIED = "execution is not granted"
+
+
+class Failure(Enum):
+    """Why execve fails."""
+
+    DENIED = "EPERM"
+    NOT_READY = "ENOMEM"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What becomes of a process at execve.
+
+    Attributes:
+        domain: the domain that it is in afterwards.
+        program: the program's name after aggregators, as entries must name it.
+        name: the name that the new domain is built from.
+        verdict: the answer to ``file execute``.
+        cause, control: what decided, and the line of exception policy if one did.
+        failure: why execve fails, or None.
+        created: the domain that did not exist and is created, or None.
+        transition_failed: the wanted domain that could not be entered; outside
+            enforcing mode the process goes on in its old one, which is flagged.
+    """
+
+    domain: DomainName
+    program: str
+    name: str
+    verdict: Verdict
+    cause: Cause
+    control: TransitionControl | None = None
+    failure: Failure | None = None
+    created: Domain | None = None
+    transition_failed: str | None = None
+
+
+class TransitionRules:
+    """A namespace's aggregators and transition control, ready to be asked."""
+
+    def __init__(self, exceptions: NamespaceExceptions) -> None:
+        self._names: dict[str, tuple[int, str]] = {}
+        self._patterns: list[tuple[int, Pattern, str]] = []
+        for position, aggregator in enumerate(exceptions.aggregators):
+            pattern = compile_pattern(aggregator.pattern.text)
+            if pattern.is_pattern:
+                self._patterns.append((position, pattern, aggregator.name.text))
+            else:
+                self._names.setdefault(pattern.text, (position, aggregator.name.text))
+        self._controls: dict[tuple[str, str | None], list[TransitionControl]] = {}
+        for control in exceptions.transitions:
+            program = control.program.text if control.program else None
+            self._controls.setdefault((control.keyword, program), []).append(control)
+
+    def aggregated(self, program: str) -> str:
+        """The name as which PROGRAM is executed: that of the first aggregator that matches."""
+        exact = self._names.get(program)
+        for position, pattern, name in self._patterns:
+            if exact is not None and position > exact[0]:
+                break
+            if pattern.matches(program):
+                return name
+        return program if exact is None else exact[1]
+
+    def control(self, domain: DomainName, program: str) -> TransitionControl | None:
+        """The line that decides where PROGRAM leads from DOMAIN; None for a child domain.
+
+        A ``no_`` line only switches off its opposite; ``no_keep_domain`` comes last and means a child.
+        """
+        last = domain.text.rpartition(" ")[2]
+        switched_off = ""
+        for keyword in TRANSITION_CONTROLS:
+            if keyword == switched_off:
+                continue
+            for key in ((keyword, program), (keyword, None)):
+                for control in self._controls.get(key, ()):
+                    if control.domain is None or str(control.domain) in (domain.text, last):
+                        if not keyword.startswith("no_"):
+                            return control
+                        switched_off = keyword.removeprefix("no_")
+        return None
+
+
+def transition(
+    engine: DecisionEngine, domain: DomainName | str, request: Request, rules: TransitionRules | None = None
+) -> Transition:
+    """What becomes of a process in DOMAIN that executes what REQUEST, a ``file execute``, says.
+
+    The request names the program as execve sees it: parents resolved, a
+    symlink at its end not followed.  RULES are those of the domain's
+    namespace, for who asks often.  Raises UnknownDomain.
+    """
+    if request.kind is not Kind.PATH or request.operation != "execute":
+        raise ValueError(f"not an execution: {request.text}")
+    origin = engine.origin(domain)
+    if rules is None:
+        rules = TransitionRules(engine.exceptions(origin.name.namespace))
+    program = rules.aggregated(str(request.arguments[0]))
+    verdict = engine.decide(origin.name, replace(request, arguments=(program,)))
+    name = verdict.matched_path or program
+    if not verdict.granted and verdict.mode is Mode.ENFORCING:
+        return Transition(origin.name, program, name, verdict, Cause.DENIED, failure=Failure.DENIED)
+    condition = verdict.entry.condition if verdict.entry else None
+    preference = condition.transition if condition else None
+    control = None
+    if preference is not None:
+        cause = Cause.PREFERENCE
+        how = str(preference)
+    else:
+        control = rules.control(origin.name, name)
+        cause = Cause.CHILD if control is None else Cause.CONTROL
+        how = "child" if control is None else control.keyword.removesuffix("_domain")
+    wanted = _wanted(origin.name, name, how)
+    strict = preference is not None or how == "reset" or verdict.mode is Mode.ENFORCING
+    entered, created = _enter(engine, origin, wanted)
+    if entered is not None:
+        return Transition(entered, program, name, verdict, cause, control, created=created)
+    failure = Failure.NOT_READY if strict else None
+    return Transition(origin.name, program, name, verdict, cause, control, failure, transition_failed=wanted)
+
+
+def _wanted(domain: DomainName, name: str, how: str) -> str:
+    """The name of the domain to enter."""
+    if how == "keep":
+        return domain.text
+    if how == "reset":
+        return f"<{name}>"
+    if how == "initialize":
+        return f"{domain.namespace} {name}"
+    if how == "parent":
+        return str(domain.parent or domain)
+    if how.startswith("<"):
+        return how
+    return f"{domain.text} {name if how == 'child' else how}"
+
+
+def _enter(engine: DecisionEngine, origin: Domain, wanted: str) -> tuple[DomainName | None, Domain | None]:
+    """The domain entered, and the one created for that; None where it cannot be."""
+    if wanted == origin.name.text:
+        return origin.name, None
+    held = engine.domain(wanted)
+    if held is not None:
+        # A namespace's profiles may not be defined yet when its first process comes.
+        return (held.name if _has_profile(engine, held) else None), None
+    namespace = wanted.partition(" ")[0]
+    if len(wanted) >= MAX_DOMAIN_NAME or domain_fault(wanted) or namespace != origin.name.namespace:
+        return None, None
+    created = Domain(DomainName(wanted), origin.profile, origin.groups)
+    return created.name, created
+
+
+def _has_profile(engine: DecisionEngine, domain: Domain) -> bool:
+    if engine.profiles is None:
+        return True
+    part = engine.profiles.namespace(domain.name.namespace)
+    return part is not None and part.profile(domain.profile) is not None

@@ -170,6 +170,9 @@ def encode_character(character: str) -> str:
 
 def encode(name: bytes) -> str:
     """Write raw bytes, such as a file name, the way the kernel writes them in a word."""
+    text = name.decode("latin-1")
+    if text.isascii() and text.isprintable() and " " not in text and "\\" not in text:
+        return text
     return "".join("\\\\" if byte == 0x5C else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03o}" for byte in name)
 
 

@@ -97,9 +97,13 @@ def policy_uses(
         entries += [(part.namespace, shared) for _, shared in part.acl_groups]
         for control in part.transitions:
             found.update(dict.fromkeys(transition_uses(control, part.namespace)))
+    seen: dict[str, set[Entry]] = {}
     for namespace, some in entries:
+        known = seen.setdefault(namespace, set())
         for entry in some:
-            if PREFIX in entry.subject:
+            # Learned policies repeat their entries.
+            if PREFIX in entry.subject and entry not in known:
+                known.add(entry)
                 found.update(dict.fromkeys(entry_uses(entry, namespace)))
     executed_groups = _executed_groups(entries) if exceptions else set()
     for part in exceptions or ():

@@ -296,6 +296,7 @@ def test_store_paths_in_a_source_are_warned_of(source: Path, system: Path) -> No
             file read /nix/store/aaa-b/d
             file read /nix/store/\\*-b/d
             file read /var/nix/store/x
+            file execute /bin/a exec.argv[0]="/nix/store/\\*-b/c" exec.envp["A"]!="/nix/store/\\*"
             """,
     )
     found = shown(compiled(source, system).warnings, source.parent)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tomoyo import parse_domain_policy
 from tomoyo.cli import main
 
 from . import machine
@@ -32,9 +33,7 @@ def closure(generation: int) -> list[str]:
 
 def store_path(package: str, generation: int) -> str:
     """The store path of PACKAGE, such as `busybox-1.36.1`, in one generation."""
-    registration = (SYSTEM / "registration").read_text().split("\n\n")
     top = (SYSTEM / f"nix/var/nix/profiles/system-{generation}-link").readlink().name
-    assert registration
     links = [path.readlink() for path in (STORE / top).iterdir()]
     programs = [path.readlink() for folder in links for path in (STORE / folder.name / "bin").iterdir()]
     return next(str(path.parents[1]) for path in programs if path.parents[1].name.endswith(f"-{package}"))
@@ -49,16 +48,37 @@ def learned(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return dict(machine.run(kernel, "sample", arguments=["learn", "1"], files=files).files)
 
 
-def test_the_learned_policy_of_the_documents_is_what_a_kernel_learns(learned: dict[str, bytes]) -> None:
+@pytest.fixture(scope="module")
+def policy(learned: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The learned policy with names, enforced: a policy source."""
+    folder = tmp_path_factory.mktemp("named")
+    files = []
+    for name in ("domain_policy", "exception_policy"):
+        files.append(str(folder / name))
+        (folder / name).write_bytes(learned[name])
+    source = folder / "policy"
+    assert main(["name", *files, *closure(1), "-o", str(source)]) == 0
+    domains = source / "domain_policy.conf"
+    domains.write_text(domains.read_text().replace("use_profile 1\n", "use_profile 3\n"))
+    (source / "manager.conf").write_text("<kernel>\n")
+    return source
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_the_policies_of_the_documents_are_what_a_kernel_learns(learned: dict[str, bytes], policy: Path) -> None:
     for name in ("domain_policy", "exception_policy"):
         assert learned[name].decode() == (SAMPLE / "learned" / f"{name}.conf").read_text()
+    assert texts(policy) == texts(SAMPLE / "policy")
 
 
-def test_the_next_generation_runs_under_the_policy_of_the_first(kernel: Kernel, tmp_path: Path) -> None:
-    source = shutil.copytree(SAMPLE / "policy", tmp_path / "policy")
+def test_the_next_generation_runs_under_the_policy_of_the_first(kernel: Kernel, policy: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(policy, tmp_path / "policy")
     # A name in no closure, though a package of that name lies in the store.
-    with open(source / "domains/notes.conf", "a") as policy:
-        policy.write("file read @nix:/ghost/share/secret\n")
+    with open(source / "domain_policy.conf", "a") as domains:
+        domains.write(f"{NOTES} nix:/busybox/bin/cat\nfile read @nix:/ghost/share/secret\n")
     assert main(["compile", *closure(2), "--unresolved", "warning", "-o", str(tmp_path / "set"), str(source)]) == 0
     files = {f"set/{path.name}": path.read_bytes() for path in (tmp_path / "set").iterdir()}
     stranger = "/nix/store/" + "s" * 32
@@ -92,7 +112,8 @@ def test_the_next_generation_runs_under_the_policy_of_the_first(kernel: Kernel, 
         assert (status != 0, DENIED in printed, domain) == (True, True, NOTES)
     # The stranger runs, being started by somebody whom nothing confines, but not as what it is not.
     assert answers[10] == (0, usage, f"<kernel> {stranger}-notes-1.1/bin/notes")
-    held = result.files["domain_policy"].decode()
-    compiled = (tmp_path / "set/domain_policy.conf").read_text()
-    # Enforced, so nothing was learned: of what was loaded not a line has changed.
-    assert all(domain in held for domain in compiled.split("\n\n\n"))
+    # Enforced, so nothing was learned: the kernel holds what it was given, and the domain that a stranger ran in.
+    given = parse_domain_policy((tmp_path / "set/domain_policy.conf").read_text())
+    held = {domain.name: domain for domain in parse_domain_policy(result.files["domain_policy"])}
+    assert [held[domain.name].entries for domain in given] == [domain.entries for domain in given]
+    assert [held[domain.name].profile for domain in given] == [0, 3, 3]

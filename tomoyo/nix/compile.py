@@ -234,22 +234,22 @@ def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
     """Warn of store paths, and of patterns in their place, once for each file."""
     store = re.compile(rf"(?<![!#-<>-?A-~]){re.escape(encode_file(tree.store_directory))}/(\\)?")
     for file in files:
-        found = [match for match in store.finditer(file.text) if not _in_comment(file.text, match.start())]
-        for patterns in (False, True):
-            places = [match.start() for match in found if bool(match[1]) is patterns]
-            if places:
-                what = "a pattern of store paths: whoever may add a package can make it match" if patterns else _HASH
-                more = f" (and {len(places) - 1} more in this file)" if len(places) > 1 else ""
-                line = file.text.count("\n", 0, places[0]) + 1
-                column = places[0] - file.text.rfind("\n", 0, places[0])
-                yield Problem(Severity.WARNING, what + more, file.path, line, column)
+        places: dict[str, list[int]] = {}
+        for match in store.finditer(file.text):
+            before = file.text[file.text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            # Whoever executes a program chooses its arguments, so a pattern among them gives nothing away.
+            if not before.lstrip().startswith("#") and not (match[1] and _ARGUMENT.search(before)):
+                places.setdefault(_PATTERN if match[1] else _HASH, []).append(match.start())
+        for what, found in places.items():
+            more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
+            line = file.text.count("\n", 0, found[0]) + 1
+            column = found[0] - file.text.rfind("\n", 0, found[0])
+            yield Problem(Severity.WARNING, what + more, file.path, line, column)
 
 
+_ARGUMENT = re.compile(r"""exec\.(?:argv\[[^ ]*\]|envp\["[^ ]*"\])!?="$""")
+_PATTERN = "a pattern of store paths: whoever may add a package can make it match"
 _HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
-
-
-def _in_comment(text: str, position: int) -> bool:
-    return text[text.rfind("\n", 0, position) + 1 : position].lstrip().startswith("#")
 
 
 def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:

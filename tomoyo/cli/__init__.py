@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 COMMANDS = {
     "audit": "record what a kernel logs, or what log files hold",
     "bind": "tie the names of a policy to one system's store paths",
+    "boot": "check whether a kernel would boot with a policy set",
     "check": "find every error in policy files, and every line that a kernel would drop or alter",
     "compile": "make a named policy into the checked set of files that a kernel takes, for one closure",
     "convert": "make audit records into policy, with all that is known of them as conditions",
+    "doctor": "tell every reason why TOMOYO does not work here, and what to do",
     "fmt": "print policy files as the kernel would print them",
+    "mode": "show or set the mode of domains",
     "name": "turn what a kernel learned into a policy of names, or a Nix expression",
+    "ps": "show the processes with their domains and modes",
+    "notify": "run a command when something is denied",
     "query": "answer what enforced domains ask for, while it waits",
     "select": "print some of the domains of a domain policy",
     "stat": "count what is in policy files, or show a kernel's statistics",
+    "status": "show what the kernel's TOMOYO is doing",
 }
 
 

@@ -13,14 +13,24 @@ checks from Python.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
+
+if TYPE_CHECKING:
+    from .policy_set import PolicySet
 
 #: Where activation keeps the links ``current`` and ``previous``.
 STATE = "/var/lib/tomoyo"
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
+#: Faults for which a loader refuses a set.
+REFUSED = (Fault.PANIC, Fault.DAMAGED)
+#: Texts without which a set is none.
+_NEVER_EMPTY = ("profile", "domain_policy")
 _BEGIN = "# settings: begin\n"
 _END = "# settings: end\n"
 
@@ -73,6 +83,8 @@ def boot_script(
         "search_path": ":".join(search_path),
         "sizes": "\n".join(f"{name}={size}" for name, size in (sizes or {}).items()),
     }
+    from importlib.resources import files
+
     template = files(__package__).joinpath("boot.sh").read_text(encoding="ascii")
     head, _, rest = template.partition(_BEGIN)
     body = rest.partition(_END)[2]
@@ -89,3 +101,67 @@ def _check_interpreter(interpreter: str) -> None:
         raise ValueError(f"not an absolute path with one argument at most: {interpreter!r}")
     if len(interpreter.encode()) > _MAX_INTERPRETER:
         raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {interpreter!r}")
+
+
+def script_for(
+    directory: str | os.PathLike[str],
+    *,
+    interpreter: str = "/bin/sh",
+    search_path: Sequence[str] = (),
+    previous: str | None = None,
+    state: str = STATE,
+    fallback: bool = True,
+) -> str:
+    """A loader for the set in DIRECTORY, at that place and with the sizes that its files have now.
+
+    Arguments are as in ``boot_script``.  Raises PolicySetError where the set
+    cannot be read, ValueError as above.
+    """
+    policy = read_policy_set(directory)
+    texts = {file: getattr(policy, name) for name, file in FILES.items() if name != "boot"}
+    return boot_script(
+        os.path.realpath(directory),
+        interpreter=interpreter,
+        search_path=search_path,
+        sizes={file: len(text) for file, text in texts.items() if os.path.lexists(os.path.join(directory, file))},
+        previous=previous,
+        state=state,
+        fallback=fallback,
+    )
+
+
+def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
+    """Find what a kernel that boots with the set in DIRECTORY would meet, in the order in which it would.
+
+    A loader refuses the set for any problem whose fault is in REFUSED.  What
+    only the running kernel knows, such as whether a quota is too small, is not
+    found.  Files outside of the set are named by their whole path.
+    """
+    path = os.path.normpath(os.path.join(os.getcwd(), directory))
+    try:
+        policy = read_policy_set(path)
+    except PolicySetError as error:
+        inside = os.path.dirname(error.path) == path
+        return [SetProblem(Fault.DAMAGED, os.path.basename(error.path) if inside else error.path, 0, 0, error.reason)]
+    except OSError as error:
+        return [SetProblem(Fault.DAMAGED, str(error.filename or path), 0, 0, error.strerror or str(error))]
+    empty = [
+        SetProblem(Fault.DAMAGED, FILES[name], 0, 0, "it is empty, so the set would confine nothing")
+        for name in _NEVER_EMPTY
+        if not getattr(policy, name)
+    ]
+    return [*empty, *_check_loader(policy, path), *check_policy_set(policy)]
+
+
+def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:
+    """What would keep the kernel from executing the set's loader, if it has one."""
+    if policy.boot is None:
+        return []
+    found = []
+    if not os.access(os.path.join(path, FILES["boot"]), os.X_OK):
+        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 0, 0, "it cannot be executed; 'chmod 755' makes that possible"))
+    first = policy.boot.partition("\n")[0]
+    interpreter = first.removeprefix("#!").strip().partition(" ")[0]
+    if not first.startswith("#!/") or not os.access(interpreter, os.X_OK):
+        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 1, 1, f"its shell cannot be executed: {first!r}"))
+    return found

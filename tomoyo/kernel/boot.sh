@@ -95,7 +95,8 @@ is_trusted() {
     case $1 in
     # Others may add to a sticky folder, but not replace what is in it.
     l* | d????????[tT]*) ;;
-    ?????w* | ????????w*) fail 'is writable by others than root' ;;
+    ????????w*) fail 'is writable by others than root' ;;
+    ?????w*) [ "$4" = 0 ] || fail 'is writable by others than root' ;;
     esac
 }
 

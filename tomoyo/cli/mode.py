@@ -1,0 +1,98 @@
+"""Show or set the mode of domains, or their profile.
+
+A name without a namespace, such as /usr/sbin/sshd, means every domain that it
+is the last program of; without any option all domains are shown.  --set picks
+the profile of the domain's namespace that is in that mode throughout.  Each
+change is read back.  A domain without entries is not enforced, which would
+deny it everything, unless you say --force.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from .interface import add_interface, refused, securityfs
+from .options import UsageError, message, print_json, visible
+from .select import add_selection, selected, selectors
+
+if TYPE_CHECKING:
+    from ..kernel.modes import DomainMode, ProfileModes
+    from ..kernel.securityfs import Securityfs
+    from ..model.domains import Domain
+
+SETTABLE = ("disabled", "learning", "permissive", "enforcing")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_selection(parser)
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument("--set", choices=SETTABLE, metavar="MODE", help=f"put them into this mode: {', '.join(SETTABLE)}")
+    change.add_argument("--profile", type=int, metavar="N", help="put them into profile N")
+    parser.add_argument("--force", action="store_true", help="enforce even where there are no entries")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_interface(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..kernel.modes import ModeError, NotChanged, read_heads, read_profiles
+    from ..kernel.securityfs import SecurityfsError
+
+    changes = arguments.set is not None or arguments.profile is not None
+    if changes and not selectors(arguments):
+        raise UsageError("say which domains: --name, --prefix or --glob ('*' for all)")
+    try:
+        kernel = securityfs(arguments)
+        modes, heads = read_profiles(kernel), read_heads(kernel)
+        domains = selected(arguments, heads) if selectors(arguments) else list(heads)
+        if not domains:
+            message("note", "no domain is selected")
+            return 1
+        if changes:
+            wanted = _change(arguments, kernel, modes, domains)
+            if wanted is None:
+                return 1
+            names = {domain.name for domain in domains}
+            domains = [domain for domain in read_heads(kernel) if domain.name in names]
+        _show(arguments, [modes.of(domain) for domain in domains])
+        return 0
+    except ModeError as error:
+        raise UsageError(str(error)) from None
+    except NotChanged as error:
+        message("error", str(error))
+    except SecurityfsError as error:
+        return refused(error)
+    return 3
+
+
+def _change(
+    arguments: argparse.Namespace, kernel: Securityfs, modes: ProfileModes, domains: list[Domain]
+) -> dict[str, int] | None:
+    """Make the change; None where it would lock domains out."""
+    from ..kernel.modes import locked_out, plan_mode, plan_profile, set_profiles
+    from ..model.profiles import Mode
+
+    if arguments.set is not None:
+        plan = plan_mode(modes, domains, Mode(arguments.set))
+    else:
+        plan = plan_profile(modes, domains, arguments.profile)
+    if not arguments.force:
+        empty = locked_out(kernel, modes, plan)
+        for name in empty:
+            message("error", f"{name} has no entries, so it would be denied everything; --force does it all the same")
+        if empty:
+            return None
+    set_profiles(kernel, plan)
+    return plan
+
+
+def _show(arguments: argparse.Namespace, states: list[DomainMode]) -> None:
+    if arguments.json:
+        from ..report.plain import plain
+
+        print_json(plain(states))
+        return
+    sys.stdout.writelines(f"{state.profile:>3} {state.mode:<10} {visible(state.domain)}\n" for state in states)

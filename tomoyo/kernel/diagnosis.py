@@ -1,0 +1,291 @@
+"""Every reason why TOMOYO does not work on a machine, each with its remedy.
+
+Checks come in the order in which a boot meets them: the kernel's configuration,
+its command line, securityfs, the trigger and the loader, then the policy that
+is held.  The first reason is usually the cause of those below it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .machine import Machine
+from .modes import UNDEFINED, read_profiles
+from .policy_set import Fault, PolicySet, check_policy_set
+from .securityfs import Securityfs, SecurityfsError
+
+if TYPE_CHECKING:
+    from ..model.domains import DomainPolicy
+    from .modes import ProfileModes
+
+#: Where the interface files are, below a machine's root.
+FOLDER = "sys/kernel/security/tomoyo"
+#: What the kernel takes where nothing says otherwise.
+TRIGGER = "/sbin/init"
+LOADER = "/sbin/tomoyo-init"
+#: Domains named in one finding.
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A reason: which check found it, what is wrong, and what to do, on NixOS and finix where that is another thing."""
+
+    check: str
+    reason: str
+    remedy: str
+    nixos: str = ""
+
+
+def diagnose(machine: Machine) -> list[Finding]:
+    """Find every reason why TOMOYO does not work on MACHINE; nothing where it does."""
+    found: list[Finding] = []
+    for check in (_configuration, _modules, _mount, _trigger, _loader):
+        found += check(machine)
+    if os.path.isdir(machine.path(FOLDER)):
+        found += _policy(Securityfs(machine.path(FOLDER), machine.path("proc")))
+    return found
+
+
+# The kernel
+
+
+def _configuration(machine: Machine) -> Iterator[Finding]:
+    configuration = machine.configuration
+    if not configuration:
+        return
+    if configuration.get("SECURITY_TOMOYO") != "y":
+        yield Finding(
+            "configuration",
+            f"the kernel {machine.release} was built without CONFIG_SECURITY_TOMOYO=y",
+            "boot a kernel that has it, such as Debian's",
+            'security.tomoyo.enable = true; or, by hand, boot.kernelPatches = [ { name = "tomoyo"; patch = null; '
+            "structuredExtraConfig.SECURITY_TOMOYO = lib.kernel.yes; } ];",
+        )
+    elif configuration.get("SECURITY_TOMOYO_OMIT_USERSPACE_LOADER") == "y":
+        yield Finding(
+            "configuration",
+            "the kernel was built with CONFIG_SECURITY_TOMOYO_OMIT_USERSPACE_LOADER=y: it runs no loader",
+            "build it without",
+            "structuredExtraConfig.SECURITY_TOMOYO_OMIT_USERSPACE_LOADER = lib.kernel.no;",
+        )
+
+
+def _modules(machine: Machine) -> Iterator[Finding]:
+    """Which security modules are on, and why."""
+    parameters = machine.parameters
+    chosen = parameters.get("security")
+    modules = machine.text("sys/kernel/security/lsm").strip()
+    wanted = parameters.get("lsm")
+    nixos = 'security.lsm = [ "tomoyo" ]; and no security= in boot.kernelParams (finix: security.tomoyo.kernel.lsm)'
+    if machine.is_nixos and chosen is not None:
+        yield Finding(
+            "modules",
+            f"the command line has security={chosen}, which NixOS refuses beside lsm=",
+            "take it away, and name tomoyo in lsm=",
+            nixos,
+        )
+    if "tomoyo" in modules.split(","):
+        return
+    if wanted is not None and "tomoyo" not in wanted.split(","):
+        yield Finding("modules", f"the command line has lsm={wanted}, without tomoyo", f"boot with lsm={wanted},tomoyo", nixos)
+    elif wanted is None and chosen not in (None, "tomoyo"):
+        yield Finding(
+            "modules",
+            f"the command line has security={chosen}, which leaves out every other module of its kind",
+            "name all modules in lsm= instead",
+            nixos,
+        )
+    elif modules:
+        yield Finding(
+            "modules", f"TOMOYO is not among the kernel's modules ({modules})", f"boot with lsm={modules},tomoyo", nixos
+        )
+    elif wanted is None and chosen is None and "tomoyo" not in machine.configuration.get("LSM", "tomoyo").split(","):
+        modules = machine.configuration["LSM"]
+        yield Finding(
+            "modules", f"the kernel starts {modules} by default, without tomoyo", f"boot with lsm={modules},tomoyo", nixos
+        )
+
+
+def _mount(machine: Machine) -> Iterator[Finding]:
+    if os.path.isdir(machine.path(FOLDER)):
+        return
+    points = [fields[1] for line in machine.text("proc/mounts").splitlines() if (fields := line.split())[2:3] == ["securityfs"]]
+    if "/sys/kernel/security" not in points:
+        elsewhere = f", but on {points[0]}" if points else ""
+        yield Finding(
+            "mount",
+            f"securityfs is not mounted on /sys/kernel/security{elsewhere}",
+            "mount -t securityfs securityfs /sys/kernel/security",
+            "NixOS does so by itself; on finix security.tomoyo.enable does",
+        )
+    elif "tomoyo" in machine.text("sys/kernel/security/lsm").strip().split(","):
+        yield Finding(
+            "mount", "securityfs shows no folder tomoyo, although the module is on", "look for errors in the kernel log"
+        )
+
+
+def _is_active(machine: Machine) -> bool | None:
+    """Whether policy is in force; None where that cannot be known."""
+    if not os.path.isdir(machine.path(FOLDER)):
+        return None
+    try:
+        return Securityfs(machine.path(FOLDER), machine.path("proc")).active
+    except SecurityfsError:
+        return None
+
+
+def _trigger(machine: Machine) -> Iterator[Finding]:
+    if _is_active(machine) is not False:
+        return
+    default = machine.configuration.get("SECURITY_TOMOYO_ACTIVATION_TRIGGER", TRIGGER)
+    trigger = machine.parameters.get("TOMOYO_trigger", default)
+    given = "TOMOYO_trigger" in machine.parameters
+    nixos = "TOMOYO_trigger=/run/current-system/systemd/lib/systemd/systemd; security.tomoyo.enable sets it"
+    remedy = "boot with TOMOYO_trigger= and the very name that the first program is executed by"
+    first = machine.text("proc/1/cmdline").partition("\0")[0]
+    executable = machine.is_executable(trigger)
+    if not trigger.startswith("/"):
+        yield Finding("trigger", f"the trigger {trigger!r} is no absolute path", remedy, nixos)
+    elif executable is None:
+        yield Finding("trigger", f"there is no {trigger}, whose execution would activate TOMOYO", remedy, nixos)
+    elif not executable:
+        yield Finding("trigger", f"the trigger {trigger} cannot be executed", remedy, nixos)
+    elif first.startswith("/") and first != trigger:
+        how = "the command line names" if given else "the kernel waits for"
+        reason = f"{how} {trigger} as the trigger, but the first program was executed as {first}: they are compared as text"
+        yield Finding("trigger", reason, f"boot with TOMOYO_trigger={first}", nixos)
+
+
+def _loader(machine: Machine) -> Iterator[Finding]:
+    default = machine.configuration.get("SECURITY_TOMOYO_POLICY_LOADER", LOADER)
+    loader = machine.parameters.get("TOMOYO_loader", default)
+    active = _is_active(machine)
+    remedy = "boot with TOMOYO_loader= and the path of a set's boot loader, which 'tomoyo compile' writes"
+    nixos = "security.tomoyo.enable = true; sets TOMOYO_loader"
+    executable = machine.is_executable(loader) if loader.startswith("/") else None
+    if active:
+        return
+    if executable is None:
+        yield Finding("loader", f"the policy loader {loader} is not there, so nothing is activated", remedy, nixos)
+    elif not executable:
+        yield Finding("loader", f"the policy loader {loader} is no file that can be executed", f"chmod 755 {loader}", nixos)
+    elif active is False:
+        yield Finding(
+            "active",
+            "TOMOYO is there, but not active: the trigger has not been executed since the system came up",
+            f"execute {machine.parameters.get('TOMOYO_trigger', TRIGGER)}, or see what is said about the trigger",
+        )
+
+
+# The policy
+
+
+def _policy(securityfs: Securityfs) -> Iterator[Finding]:
+    try:
+        held = PolicySet(
+            domain_policy=securityfs.domain_policy(),
+            exception_policy=securityfs.exception_policy(),
+            profile=securityfs.profile(),
+            manager=securityfs.manager(),
+        )
+        stat = securityfs.stat()
+        active = securityfs.active
+        modes = read_profiles(securityfs)
+    except SecurityfsError as error:
+        yield Finding("access", str(error), "run this as root")
+        return
+    from ..syntax.domain_policy import parse_domain_policy
+    from ..syntax.lines import Reading
+
+    if not active:
+        return
+    if not held.manager.strip():
+        yield Finding(
+            "managers",
+            "there are no managers: nobody can change policy until the next boot",
+            "put the program that is to change policy into the set's manager.conf, and boot",
+            "security.tomoyo.managers",
+        )
+    domains = parse_domain_policy(held.domain_policy, reading=Reading.AS_KERNEL)
+    for check in (_modes, _flags):
+        yield from check(domains, modes)
+    yield from _undefined(held)
+    yield from _memory(stat)
+
+
+def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
+    states = [modes.of(domain) for domain in domains]
+    undefined = [state.domain for state in states if state.mode == UNDEFINED]
+    if undefined:
+        yield Finding(
+            "profiles",
+            f"these domains use a profile that is not defined: {_some(undefined)}",
+            "define it in the set's profile.conf: a boot with this policy ends in a panic",
+            "security.tomoyo.profiles",
+        )
+    if states and all(state.mode == "disabled" for state in states):
+        yield Finding(
+            "profiles",
+            f"all {len(states)} domains are in disabled mode, so nothing is confined or learned",
+            "put domains into another mode: 'tomoyo mode --name DOMAIN --set learning'",
+            'security.tomoyo.policies.<name>.state = "learn"; or "permissive" or "enforce"',
+        )
+
+
+def _flags(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
+    exceeded = [domain.name.text for domain in domains if domain.quota_exceeded]
+    failed = [domain.name.text for domain in domains if domain.transition_failed]
+    if exceeded:
+        yield Finding(
+            "quota_exceeded",
+            f"these domains stopped learning at max_learning_entry: {_some(exceeded)}",
+            "raise max_learning_entry in their profile's PREFERENCE, then write 'delete quota_exceeded' to the domain",
+            "security.tomoyo.learning.maxEntries",
+        )
+    if failed:
+        yield Finding(
+            "transition_failed",
+            f"these domains have processes that should have entered another domain, and could not: {_some(failed)}",
+            "look for too long domain names and for memory; then write 'delete transition_failed' to the domain",
+        )
+
+
+def _undefined(held: PolicySet) -> Iterator[Finding]:
+    found = [problem.message for problem in check_policy_set(held) if problem.fault is Fault.UNDEFINED]
+    if found:
+        yield Finding(
+            "groups",
+            f"{len(found)} groups grant nothing: {_some(found)}",
+            "define them, or take away what names them",
+            "a name that nothing in the system's closure has is an empty group: security.tomoyo.strictNames finds them",
+        )
+
+
+def _memory(text: str) -> Iterator[Finding]:
+    from ..syntax.stat import parse_stat
+
+    effects = {
+        "policy": "new domains and entries are dropped, and an enforced program that needs a new domain cannot start",
+        "audit log": "records are lost",
+        "query message": "requests are denied without a question",
+    }
+    options = {"policy": "policy", "audit log": "audit", "query message": "query"}
+    for memory in parse_stat(text).memory:
+        used = memory.used or 0
+        # What would exceed the quota is not stored, so use stays a little below it.
+        if memory.quota and used + 4096 > memory.quota:
+            yield Finding(
+                "quota",
+                f"{used} of {memory.quota} bytes of memory for {memory.name} are in use: {effects[memory.name]}",
+                f"echo 'Memory used by {memory.name}: {memory.quota * 2}' > /{FOLDER}/stat",
+                f"security.tomoyo.quotas.{options[memory.name]}",
+            )
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")

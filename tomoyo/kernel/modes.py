@@ -1,0 +1,181 @@
+"""Modes of domains: in which they are, and putting them into another.
+
+A domain has a profile number, and the profile of its namespace says which mode
+each operation is in.  ``mode`` is a word for all of them: the one mode, or
+``mixed``.  Setting a mode means finding a profile that is in it throughout.
+
+The kernel drops a change to an undefined profile without a word, so every
+change is read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.profiles import FUNCTIONALITIES, Mode, NamespaceProfiles, Profile, ProfilePolicy
+
+if TYPE_CHECKING:
+    from ..model.domains import Domain, DomainPolicy
+    from .securityfs import Interface
+
+#: What a profile is called whose operations are in several modes, and one that is not defined.
+MIXED = "mixed"
+UNDEFINED = "undefined"
+MODES = (*(mode.value for mode in Mode), MIXED, UNDEFINED)
+
+
+class ModeError(Exception):
+    """A change that was not made; the message says why, and what would make it possible."""
+
+
+class NotChanged(Exception):
+    """A change that the kernel did not make, although it reported success.
+
+    Attributes: domains (the names of those that are not as wanted).
+    """
+
+    def __init__(self, domains: list[str]) -> None:
+        shown = ", ".join(domains[:3]) + (", ..." if len(domains) > 3 else "")
+        super().__init__(f"the kernel left {len(domains)} domain(s) as they were: {shown}")
+        self.domains = domains
+
+
+@dataclass(frozen=True, slots=True)
+class DomainMode:
+    """A domain, its profile and that profile's mode."""
+
+    domain: str
+    profile: int
+    mode: str
+
+
+def profile_modes(profile: Profile) -> set[Mode]:
+    """The modes that the operations of PROFILE are in."""
+    return {profile.config(name).mode for name in FUNCTIONALITIES if name.count("::") == 1}
+
+
+def profile_mode(profile: Profile | None) -> str:
+    """One word for PROFILE's modes."""
+    if profile is None:
+        return UNDEFINED
+    modes = profile_modes(profile)
+    return modes.pop().value if len(modes) == 1 else MIXED
+
+
+class ProfileModes:
+    """The mode of every profile, worked out once."""
+
+    def __init__(self, policy: ProfilePolicy) -> None:
+        self.policy = policy
+        self._profiles = {(part.namespace, profile.number): profile for part in policy for profile in part.profiles}
+        self._modes = {key: profile_mode(profile) for key, profile in self._profiles.items()}
+
+    def mode(self, namespace: str, number: int) -> str:
+        """The mode of profile NUMBER of NAMESPACE."""
+        return self._modes.get((namespace, number), UNDEFINED)
+
+    def denies(self, namespace: str, number: int) -> bool:
+        """Whether anything is enforced in profile NUMBER of NAMESPACE."""
+        profile = self._profiles.get((namespace, number))
+        return profile is not None and Mode.ENFORCING in profile_modes(profile)
+
+    def of(self, domain: Domain) -> DomainMode:
+        """The mode of DOMAIN."""
+        return DomainMode(domain.name.text, domain.profile, self.mode(domain.name.namespace, domain.profile))
+
+    def profile_for(self, namespace: str, mode: Mode) -> int:
+        """The lowest profile of NAMESPACE that is in MODE throughout.
+
+        Raises ModeError where there is none.
+        """
+        part = self.policy.namespace(namespace) or NamespaceProfiles(namespace)
+        found = [profile.number for profile in part.profiles if self.mode(namespace, profile.number) == mode.value]
+        if found:
+            return min(found)
+        defined = ", ".join(f"{profile.number} ({self.mode(namespace, profile.number)})" for profile in part.profiles)
+        raise ModeError(
+            f"no profile of {namespace} is in {mode.value} mode throughout; there are {defined or 'none'}. "
+            "Define one in the set's profile.conf, or name another profile"
+        )
+
+
+def read_profiles(interface: Interface) -> ProfileModes:
+    """The modes of the profiles that a kernel has."""
+    from ..syntax.lines import Reading
+    from ..syntax.profiles import parse_profile
+
+    return ProfileModes(parse_profile(interface.read("profile"), reading=Reading.AS_KERNEL))
+
+
+def read_heads(interface: Interface) -> DomainPolicy:
+    """The domains that a kernel has, with their profiles, groups and flags.
+
+    Of their entries only those that decide on domain transitions are there,
+    which makes this cheap for a large policy.
+    """
+    from ..syntax.domain_policy import parse_domain_policy
+    from ..syntax.lines import Reading
+
+    return parse_domain_policy(interface.select("domain_policy", "select transition_only"), reading=Reading.AS_KERNEL)
+
+
+def plan_profile(modes: ProfileModes, domains: Iterable[Domain], number: int) -> dict[str, int]:
+    """Which of DOMAINS have to change to be in profile NUMBER: names, and their profile afterwards.
+
+    Raises ModeError where a namespace does not define it.
+    """
+    plan = {}
+    for domain in domains:
+        if modes.mode(domain.name.namespace, number) == UNDEFINED:
+            raise ModeError(f"profile {number} is not defined in {domain.name.namespace}, so the kernel would drop the change")
+        if domain.profile != number:
+            plan[domain.name.text] = number
+    return plan
+
+
+def plan_mode(modes: ProfileModes, domains: Iterable[Domain], mode: Mode) -> dict[str, int]:
+    """Which of DOMAINS have to change to be in MODE: names, and their profile afterwards.
+
+    One that is in MODE already keeps its profile.  Raises ModeError where a
+    namespace has no profile for it.
+    """
+    known: dict[str, int] = {}
+    plan = {}
+    for domain in domains:
+        namespace = domain.name.namespace
+        if namespace not in known:
+            known[namespace] = modes.profile_for(namespace, mode)
+        if modes.mode(namespace, domain.profile) != mode.value:
+            plan[domain.name.text] = known[namespace]
+    return plan
+
+
+def locked_out(interface: Interface, modes: ProfileModes, plan: dict[str, int]) -> list[str]:
+    """Those domains of PLAN that would be denied everything: something is enforced, and they have no entries."""
+    from ..syntax.domain_policy import parse_domain_policy
+    from ..syntax.lines import Reading
+
+    found = []
+    for name, number in plan.items():
+        if modes.denies(name.partition(" ")[0], number):
+            policy = parse_domain_policy(interface.select("domain_policy", f"select domain={name}"), reading=Reading.AS_KERNEL)
+            if not any(domain.entries for domain in policy):
+                found.append(name)
+    return found
+
+
+def set_profiles(interface: Interface, plan: dict[str, int]) -> None:
+    """Put each domain of PLAN into its profile, and read back whether the kernel did.
+
+    Raises NotChanged where it did not, or where the domain is gone.
+    """
+    if not plan:
+        return
+    # "select" does not create a domain that has gone meanwhile.
+    interface.write("domain_policy", "".join(f"select {name}\nuse_profile {number}\n" for name, number in plan.items()))
+    held = {domain.name.text: domain.profile for domain in read_heads(interface)}
+    failed = [name for name, number in plan.items() if held.get(name) != number]
+    if failed:
+        raise NotChanged(failed)

@@ -1,0 +1,103 @@
+"""Processes: whose child each is, and the domain, profile and mode that it runs in.
+
+What a process is called is for itself to say.  So its name here is the
+kernel's short one (``comm``), with everything but printable characters
+escaped, and nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .modes import ProfileModes, read_profiles
+from .securityfs import processes
+
+if TYPE_CHECKING:
+    from .securityfs import Securityfs
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process; ``depth`` is how many of its ancestors are shown before it."""
+
+    pid: int
+    parent: int
+    name: str
+    profile: int
+    mode: str
+    domain: str
+    depth: int = 0
+
+
+def read_processes(securityfs: Securityfs) -> list[Process]:
+    """Every process that the caller's /proc shows, each after its parent, children by number.
+
+    Those that end meanwhile are left out.  Raises SecurityfsError where the
+    kernel does not tell.
+    """
+    names = {pid: found for pid in processes(securityfs.proc) if (found := _name_and_parent(securityfs.proc, pid))}
+    return tree(names, securityfs.process_status(names), read_profiles(securityfs))
+
+
+def tree(
+    names: Mapping[int, tuple[str, int]],
+    states: Mapping[int, tuple[int, str]],
+    modes: ProfileModes,
+) -> list[Process]:
+    """Processes in the order of the tree.
+
+    NAMES are names and parents, STATES profiles and domains, by process.  A
+    process whose parent is not there is at the top.
+    """
+    known = sorted(names.keys() & states.keys())
+    children: dict[int, list[int]] = {}
+    for pid in known:
+        children.setdefault(names[pid][1], []).append(pid)
+    shown: set[int] = set()
+    found = []
+    # What is left after the first round are rings: numbers are used again, and were read at different times.
+    for roots in ([pid for pid in known if names[pid][1] not in states or names[pid][1] not in names], known):
+        waiting = [(pid, 0) for pid in reversed(roots)]
+        while waiting:
+            pid, depth = waiting.pop()
+            if pid in shown:
+                continue
+            shown.add(pid)
+            name, parent = names[pid]
+            profile, domain = states[pid]
+            mode = modes.mode(domain.partition(" ")[0], profile)
+            found.append(Process(pid, parent, name, profile, mode, domain, depth))
+            waiting += [(child, depth + 1) for child in reversed(children.get(pid, []))]
+    return found
+
+
+def _name_and_parent(proc: str, pid: int) -> tuple[str, int] | None:
+    try:
+        with open(os.path.join(proc, str(pid), "stat"), "rb") as file:
+            text = file.read()
+    except OSError:  # it has ended
+        return None
+    # The name stands in parentheses and may hold any byte, more of them included.
+    head, _, rest = text.rpartition(b")")
+    fields = rest.split()
+    if len(fields) < 2 or not fields[1].isdigit():
+        return None
+    return escaped(head.partition(b"(")[2]), int(fields[1])
+
+
+def escaped(name: bytes) -> str:
+    """NAME with every byte that is no printable ASCII, and the backslash, written as in a policy word."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else "\\\\" if byte == 0x5C else f"\\{byte:03o}" for byte in name
+    )
+
+
+def count_modes(found: Iterable[Process]) -> dict[str, int]:
+    """How many processes are in each mode."""
+    counts: dict[str, int] = {}
+    for process in found:
+        counts[process.mode] = counts.get(process.mode, 0) + 1
+    return counts

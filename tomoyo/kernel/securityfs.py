@@ -288,7 +288,7 @@ def write_lines(descriptor: int, data: bytes) -> None:
 
 
 def _read_all(descriptor: int) -> str:
-    pieces = []
+    pieces: list[bytes] = []
     while True:
         piece = os.read(descriptor, PIECE)
         if not piece:

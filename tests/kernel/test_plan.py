@@ -1,0 +1,297 @@
+"""Plans, carried out on a simulated kernel line by line: where they end, what is true on the way, and how long they are."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tomoyo.kernel.plan import SETTLE, Plan, plan
+from tomoyo.kernel.policy_set import PolicySet
+from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.model.domains import Domain
+from tomoyo.model.entries import Entry
+from tomoyo.model.profiles import FUNCTIONALITIES, Mode
+
+from .policies import held_by, random_set, texts
+
+PAIRS = int(os.environ.get("TOMOYO_TEST_PAIRS", "150"))
+ENFORCING = Mode.ENFORCING
+
+
+def pairs() -> Iterator[tuple[int, PolicySet, PolicySet]]:
+    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
+    print(f"seed: TOMOYO_TEST_SEED={seed}")
+    draw = random.Random(seed)
+    for number in range(PAIRS):
+        yield number, random_set(draw), random_set(draw)
+
+
+def steps(kernel: SimulatedKernel, found: Plan) -> Iterator[str]:
+    """Carry FOUND out on KERNEL, yielding after each line."""
+    for interface, data in found.batches():
+        if interface:
+            with kernel.open(interface) as file:
+                for line in data.splitlines(keepends=True):
+                    file.write(line)
+                    yield f"{interface}: {line.rstrip()}"
+
+
+def carry_out(kernel: SimulatedKernel, found: Plan) -> None:
+    for _ in steps(kernel, found):
+        pass
+
+
+# What holds on the way
+
+
+def atoms(entries: object) -> set[tuple[str, str]]:
+    found = set()
+    for entry in entries or ():  # type: ignore[attr-defined]
+        assert isinstance(entry, Entry)
+        subject = entry.subject.replace(" 0=0", "")
+        found |= {(operation, subject) for operation in entry.operations}
+    return found
+
+
+def permitted(kernel: SimulatedKernel, domain: Domain) -> set[tuple[str, str]]:
+    """All that DOMAIN's own and shared entries say."""
+    shared = kernel.holding.namespaces[domain.name.namespace].acl_groups
+    found = atoms(domain.entries)
+    for group in domain.groups:
+        found |= atoms([entry for entry in shared.get(group, {}).values() if entry])
+    return found
+
+
+State = dict[str, tuple[dict[str, Mode], set[tuple[str, str]]]]
+
+
+def state(kernel: SimulatedKernel) -> State:
+    found: State = {}
+    for held in kernel.holding.domains.values():
+        profile = held.namespace.profiles[held.profile]
+        modes = {name: profile.config(name).mode for name in FUNCTIONALITIES if name.count("::")}
+        found[held.name.text] = modes, permitted(kernel, held.value())
+    return found
+
+
+def assert_safe(before: State, after: State, now: State, step: str) -> None:
+    for name in before.keys() & after.keys():
+        (old_modes, old), (new_modes, new), (modes, entries) = before[name], after[name], now[name]
+        for functionality, mode in modes.items():
+            was, will = old_modes[functionality], new_modes[functionality]
+            assert mode is ENFORCING or not (was is will is ENFORCING), f"{name} is not confined after {step}"
+            if mode is ENFORCING:
+                complete = (was is ENFORCING and entries >= old) or (will is ENFORCING and entries >= new)
+                assert complete, f"{name} is denied {functionality} after {step}: {(old & new) - entries}"
+        assert entries <= old | new, f"{name} may {entries - old - new} after {step}"
+        assert entries >= old & new, f"{name} may not {(old & new) - entries} after {step}"
+
+
+def same(a: SimulatedKernel, b: SimulatedKernel) -> None:
+    """Assert that both hold the same, order apart."""
+    for name in ("domain_policy", "exception_policy", "manager"):
+        ours, theirs = a.read(name), b.read(name)
+        if name == "domain_policy":
+            assert blocks(ours) == blocks(theirs)
+        else:
+            assert sorted(ours.split("\n")) == sorted(theirs.split("\n"))
+    assert a.quotas == b.quotas or not any(b.quotas.values())
+
+
+def blocks(text: str) -> dict[str, list[str]]:
+    parts = f"\n{text}".split("\n<")[1:]
+    return {part.split("\n")[0]: sorted(filter(None, part.split("\n")[1:])) for part in parts}
+
+
+def test_random_pairs_end_as_wanted_and_are_safe_on_the_way() -> None:
+    for number, first, second in pairs():
+        kernel, goal = held_by(first), held_by(second)
+        found = plan(texts(kernel), second)
+        before, after = state(kernel), state(goal)
+        for step in steps(kernel, found):
+            assert_safe(before, after, state(kernel), f"{step} (pair {number})")
+        same(kernel, goal)
+        again = plan(texts(kernel), second)
+        assert not again, f"pair {number}: {again.text()}"
+
+
+def test_broken_off_anywhere_a_second_plan_ends_as_wanted() -> None:
+    draw = random.Random(0)
+    for number, first, second in pairs():
+        kernel, goal = held_by(first), held_by(second)
+        found = plan(texts(kernel), second)
+        stop = draw.randint(0, found.count)
+        for count, _ in enumerate(steps(kernel, found)):
+            if count == stop:
+                break
+        kernel.holding.collect()
+        carry_out(kernel, plan(texts(kernel), second))
+        same(kernel, goal)
+        assert not plan(texts(kernel), second), f"pair {number}"
+
+
+def test_a_saved_policy_is_the_same_and_needs_no_write() -> None:
+    for _, first, _ in pairs():
+        kernel = held_by(first)
+        assert not plan(texts(kernel), texts(kernel))
+        assert not plan(texts(kernel), first)
+
+
+# How long they are
+
+
+def lower_bound(first: PolicySet, second: PolicySet) -> int:
+    """Fewer lines cannot do: each says one thing of one domain, profile or entry."""
+    kernel, goal = held_by(first), held_by(second)
+    count = 0
+    for ours, theirs in ((kernel.holding.domains, goal.holding.domains),):
+        for name in ours.keys() | theirs.keys():
+            if name not in theirs:
+                count += 1
+                continue
+            wanted = theirs[name].value()
+            held = ours[name].value() if name in ours else None
+            now = {entry.subject: entry for entry in held.entries} if held else {}
+            then = {entry.subject: entry for entry in wanted.entries}
+            lines = (held.profile if held else 0) != wanted.profile
+            lines += len(set(held.groups if held else ()) ^ set(wanted.groups))
+            for subject in now.keys() | then.keys():
+                a = set(now[subject].operations) if subject in now else set()
+                b = set(then[subject].operations) if subject in then else set()
+                lines += bool(a - b) + bool(b - a)
+            count += lines or held is None
+    return count
+
+
+def test_domain_policy_alone_takes_no_line_more_than_it_must() -> None:
+    checked = 0
+    for number, first, second in pairs():
+        # Shared entries and profiles as they are, and nothing whose order counts.
+        second = replace(second, exception_policy=first.exception_policy, profile=first.profile, manager="", stat="")
+        first = replace(first, manager="", stat="")
+        second = replace(second, domain_policy=held_by(second).read("domain_policy"))
+        found = plan(texts(held_by(first)), second)
+        if SETTLE in found.writes:
+            continue
+        checked += 1
+        created = [write for write in found.writes if write.domain and write.domain not in held_by(first).holding.domains]
+        # A new domain gets the profile from above first, where that is not its own: one line more, for safety.
+        inherited = sum(
+            write.text.startswith("use_profile") and any(w.domain == write.domain for w in created[i + 1 :])
+            for i, write in enumerate(created)
+        )
+        assert found.count <= lower_bound(first, second) + inherited, f"pair {number}: {found.text()}"
+    assert checked > PAIRS // 4
+
+
+# Cases
+
+
+def kernel_with(domains: str, exceptions: str = "", profile: str = "") -> SimulatedKernel:
+    return held_by(policy(domains, exceptions, profile))
+
+
+PROFILES = "".join(f"{number}-CONFIG={{ mode={mode.value} grant_log=no reject_log=no }}\n" for number, mode in enumerate(Mode))
+
+
+def policy(domains: str, exceptions: str = "", profile: str = "") -> PolicySet:
+    return PolicySet(domains, exceptions, profile=profile or PROFILES)
+
+
+def lines(first: PolicySet, second: PolicySet) -> list[str]:
+    return plan(texts(held_by(first)), second).text().splitlines()
+
+
+def test_an_operation_is_taken_from_an_entry() -> None:
+    assert lines(policy("<kernel> /a\nfile read/write /x\n"), policy("<kernel> /a\nfile read /x\n")) == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: delete file write /x",
+    ]
+
+
+def test_a_profile_changes_between_what_is_added_and_what_is_deleted() -> None:
+    assert lines(policy("<kernel> /a\nuse_profile 3\nfile read /x\n"), policy("<kernel> /a\nuse_profile 2\nfile read /y\n")) == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: file read /y",
+        "domain_policy: use_profile 2",
+        "domain_policy: delete file read /x",
+    ]
+
+
+def test_a_new_domain_is_filled_before_it_is_confined() -> None:
+    assert lines(policy(""), policy("<kernel> /a\nuse_profile 3\n\nfile read /x\n")) == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: file read /x",
+        "domain_policy: use_profile 3",
+    ]
+
+
+def test_a_domain_below_a_confined_one_is_confined_at_once() -> None:
+    above = "<kernel> /a\nuse_profile 3\n\n"
+    assert lines(policy(above), policy(f"{above}<kernel> /a /b\nuse_profile 3\n\nfile read /x\n")) == [
+        "domain_policy: <kernel> /a /b",
+        "domain_policy: use_profile 3",
+        "domain_policy: file read /x",
+    ]
+
+
+def test_what_must_stand_behind_something_new_is_added_again() -> None:
+    first = policy("<kernel> /a\nfile execute /bin/\\*\n")
+    second = policy("<kernel> /a\nfile execute /bin/sh keep\nfile execute /bin/\\*\n")
+    assert lines(first, second) == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: file execute /bin/sh keep",
+        "domain_policy: file execute /bin/\\* 0=0",
+        "domain_policy: delete file execute /bin/\\*",
+        "(wait for the collector)",
+        "domain_policy: <kernel> /a",
+        "domain_policy: file execute /bin/\\*",
+        "domain_policy: delete file execute /bin/\\* 0=0",
+    ]
+    kernel = held_by(first)
+    carry_out(kernel, plan(texts(kernel), second))
+    assert kernel.read("domain_policy").split("<kernel> /a\n")[1].split("\n\n")[1].strip() == (
+        "file execute /bin/sh keep\nfile execute /bin/\\*"
+    )
+
+
+def test_groups_that_swap_their_numbers_need_a_third() -> None:
+    domains = "<kernel> /a\nuse_profile 3\nuse_group {}\n\n<kernel> /b\nuse_profile 3\nuse_group {}\n\n"
+    exceptions = "acl_group {} file read /a\nacl_group {} file read /b\n"
+    first = policy(domains.format(1, 2), exceptions.format(1, 2))
+    second = policy(domains.format(2, 1), exceptions.format(2, 1))
+    kernel, goal = held_by(first), held_by(second)
+    found = plan(texts(kernel), second)
+    assert "use_group 255" in found.text()
+    before, after = state(kernel), state(goal)
+    for step in steps(kernel, found):
+        assert_safe(before, after, state(kernel), step)
+    same(kernel, goal)
+
+
+def test_learned_entries_and_domains_stay_if_asked() -> None:
+    learned = policy("<kernel> /a\nuse_profile 1\nfile read /x\n\n<kernel> /b\nuse_profile 3\nfile read /x\n")
+    wanted = policy("<kernel> /a\nuse_profile 3\n\n<kernel> /b\nuse_profile 3\n\n")
+    found = plan(texts(held_by(learned)), wanted, keep_learned=True)
+    assert found.text().splitlines() == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: use_profile 3",
+        "domain_policy: <kernel> /b",
+        "domain_policy: delete file read /x",
+    ]
+
+
+def test_the_own_program_is_manager_to_the_end() -> None:
+    kernel = held_by(PolicySet(profile=PROFILES, manager="/own\n/other\n"))
+    found = plan(texts(kernel), PolicySet(profile=PROFILES, manager="/new\n"), own=["/own"])
+    assert [write.text for write in found.writes] == ["/new", "delete /other", "delete /own"]
+
+
+def test_an_undefined_profile_is_refused() -> None:
+    with pytest.raises(ValueError, match="profile 9 of <kernel> /a is not defined"):
+        plan(texts(held_by(policy(""))), policy("<kernel> /a\nuse_profile 9\n"))

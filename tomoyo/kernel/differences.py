@@ -1,0 +1,410 @@
+"""What differs between two policy sets: what to add, to delete and to move, thing by thing.
+
+Two sets are the same where
+
+- each wanted domain has the same profile, groups and entries.  The flags
+  ``quota_exceeded`` and ``transition_failed`` are notes of the kernel's, no policy;
+- the exception policies have the same lines, and each wanted profile and quota
+  is the same.  Other profiles stay, for a kernel cannot forget one;
+- the managers are the same;
+- the order is the same wherever it counts (see ``ordering``), which it does not
+  for transition control, for groups' members, and for what never matches the
+  same name.
+
+Lines that both have are not parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..model.entries import Entry
+from ..model.exception_policy import Aggregator, TransitionControl
+from ..model.profiles import FUNCTIONALITIES, Profile, ProfilePolicy
+from ..syntax.domain_policy import read_domain_line
+from ..syntax.exception_policy import read_exception_line
+from ..syntax.lines import Effect, Line, PolicySyntaxError, Problem, read_line
+from ..syntax.profiles import parse_profile
+from ..syntax.statements import GroupMember, InNamespace, SharedEntry
+from .ordering import Ranked, ranked_aggregator, ranked_entry, to_move
+from .policy_set import FILES, PolicySet
+from .policy_text import KERNEL, DomainLines, domain_blocks, has_learning, named_lines, plain, profile_numbers
+
+
+@dataclass(slots=True)
+class Lines:
+    """Lines to add, to delete, and to add again so that they stand last."""
+
+    add: list[str] = field(default_factory=list)
+    delete: list[str] = field(default_factory=list)
+    move: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.delete or self.move)
+
+
+@dataclass(slots=True)
+class DomainChange:
+    """What changes in a domain that is there and is wanted."""
+
+    name: str
+    held_profile: int
+    profile: int
+    held_groups: set[int]
+    groups: set[int]
+    lines: Lines = field(default_factory=Lines)
+
+    def __bool__(self) -> bool:
+        return self.held_profile != self.profile or self.held_groups != self.groups or bool(self.lines)
+
+
+@dataclass(slots=True)
+class NewDomain:
+    """A domain to create.  ``entries`` are as wanted, one after another, not parsed."""
+
+    name: str
+    profile: int
+    groups: set[int]
+    entries: list[str]
+
+
+@dataclass(slots=True)
+class ProfileChange:
+    """What changes in a profile: its lines in the order in which they are safe.
+
+    ``modes`` are those after which a request may be decided in another way.
+    """
+
+    namespace: str
+    number: int
+    is_new: bool
+    modes: list[str]
+    others: list[str]
+
+
+@dataclass(slots=True)
+class Differences:
+    """All that differs.  Keys of ``shared`` are a namespace and an acl_group's number."""
+
+    new_domains: list[NewDomain] = field(default_factory=list)
+    domains: list[DomainChange] = field(default_factory=list)
+    extra_domains: list[str] = field(default_factory=list)
+    transitions: Lines = field(default_factory=Lines)
+    aggregators: dict[str, Lines] = field(default_factory=dict)
+    groups: Lines = field(default_factory=Lines)
+    shared: dict[tuple[str, int], Lines] = field(default_factory=dict)
+    versions: list[str] = field(default_factory=list)
+    profiles: list[ProfileChange] = field(default_factory=list)
+    managers: Lines = field(default_factory=Lines)
+    quotas: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool = False) -> Differences:
+    """Compare what a kernel holds (as it prints it) with what is wanted.
+
+    KEEP_LEARNED keeps entries and domains that are not wanted where the
+    domain's profile, as held, has something in learning mode.
+
+    Raises PolicySyntaxError for a wanted line that a kernel would drop, where
+    that line would have to be written.
+    """
+    found = Differences()
+    learning = _learning(held) if keep_learned else {}
+    _compare_domains(found, held, wanted, learning)
+    _compare_exceptions(found, held, wanted)
+    _compare_profiles(found, held, wanted)
+    _compare_managers(found, held, wanted)
+    if wanted.stat:
+        now = {memory.name: memory.quota for memory in held.quotas.memory}
+        for memory in wanted.quotas.memory:
+            if memory.quota != now.get(memory.name, 0):
+                found.quotas[memory.name] = (now.get(memory.name, 0), memory.quota)
+    return found
+
+
+def _learning(held: PolicySet) -> dict[str, set[int]]:
+    return {namespace: has_learning(lines) for namespace, lines in named_lines(held.profile).items()}
+
+
+def _namespace(domain: str) -> str:
+    return domain.partition(" ")[0]
+
+
+def _statement(line: str, reader: Callable[[Line], Any], policy: PolicySet | None, texts: tuple[str, ...]) -> Any:
+    """What LINE says.  POLICY is the set that it stands in, in one of TEXTS; None if a kernel printed it."""
+    statement, problems = read_line(line, reader)
+    if policy is not None:
+        for problem in problems:
+            if problem.effect is Effect.DROPPED:
+                raise _error(line, problem, policy, texts)
+    return statement
+
+
+def _error(line: str, problem: Problem, policy: PolicySet, texts: tuple[str, ...]) -> PolicySyntaxError:
+    for name in texts:
+        for number, raw in enumerate(getattr(policy, name).split("\n"), 1):
+            if " ".join(raw.split()).endswith(line):
+                return PolicySyntaxError(FILES[name], number, problem.offset + 1, problem)
+    return PolicySyntaxError(FILES[texts[0]], 0, problem.offset + 1, problem)
+
+
+# Domains
+
+
+def _compare_domains(found: Differences, held: PolicySet, wanted: PolicySet, learning: dict[str, set[int]]) -> None:
+    now = domain_blocks(held.domain_policy)
+    then = {KERNEL: "use_profile 0\n\n", **domain_blocks(plain(wanted.domain_policy))}
+    for name, block in then.items():
+        before = now.get(name)
+        if before == block:
+            continue
+        after = DomainLines(block)
+        if before is None:
+            found.new_domains.append(_new_domain(name, after))
+            continue
+        old = DomainLines(before)
+        keep = old.profile in learning.get(_namespace(name), ())
+        lines = compare_entries(old.entries, after.entries, wanted, keep=keep)
+        change = DomainChange(name, old.profile, after.profile, old.groups, after.groups, lines)
+        if change:
+            found.domains.append(change)
+    for name, block in now.items():
+        if name not in then and DomainLines(block).profile not in learning.get(_namespace(name), ()):
+            found.extra_domains.append(name)
+
+
+def _new_domain(name: str, lines: DomainLines) -> NewDomain:
+    return NewDomain(name, lines.profile, lines.groups, lines.entries)
+
+
+def compare_entries(
+    held: list[str],
+    wanted: list[str],
+    policy: PolicySet,
+    *,
+    keep: bool = False,
+    prefix: str = "",
+) -> Lines:
+    """What to write so that the entries HELD become those WANTED.
+
+    KEEP leaves entries that are not wanted.  PREFIX stands before each line
+    that is to be written.
+    """
+    lines = Lines()
+    wanted_set, held_set = set(wanted), set(held)
+    gone = _by_subject((line for line in held if line not in wanted_set), None)
+    new = _by_subject((line for line in wanted if line not in held_set), policy)
+    # A text written by hand may say in two lines what the kernel holds in one.
+    ends = {line.rpartition(" ")[2] for line in wanted if line not in held_set}
+    staying = _by_subject((line for line in held if line in wanted_set and line.rpartition(" ")[2] in ends), None)
+    for subject, entry in new.items():
+        before = gone.pop(subject, None)
+        operations = before.operations if before else ()
+        if subject in staying:
+            operations = staying[subject].operations
+        missing = tuple(op for op in entry.operations if op not in operations)
+        surplus = tuple(op for op in operations if op not in entry.operations)
+        if missing:
+            lines.add.append(prefix + entry.with_operations(missing).text)
+        if surplus and before and not keep:
+            lines.delete.append(prefix + before.with_operations(surplus).text)
+    if not keep:
+        lines.delete += [prefix + entry.text for entry in gone.values()]
+    lines.move = [prefix + text for text in _moves(held, wanted, held_set, wanted_set, bool(new))]
+    return lines
+
+
+def _by_subject(lines: Iterable[str], policy: PolicySet | None) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for line in lines:
+        entry = _statement(line, read_domain_line, policy, ("domain_policy",) if policy else ())
+        if isinstance(entry, Entry):
+            before = found.get(entry.subject)
+            found[entry.subject] = entry if before is None else before.merged(entry)
+    return found
+
+
+def _may_rank(line: str) -> bool:
+    return line.startswith("file execute") or "grant_log=" in line
+
+
+def _moves(held: list[str], wanted: list[str], held_set: set[str], wanted_set: set[str], has_new: bool) -> list[str]:
+    """The texts of wanted entries that have to be added again at the end."""
+    ranked = [line for line in wanted if _may_rank(line)]
+    staying = [line for line in held if line in wanted_set and _may_rank(line)]
+    if ranked == staying or len(ranked) < 2:
+        return []
+    if not has_new and [line for line in ranked if line in held_set] == staying:
+        return []
+    entries = _by_subject(wanted, None)
+    order = [item for entry in entries.values() for item in ranked_entry(entry)]
+    subjects = dict.fromkeys(
+        subject for subject in _by_subject((line for line in held if _may_rank(line)), None) if subject in entries
+    )
+    now = [item for subject in subjects for item in ranked_entry(entries[subject])]
+    known = set(now)
+    texts = {entry.subject: entry.text for entry in entries.values()}
+    return [texts[subject] for subject in to_move([*now, *(item for item in order if item not in known)], order)]
+
+
+# Exception policy
+
+
+def _compare_exceptions(found: Differences, held: PolicySet, wanted: PolicySet) -> None:
+    now = named_lines(held.exception_policy)
+    then = named_lines(plain(wanted.exception_policy))
+    for namespace, lines in named_lines(plain(wanted.bindings)).items():
+        then[namespace] = then.get(namespace, []) + lines
+    for namespace in dict.fromkeys((*then, *now)):
+        _compare_namespace(found, namespace, now.get(namespace, []), then.get(namespace, []), wanted)
+
+
+def _content(line: str, policy: PolicySet | None) -> Any:
+    statement = _statement(line, read_exception_line, policy, ("exception_policy", "bindings"))
+    return statement.content if isinstance(statement, InNamespace) else None
+
+
+def _canonical(content: Any) -> str:
+    if isinstance(content, GroupMember):
+        return f"{content.kind.value} {content.name} {content.member}"
+    if isinstance(content, SharedEntry):
+        return f"acl_group {content.group} {content.entry.text}"
+    return str(content)
+
+
+def _compare_namespace(found: Differences, namespace: str, held: list[str], wanted: list[str], policy: PolicySet) -> None:
+    held_set = set(held)
+    prefix = "" if namespace == KERNEL else f"{namespace} "
+    contents = {line: _content(line, policy) for line in dict.fromkeys(wanted) if line not in held_set}
+    # Written in another way than the kernel prints it, it may be held all the same.
+    wanted = [_canonical(contents[line]) if contents.get(line) is not None else line for line in wanted]
+    wanted_set = set(wanted)
+    new = {_canonical(content): content for content in contents.values() if content is not None}
+    gone = {line: _content(line, None) for line in held if line not in wanted_set}
+    for text, content in new.items():
+        if text not in held_set:
+            _lines_for(found, namespace, content).add.append(prefix + text)
+    for text, content in gone.items():
+        _lines_for(found, namespace, content).delete.append(prefix + text)
+    _order_aggregators(found, namespace, prefix, held, wanted)
+    _compare_shared(found, namespace, prefix, held, wanted, policy)
+
+
+def _lines_for(found: Differences, namespace: str, content: Any) -> Lines:
+    if isinstance(content, TransitionControl):
+        return found.transitions
+    if isinstance(content, Aggregator):
+        return found.aggregators.setdefault(namespace, Lines())
+    if isinstance(content, GroupMember):
+        return found.groups
+    return Lines()  # entries of acl_groups, which are compared on their own
+
+
+def _order_aggregators(found: Differences, namespace: str, prefix: str, held: list[str], wanted: list[str]) -> None:
+    then = list(dict.fromkeys(line for line in wanted if line.startswith("aggregator ")))
+    wanted_set = set(then)
+    now = [line for line in held if line in wanted_set]
+    held_set = set(now)
+    now += [line for line in then if line not in held_set]
+    if now == then:
+        return
+    ranked: dict[str, list[Ranked]] = {}
+    for line in then:
+        content = _content(line, None)
+        ranked[line] = ranked_aggregator(content) if isinstance(content, Aggregator) else []
+    moves = to_move([item for line in now for item in ranked[line]], [item for line in then for item in ranked[line]])
+    if moves:
+        found.aggregators.setdefault(namespace, Lines()).move += [prefix + text for text in moves]
+
+
+def _compare_shared(
+    found: Differences, namespace: str, prefix: str, held: list[str], wanted: list[str], policy: PolicySet
+) -> None:
+    now, then = _shared(held), _shared(wanted)
+    for number in sorted({*now, *then}):
+        if now.get(number) != then.get(number):
+            before = f"{prefix}acl_group {number} "
+            lines = compare_entries(now.get(number, []), then.get(number, []), policy, prefix=before)
+            if lines:
+                found.shared[namespace, number] = lines
+
+
+def _shared(lines: list[str]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for line in lines:
+        if line.startswith("acl_group "):
+            _, number, entry = line.split(" ", 2)
+            if number.isdigit():
+                found.setdefault(int(number), []).append(entry)
+    return found
+
+
+# Profiles
+
+
+def _compare_profiles(found: Differences, held: PolicySet, wanted: PolicySet) -> None:
+    if not profiles_differ(held.profile, wanted.profile):
+        return
+    now: ProfilePolicy = parse_profile(held.profile)
+    then: ProfilePolicy = parse_profile(plain(wanted.profile), file=FILES["profile"])
+    for part in then:
+        prefix = "" if part.namespace == KERNEL else f"{part.namespace} "
+        before = now.namespace(part.namespace)
+        if before is None or before.version != part.version:
+            found.versions.append(f"{prefix}PROFILE_VERSION={part.version}")
+        for profile in part.profiles:
+            change = compare_profile(part.namespace, before.profile(profile.number) if before else None, profile)
+            if change.modes or change.others:
+                found.profiles.append(change)
+
+
+def profiles_differ(held: str, wanted: str) -> bool:
+    """Whether the texts differ in more than profiles that nobody wants."""
+    now = named_lines(held)
+    for namespace, lines in named_lines(plain(wanted)).items():
+        before = now.get(namespace, [])
+        numbers = profile_numbers(lines)
+        relevant = [line for line in before if line.partition("-")[0] in numbers or line.startswith("PROFILE_VERSION")]
+        if lines and set(relevant) != set(lines):
+            return True
+    return False
+
+
+def compare_profile(namespace: str, held: Profile | None, wanted: Profile) -> ProfileChange:
+    """The lines that make the profile HELD the one WANTED.
+
+    Their order keeps each functionality in its old mode or its new one: what is
+    said in particular is set before what is said in general, and particulars
+    are given up last, those of a category before those of its parts.
+    """
+    prefix = ("" if namespace == KERNEL else f"{namespace} ") + str(wanted.number)
+    now = held or Profile(wanted.number)
+    before, after = dict(now.configs), dict(wanted.configs)
+    order = [name for name in FUNCTIONALITIES if "::" in name] + [name for name in FUNCTIONALITIES if "::" not in name]
+    modes = [f"{prefix}-CONFIG::{name}={after[name]}" for name in order if name in after and after[name] != before.get(name)]
+    if now.default != wanted.default or held is None:
+        modes.append(f"{prefix}-CONFIG={wanted.default}")
+    modes += [f"{prefix}-CONFIG::{name}=use_default" for name in reversed(order) if name in before and name not in after]
+    others = []
+    if now.comment != wanted.comment:
+        others.append(f"{prefix}-COMMENT={wanted.comment}")
+    if (now.max_audit_log, now.max_learning_entry) != (wanted.max_audit_log, wanted.max_learning_entry):
+        limits = f"max_audit_log={wanted.max_audit_log} max_learning_entry={wanted.max_learning_entry}"
+        others.append(f"{prefix}-PREFERENCE={{ {limits} }}")
+    return ProfileChange(namespace, wanted.number, held is None, modes, others)
+
+
+# Managers
+
+
+def manager_lines(text: str) -> list[str]:
+    """The managers that TEXT names, each once."""
+    return list(dict.fromkeys(line for line in plain(text).split("\n") if line and line != "manage_by_non_root"))
+
+
+def _compare_managers(found: Differences, held: PolicySet, wanted: PolicySet) -> None:
+    now, then = manager_lines(held.manager), manager_lines(wanted.manager)
+    found.managers.add = [line for line in then if line not in set(now)]
+    found.managers.delete = [line for line in now if line not in set(then)]

@@ -55,7 +55,7 @@ def test_the_trigger_is_what_either_stage_1_executes(evaluator: Evaluator, stage
 
 
 def test_the_trigger_follows_another_program_as_pid_1(evaluator: Evaluator) -> None:
-    configuration = f'{{ {ENABLED} boot.systemdExecutable = "/nix/store/x/bin/init"; }}'
+    configuration = f'{{ {ENABLED} boot.systemdExecutable = "/nix/store/x/bin/init --log-level=debug"; }}'
     assert "TOMOYO_trigger=/nix/store/x/bin/init" in evaluator.value("nixos", configuration, "s.config.boot.kernelParams")
 
 

@@ -13,7 +13,7 @@ let
 
   # What stage 2 executes as PID 1, and what systemd of the initial ram disk has compiled in: the kernel compares the text.
   systemd = "/run/current-system/systemd/lib/systemd/systemd";
-  trigger = config.boot.systemdExecutable or systemd;
+  trigger = lib.head (lib.splitString " " (config.boot.systemdExecutable or systemd));
 
   hasLsmOption = options ? security && options.security ? lsm;
 

@@ -22,7 +22,7 @@ let
 in
 rec {
   inherit package;
-  runtimeShell = "/bin/sh";
+  runtimeShell = "${bash}/bin/bash";
   writeText = name: text: run name { inherit text; passAsFile = [ "text" ]; } ''cat "$textPath" > $out'';
   writeScript = name: text: run name { inherit text; passAsFile = [ "text" ]; } ''cat "$textPath" > $out; chmod +x $out'';
   runCommand = name: attributes: text:

@@ -63,8 +63,19 @@ if TYPE_CHECKING:
     )
     from .model.stat import Counter, MemoryUse, Stat, Timestamp
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
+    from .nix.bindings import Bindings, Programs, Several, bind
+    from .nix.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
     from .nix.compile import BootSettings, Compiled, CompileSettings, compile_policy
+    from .nix.contents import Contents, read_contents
+    from .nix.database import StoreDatabase
+    from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
+    from .nix.listing import parse_listing, read_listing
+    from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
     from .nix.source import SourceError, read_sources
+    from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
+    from .nix.tree import LinkError, Tree
+    from .nix.uses import Place, Role, Use, policy_uses
+    from .nix.ways import WayIn, Ways, find_ways
     from .report.plain import plain
     from .syntax.domain_policy import parse_domain_policy
     from .syntax.exception_policy import parse_exception_policy
@@ -107,8 +118,19 @@ _MODULES = {
     "model.records": ("AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"),
     "model.stat": "Counter MemoryUse Stat Timestamp",
     "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
+    "nix.bindings": "Bindings Programs Several bind",
+    "nix.closure": "Closure ClosureError Member Package find_root learn_outputs",
     "nix.compile": "BootSettings CompileSettings Compiled compile_policy",
+    "nix.contents": "Contents read_contents",
+    "nix.database": "StoreDatabase",
+    "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
+    "nix.listing": "parse_listing read_listing",
+    "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
     "nix.source": "SourceError read_sources",
+    "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
+    "nix.tree": "LinkError Tree",
+    "nix.uses": "Place Role Use policy_uses",
+    "nix.ways": "WayIn Ways find_ways",
     "report.plain": "plain",
     "syntax.domain_policy": "parse_domain_policy",
     "syntax.exception_policy": "parse_exception_policy",

@@ -97,6 +97,8 @@ def executed_words(domains: DomainPolicy, exceptions: ExceptionPolicy | None) ->
                 yield from _programs(word)
         for aggregator in part.aggregators:
             yield aggregator.name.text
+            if not aggregator.pattern.is_pattern:
+                yield aggregator.pattern.text
         for group in part.groups:
             if (part.namespace, group.name.text) in groups and group.kind is GroupKind.PATH:
                 yield from (member.text for member in group.members if isinstance(member, Word))
@@ -227,15 +229,19 @@ class _Naming:
 
     def _name_entry(self, entry: Entry, executes: bool, namespace: str) -> Iterator[Entry]:
         conditions = self._conditions(entry.condition, namespace) if entry.condition else [None]
-        others = tuple(operation for operation in entry.operations if not executes or operation != "execute")
-        references = list(product(*(self._arguments(value, namespace) for value in entry.arguments)))
         executed: Argument | None = None
         if executes:
             path = entry.arguments[0]
             executed = Word(self.words.executed(path.text)) if isinstance(path, Word) else path
-        if executed is not None and (not others or references == [(executed,)]):
+            if len(entry.operations) == 1:
+                for condition in conditions:
+                    yield _changed(entry, entry.operations, (executed,), condition)
+                return
+        others = tuple(operation for operation in entry.operations if operation != "execute")
+        references = list(product(*(self._arguments(value, namespace) for value in entry.arguments)))
+        if references == [(executed,)]:
             for condition in conditions:
-                yield _changed(entry, entry.operations, (executed,), condition)
+                yield _changed(entry, entry.operations, references[0], condition)
             return
         for condition in conditions:
             if executed is not None:
@@ -329,7 +335,7 @@ class _Naming:
             named = self.words.executed(name)
             if Word(named).is_pattern:  # which an aggregator cannot give
                 named = name
-            if in_store and is_name(named) and self.words.executed(pattern) == named:
+            if is_name(named) and not aggregator.pattern.is_pattern and self.words.executed(pattern) == named:
                 self.tell(Change.UNBOUND, pattern, f"left out: the bindings call it {named}")
                 continue
             if in_store:

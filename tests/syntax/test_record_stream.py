@@ -11,7 +11,7 @@ import pytest
 
 import tomoyo
 from tomoyo.model.entries import Entry
-from tomoyo.syntax.record_stream import MAX_RECORD, RecordCutter, cut_records, is_broken, outline, parse_record
+from tomoyo.syntax.record_stream import MAX_RECORD, Glance, RecordCutter, cut_records, glance, is_broken, outline, parse_record
 
 AUDIT = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_bytes()
 RECORDS = AUDIT.split(b"\0")[:-1]
@@ -71,6 +71,8 @@ def test_an_outline_says_what_the_record_does(record: bytes) -> None:
     assert (found.profile, found.mode, found.granted) == (parsed.profile, parsed.mode.value, parsed.granted)
     assert (found.domain, found.request) == (str(parsed.domain), str(parsed.request))
     assert found.event is not isinstance(parsed.request, Entry)
+    seen = Glance.GRANTED if found.granted else Glance.EVENT if found.event else Glance.DENIED
+    assert glance(record) is seen
     if isinstance(parsed.request, Entry):
         assert set(parsed.request.operations) <= set(found.operations)
         names = [str(argument) for argument in parsed.request.arguments]
@@ -104,6 +106,7 @@ BROKEN = {
 @pytest.mark.parametrize("record", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_record_has_no_outline_and_a_reason(record: bytes) -> None:
     assert outline(record) is None
+    assert glance(record) is Glance.BROKEN
     assert is_broken(record)
     with pytest.raises(ValueError):  # noqa: PT011 - the type is the promise
         parse_record(record)

@@ -53,12 +53,12 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--granted", choices=("yes", "no"), help="the verdict")
 
 
-def filter_of(arguments: argparse.Namespace) -> RecordFilter:
-    """What ARGUMENTS choose."""
+def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
+    """What ARGUMENTS choose; None where that is everything."""
     from ..analysis.record_filter import RecordFilter
 
     try:
-        return RecordFilter(
+        found = RecordFilter(
             domains=tuple(arguments.domain),
             programs=tuple(arguments.program),
             operations=tuple(arguments.operation),
@@ -69,6 +69,7 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return None if found == RecordFilter() else found
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from ..model.profiles import Mode
 from ..model.stat import Stat
 from ..syntax.profiles import parse_profile
-from ..syntax.record_stream import Outline, outline
+from ..syntax.record_stream import Glance, glance
 from ..syntax.stat import parse_stat
 
 FOLDER = "/sys/kernel/security/tomoyo"
@@ -141,9 +141,9 @@ class DropCounter:
         self._limit, self._certain = self._profiles()
         self._before = _violations(self._stat())
 
-    def note(self, outline: Outline) -> None:
-        """A record was read."""
-        self._seen += not outline.granted and not outline.event
+    def note_denied(self, count: int) -> None:
+        """COUNT records were read of requests that were not granted, events left out."""
+        self._seen += count
 
     def note_batch(self, count: int) -> None:
         """COUNT records were read at once, as many as there were or ``BATCH``."""
@@ -160,10 +160,7 @@ class DropCounter:
         after = _violations(self._stat())
         # The kernel makes a record before it counts: every record of what was counted has been read, or is read now.
         batch = log.waiting(1 << 20)
-        for record in batch:
-            found = outline(record)
-            if found is not None:
-                self.note(found)
+        self.note_denied(sum(glance(record) is Glance.DENIED for record in batch))
         counted = (after - self._before) % 2**32
         # Some of what was read may not have been counted yet, so this is the least that it can be.
         self._denied = max(self._denied, counted - self._seen)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..syntax.record_stream import Outline, RecordCutter, is_broken, outline
+from ..syntax.record_stream import Glance, Outline, RecordCutter, glance, is_broken, outline
 from .audit import AuditLog, DropCounter
 from .signals import SignalPipe
 
@@ -41,14 +41,14 @@ class Recorder:
     """Takes records to SINK.
 
     Attributes:
-        chooses: which records to take.
+        chooses: which records to take; None for all.
         form: what to write of a record; raises ValueError where it is broken.
         report: takes messages, in words.
         read, written, broken: how many records there were so far.
     """
 
     sink: Sink
-    chooses: Callable[[Outline], bool]
+    chooses: Callable[[Outline], bool] | None
     form: Callable[[bytes], bytes]
     report: Callable[[str], None]
     read: int = 0
@@ -60,24 +60,49 @@ class Recorder:
 
         An error of the sink is raised when all are in its hands.
         """
-        chosen = []
-        chooses, form = self.chooses, self.form
-        for record in records:
-            self.read += 1
-            found = outline(record)
-            if found is None:
-                self._tell_broken(record)
-                continue
-            if drops is not None:
-                drops.note(found)
-            if chooses(found):
-                try:
-                    chosen.append(form(record))
-                except ValueError:
-                    self._tell_broken(record)
+        chosen = self._all(records, drops) if self.chooses is None else self._chosen(records, self.chooses, drops)
         self.written += len(chosen)
         if chosen:
             self.sink.write(chosen)
+
+    def _all(self, records: Iterable[bytes], drops: DropCounter | None) -> list[bytes]:
+        """All of RECORDS, which takes no more than a glance at each."""
+        found = []
+        denied = 0
+        form, broken = self.form, Glance.BROKEN
+        for record in records:
+            self.read += 1
+            seen = glance(record)
+            if seen is broken:
+                self._tell_broken(record)
+                continue
+            denied += seen is Glance.DENIED
+            try:
+                found.append(form(record))
+            except ValueError:
+                self._tell_broken(record)
+        if drops is not None:
+            drops.note_denied(denied)
+        return found
+
+    def _chosen(self, records: Iterable[bytes], chooses: Callable[[Outline], bool], drops: DropCounter | None) -> list[bytes]:
+        found = []
+        denied = 0
+        for record in records:
+            self.read += 1
+            seen = outline(record)
+            if seen is None:
+                self._tell_broken(record)
+                continue
+            denied += not seen.granted and not seen.event
+            if chooses(seen):
+                try:
+                    found.append(self.form(record))
+                except ValueError:
+                    self._tell_broken(record)
+        if drops is not None:
+            drops.note_denied(denied)
+        return found
 
     def _tell_broken(self, record: bytes) -> None:
         self.broken += 1

@@ -1,0 +1,200 @@
+"""`tomoyo audit` and `tomoyo convert` on log files: chosen, converted, broken and enormous ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import tomoyo as library
+from tomoyo.report.plain import plain
+
+from .command import tomoyo
+
+ROOT = Path(__file__).parents[2]
+AUDIT = (ROOT / "tests" / "data" / "records" / "audit.log").read_bytes()
+RECORDS = AUDIT.split(b"\0")[:-1]
+LOG = b"".join(record + b"\n" for record in RECORDS)
+#: Bytes of the log that is streamed; the whole of an audit partition by hand: TOMOYO_TEST_LOG_SIZE=1000000000.
+STREAMED = int(os.environ.get("TOMOYO_TEST_LOG_SIZE", "200000000"))
+#: Peak memory of the process that reads it.
+LIMIT = 60 << 20
+MODE = "learning"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log as a kernel's records were kept, each ended by a NUL byte."""
+    path = tmp_path / "audit.log"
+    path.write_bytes(AUDIT)
+    return path
+
+
+def test_a_log_comes_out_as_daemons_write_it(log: Path) -> None:
+    done = tomoyo("audit", log)
+    assert (done.status, done.output.encode(), done.messages) == (0, LOG, "")
+    assert tomoyo("audit", "-", stdin=AUDIT) == done
+    assert tomoyo("audit", "-", stdin=LOG) == done
+
+
+def test_json_lines_hold_every_detail(log: Path) -> None:
+    done = tomoyo("audit", "--json", log)
+    found = [json.loads(line) for line in done.output.splitlines()]
+    assert found == [json.loads(json.dumps(plain(record))) for record in library.parse_audit(AUDIT)]
+
+
+def test_records_are_chosen(log: Path) -> None:
+    done = tomoyo("audit", "--json", "--operation", "execute", "--operation", "unlink", "--mode", MODE, log)
+    chosen = [json.loads(line)["request"]["text"] for line in done.output.splitlines()]
+    expected = [
+        str(record.request)
+        for record in library.parse_audit(AUDIT)
+        if str(record.request).startswith(("file execute ", "file unlink ")) and record.mode.value == MODE
+    ]
+    assert chosen == expected
+    assert chosen
+    assert tomoyo("audit", "--domain", "<kernel> /nothing", log).output == ""
+
+
+def test_a_log_can_be_written(log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out" / "log"
+    output.parent.mkdir(mode=0o700)
+    done = tomoyo("audit", "--output", output, "--max-size", "8k", "--keep", "99", log)
+    assert (done.status, done.output, done.messages) == (0, "", "")
+    files = sorted(output.parent.iterdir(), key=lambda path: -int(path.suffix[1:] or 0))
+    assert len(files) > 1
+    assert max(path.stat().st_size for path in files) <= 8 << 10
+    assert b"".join(path.read_bytes() for path in files) == LOG
+
+
+def test_broken_records_are_told_of_and_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    broken = [
+        b"nonsense\n",
+        RECORDS[0][:100],
+        RECORDS[1].replace(b"/", b"/\x1b]0;x\x07"),
+        b"\xff\xfe\n\n",
+        RECORDS[2] + b"more\n",
+    ]
+    path.write_bytes(b"\n\n".join([RECORDS[3], *broken, RECORDS[4]]))
+    done = tomoyo("audit", path)
+    assert done.status == 0
+    assert done.output.encode() == RECORDS[3] + b"\n" + RECORDS[4] + b"\n"
+    assert "5 broken records of 7 were skipped" in done.messages
+    assert done.messages.isascii()
+    assert "\x1b" not in done.messages
+
+
+def test_a_file_of_noise_is_unusable_but_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "noise"
+    path.write_bytes(os.urandom(1 << 20))
+    for command in (["audit"], ["audit", "--json"], ["convert"]):
+        done = tomoyo(*command, path)
+        assert (done.status, done.output) == (2, "")
+        assert "skipped" in done.messages
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--path", "no word"],
+        ["--path", ""],
+        ["--domain", "<kernel>  /x"],
+        ["--mode", "strict"],
+        ["--max-size", "10 apples"],
+        ["--max-size", "-1"],
+        ["--keep", "many"],
+        ["/no/such/file"],
+    ],
+    ids=" ".join,
+)
+def test_arguments_that_are_none_are_refused(arguments: list[str]) -> None:
+    done = tomoyo("audit", *arguments, *([] if arguments[0].startswith("/") else ["-"]))
+    assert done.status == 2
+    assert done.messages
+
+
+def test_without_a_kernel_it_says_so(tmp_path: Path) -> None:
+    for command in (["audit"], ["query"], ["notify"]):
+        done = tomoyo(*command, "--interface", tmp_path, *(["--", "true"] if command == ["notify"] else []))
+        assert done.status == 3
+        assert "is TOMOYO enabled in this kernel" in done.messages
+
+
+def test_unsafe_logs_are_refused(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    done = tomoyo("audit", "--output", tmp_path / "link", log)
+    assert done.status == 3
+    assert "symbolic link" in done.messages
+    assert not (tmp_path / "target").exists()
+
+
+def test_rules_that_are_none_are_refused_at_their_place(tmp_path: Path) -> None:
+    (tmp_path / "rules").write_text("allow path=/x\nallow file=/y\n")
+    done = tomoyo("query", "--rules", tmp_path / "rules")
+    assert done.status == 2
+    assert f"{tmp_path}/rules:2:7: " in done.messages
+    (tmp_path / "rules").chmod(0o666)
+    done = tomoyo("query", "--rules", tmp_path / "rules")
+    assert done.status == 3
+    assert "others may write" in done.messages
+
+
+def test_conversion(log: Path) -> None:
+    done = tomoyo("convert", "--keep", "task.uid", log)
+    policy = library.parse_domain_policy(done.output)
+    assert len(policy) > 1
+    assert all(str(entry).endswith(" task.uid=0") for domain in policy for entry in domain.entries)
+    done = tomoyo("convert", "--executions", log)
+    assert all(
+        str(entry).startswith("file execute ") for domain in library.parse_domain_policy(done.output) for entry in domain.entries
+    )
+    assert done.output
+
+
+MEASURED = """
+import re, sys
+from tomoyo.cli import main
+status = main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("damage", [0, 100], ids=["records", "a record of 100 MB in the middle"])
+def test_an_enormous_log_is_streamed_in_constant_memory(damage: int) -> None:
+    command = [sys.executable, "-c", MEASURED, "audit", "--operation", "execute", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stdin is not None
+    block = LOG * (1_000_000 // len(LOG))
+    blocks = STREAMED // len(block) if not damage else 20
+
+    def feed() -> None:
+        assert process.stdin is not None
+        for number in range(blocks):
+            process.stdin.write(block)
+            if number == blocks // 2:
+                for _ in range(damage):
+                    process.stdin.write(b"x" * 1_000_000)
+        process.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    written = sum(chunk.count(b"#20") for chunk in iter(lambda: process.stdout.read(1 << 20), b""))  # type: ignore[union-attr]
+    feeder.join()
+    *messages, peak = process.stderr.read().decode().splitlines()
+    process.stderr.close()
+    process.stdout.close()
+    assert process.wait() == 0
+    executions = sum(b"\nfile execute " in record for record in RECORDS) * (len(block) // len(LOG))
+    lost = 0 if not damage else 1
+    assert executions * blocks - lost <= written <= executions * blocks
+    assert len(messages) == (2 if damage else 0), messages
+    assert int(peak) << 10 < LIMIT

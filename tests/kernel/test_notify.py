@@ -1,0 +1,127 @@
+"""Notifications: not too often, nothing lost, no shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tomoyo.kernel.notify import MAX_RECORDS, Command, Gathering, Notification, Notifier
+
+RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
+
+
+def test_the_first_is_told_at_once_and_the_others_together() -> None:
+    gathering = Gathering(60.0)
+    assert (gathering.wait(0.0), gathering.take(0.0)) == (None, None)
+    gathering.add(b"1\n")
+    assert gathering.take(5.0) == Notification((b"1\n",))
+    gathering.add(b"2\n")
+    gathering.add(b"3\n")
+    assert gathering.wait(10.0) == 55.0
+    assert gathering.take(64.9) is None
+    assert gathering.take(65.0) == Notification((b"2\n", b"3\n"))
+    assert gathering.take(999.0) is None
+
+
+def test_a_flood_is_counted_and_takes_no_memory() -> None:
+    gathering = Gathering(60.0)
+    for number in range(100000):
+        gathering.add(b"%d\n" % number)
+    found = gathering.take(0.0)
+    assert found is not None
+    assert (len(found.records), found.left_out) == (MAX_RECORDS, 100000 - MAX_RECORDS)
+    assert found.text.endswith(b"99\n\nand 99900 more\n")
+
+
+def python(script: str) -> list[str]:
+    return [sys.executable, "-S", "-c", script]
+
+
+def wait(command: Command) -> None:
+    while command.is_running(0.0):
+        time.sleep(0.01)
+
+
+def test_the_command_reads_the_records_and_is_run_as_given(tmp_path: Path) -> None:
+    show = (
+        "import json, os, sys; json.dump([sys.argv[1:], sys.stdin.read(), os.environ['TOMOYO_DENIALS']], open(sys.argv[1], 'w'))"
+    )
+    arguments = [str(tmp_path / "out"), "; touch x", "$(id)", "`id`", "%s"]
+    command = Command([*python(show), *arguments])
+    command.start(Notification((RECORD, b"$(touch y)\n"), 3), 0.0)
+    wait(command)
+    assert json.loads((tmp_path / "out").read_text()) == [arguments, f"{RECORD.decode()}\n$(touch y)\n\nand 3 more\n", "5"]
+
+
+def test_a_command_that_reads_nothing_holds_up_nothing() -> None:
+    command = Command(python("import time; time.sleep(60)"), limit=5.0)
+    command.start(Notification((b"x" * 5_000_000,)), 100.0)
+    assert command.is_running(104.0)
+    assert not command.is_running(106.0)
+
+
+def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    script = (
+        "import os, time\n"
+        "child = os.fork()\n"
+        f"if child: open({str(tmp_path / 'child')!r}, 'w').write(str(child) + '.')\n"
+        "time.sleep(60)"
+    )
+    command = Command(python(script), limit=5.0)
+    command.start(Notification((b"x\n",)), 0.0)
+    path = tmp_path / "child"
+    while not path.exists() or not path.read_text().endswith("."):
+        time.sleep(0.01)
+    child = int(path.read_text()[:-1])
+    assert not command.is_running(6.0)
+    for _ in range(500):
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.01)
+    pytest.fail("the child goes on")
+
+
+def test_what_is_chosen_is_told_one_run_at_a_time() -> None:
+    told: list[str] = []
+    clock = [0.0]
+    command = Command(["/nonexistent/command"])
+    notifier = Notifier(command, 10.0, lambda outline: not outline.granted, told.append, lambda: clock[0])
+    notifier.take([RECORD, RECORD.replace(b"granted=no", b"granted=yes"), b"nonsense\n"])
+    notifier.step()
+    notifier.step()
+    assert told == ["cannot run '/nonexistent/command': No such file or directory"]
+    notifier.take([RECORD])
+    notifier.step()
+    clock[0] = 11.0
+    notifier.step()
+    assert len(told) == 2
+
+
+def test_the_command_line_from_a_pipe(tmp_path: Path) -> None:
+    script = "import sys; sys.stdout.write(sys.stdin.read() + '---')"
+    notify = [sys.executable, "-m", "tomoyo", "notify", "--source", "-", "--", *python(script)]
+    stream = RECORD + b"\n" + RECORD.replace(b"granted=no", b"granted=yes") + b"\0broken\xff\0"
+    done = subprocess.run(notify, input=stream, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stdout, done.stderr) == (0, RECORD + b"---", b"")
+
+
+def test_what_is_left_at_the_end_is_told(tmp_path: Path) -> None:
+    script = f"import sys; open({str(tmp_path / 'out')!r}, 'a').write(sys.stdin.read() + '---')"
+    notifier = Notifier(Command(python(script)), 1000.0, lambda _: True, pytest.fail)
+    notifier.take([RECORD])
+    notifier.step()
+    notifier.take([RECORD, RECORD])
+    notifier.step()
+    notifier.finish()
+    text = RECORD.decode()
+    assert (tmp_path / "out").read_text() == f"{text}---{text}\n{text}---"

@@ -1,0 +1,73 @@
+"""Run a command when something is denied.
+
+The command is run as it stands behind '--', without a shell, and reads the
+audit records of the denials on its standard input; TOMOYO_DENIALS says how
+many there are.  The first denial is told of at once; those that come less than
+--interval seconds later, together when that time is over.
+
+  tomoyo notify -- mail -s 'denied by TOMOYO' root
+
+Records come from the kernel's audit log, which only one program can read; from
+'tomoyo audit | tomoyo notify --source - -- ...'; or, with --source query, from
+requests as they wait for an answer: --hold is how long they do, so that someone
+has the time to start 'tomoyo query', before they are denied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+
+from .audit import add_filter, filter_of, refused
+from .options import UsageError, message
+from .query import seconds
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the program to run, and its arguments")
+    parser.add_argument("--source", choices=("audit", "query", "-"), default="audit", help="where denials are learned of")
+    parser.add_argument("--hold", type=seconds, metavar="SECONDS", help="with --source query: let requests wait this long")
+    parser.add_argument("--interval", type=seconds, default=60.0, metavar="SECONDS", help="least time between two runs (60)")
+    parser.add_argument("--limit", type=seconds, default=60.0, metavar="SECONDS", help="end a run after this time (60)")
+    parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
+    add_filter(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..kernel.audit import FOLDER, AuditLog
+    from ..kernel.notify import Command, Notifier, notify_of_audit, notify_of_queries, notify_of_stream
+    from ..kernel.query_file import QueryFile
+    from ..kernel.signals import SignalPipe
+
+    gc.enable()  # it may run for months
+    if arguments.hold is not None and arguments.source != "query":
+        raise UsageError("--hold goes with --source query: what the audit log tells of is over")
+    arguments.granted = arguments.granted or "no"
+    arguments.mode = arguments.mode or ["enforcing"]
+    chooses = filter_of(arguments)
+    assert chooses is not None
+    command = Command(arguments.command, arguments.limit)
+    notifier = Notifier(command, arguments.interval, lambda found: not found.event and chooses(found), warn)
+    folder = arguments.interface or FOLDER
+    try:
+        with SignalPipe() as signals:
+            if arguments.source == "-":
+                notify_of_stream(sys.stdin.fileno(), notifier, signals)
+            elif arguments.source == "query":
+                with QueryFile(folder, patience=arguments.hold or 0.0) as file:
+                    notify_of_queries(file, notifier, signals)
+            else:
+                with AuditLog(folder) as log:
+                    notify_of_audit(log, notifier, signals)
+            notifier.finish()
+    except OSError as error:
+        return refused(error, folder)
+    return 0
+
+
+def warn(text: str) -> None:
+    """Write a warning."""
+    message("warning", text)

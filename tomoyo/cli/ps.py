@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.add_argument("-a", "--all", action="store_true", help="the kernel's own threads, too")
     parser.add_argument("--mode", action="append", default=[], metavar="MODE", help="only processes in this mode, without a tree")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_interface(parser)
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..kernel.modes import MODES
-    from ..kernel.processes import read_processes
+    from ..kernel.processes import read_processes, without_kernel_threads
     from ..kernel.securityfs import SecurityfsError
     from .options import UsageError
 
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = read_processes(securityfs(arguments))
     except SecurityfsError as error:
         return refused(error)
+    if not arguments.all:
+        found = without_kernel_threads(found)
     if arguments.mode:
         found = [process for process in found if process.mode in arguments.mode]
     if arguments.json:

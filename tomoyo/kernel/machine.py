@@ -89,8 +89,8 @@ class Machine:
         for word in re.findall(r'(?:[^\s"]|"[^"]*")+', self.text("proc/cmdline")):
             if word == "--":
                 break
-            name, _, value = word.partition("=")
-            found[name] = value.replace('"', "")
+            name, _, value = word.replace('"', "").partition("=")
+            found[name] = value
         return found
 
     @cached_property

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .securityfs import Securityfs
 
 
+#: The process that all threads of the kernel descend from.
+_THREADS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process; ``depth`` is how many of its ancestors are shown before it."""
@@ -93,6 +97,14 @@ def escaped(name: bytes) -> str:
     return "".join(
         chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else "\\\\" if byte == 0x5C else f"\\{byte:03o}" for byte in name
     )
+
+
+def without_kernel_threads(found: Iterable[Process]) -> list[Process]:
+    """FOUND without the kernel's own threads, which are the children of process 2."""
+    # In a container 2 is a process like any other, but then it has a parent.
+    found = list(found)
+    has_threads = any(process.pid == _THREADS and process.parent == 0 for process in found)
+    return [process for process in found if not (has_threads and _THREADS in (process.pid, process.parent))]
 
 
 def count_modes(found: Iterable[Process]) -> dict[str, int]:

@@ -1,0 +1,138 @@
+"""The commands that look at a running kernel and change modes, beside the C tools that do the like."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import Any
+
+import pytest
+
+from tomoyo.kernel.policy_set import FILES
+
+from . import guest, machine
+from .fixtures import kernel, kernel_release
+from .kernels import Kernel
+
+__all__ = ["kernel", "kernel_release"]
+
+PROFILES = guest.PROFILES.decode()
+DOMAINS = """\
+<kernel> /usr/bin/s
+use_profile 1
+file read /etc/x
+<kernel> /usr/bin/s /a
+use_profile 0
+<kernel> /z
+use_profile 2
+quota_exceeded
+"""
+MARKED = "\x1b[31m)\t"
+RUN = ("/bin/sh", "-c", f"printf '{MARKED}' > /proc/$$/comm; echo; while :; do sleep 60; done")
+TOOLS = ("tomoyo-pstree", "tomoyo-setprofile")
+
+
+def answers(kernel: Kernel, steps: list[list[str]], files: dict[str, bytes] | None = None) -> list[Any]:
+    given = {**(files or {}), "steps.json": json.dumps(steps).encode()}
+    found: list[Any] = json.loads(machine.run(kernel, "commands", files=given).files["answers.json"])
+    return found
+
+
+def shown(text: str) -> dict[str, int]:
+    """Domains and profiles as both kinds of tools print them."""
+    lines = (re.fullmatch(r" *(\d+) (?:[a-z]+ +)?(<.*)", line) for line in text.splitlines())
+    return {found[2]: int(found[1]) for found in lines if found}
+
+
+def test_before_activation(kernel: Kernel) -> None:
+    status, doctor, mode = answers(kernel, [["tomoyo", "status"], ["tomoyo", "doctor", "--json"], ["tomoyo", "mode"]])
+    assert (status[0], status[1].splitlines()[:2]) == (1, ["TOMOYO 2.6.0: not active", "domains: 1 (1 undefined)"])
+    assert doctor[0] == 1
+    assert [finding["check"] for finding in json.loads(doctor[1])] == ["trigger", "active"]
+    assert mode[1] == "  0 undefined  <kernel>\n"
+
+
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="the C tools are not installed")
+def test_they_do_as_the_c_tools_do(kernel: Kernel) -> None:
+    tree, change = (shutil.which(tool) or "" for tool in TOOLS)
+    steps = [
+        ["activate", PROFILES, tree, change],
+        ["write", "domain_policy", DOMAINS],
+        ["start", *RUN],
+        ["program", tree, "-a"],
+        ["tomoyo", "ps", "-a", "--json"],
+        ["program", change, "-r", "3", "<kernel> /usr/bin/s"],
+        ["tomoyo", "mode", "-r", "--name", "/usr/bin/s"],
+        ["tomoyo", "mode", "-r", "--name", "<kernel> /usr/bin/s", "--set", "permissive"],
+        ["program", change, "-r", "1", "<kernel> /usr/bin/s"],
+    ]
+    _, _, pid, theirs, ours, *changes = answers(kernel, steps)
+    processes = json.loads(ours[1])
+    listed = re.findall(r"^ *(\d+)[ +-]* (.*) \((\d+)\) (<.*)$", theirs[1], re.MULTILINE)
+    wanted = {int(number): (int(profile), domain) for profile, _, number, domain in listed}
+    assert len(wanted) > 20
+    found = {process["pid"]: (process["profile"], process["domain"]) for process in processes}
+    # Threads of the kernel come and go, and the tool is there only while it looks.
+    assert {number: found[number] for number in wanted.keys() & found.keys()} == {
+        number: wanted[number] for number in wanted.keys() & found.keys()
+    }
+    assert len(wanted.keys() & found.keys()) > 20
+    [process] = [process for process in processes if process["pid"] == pid]
+    assert process["name"] == "\\033[31m)\\011"
+    assert process["depth"] == 2
+    assert [shown(output) for _, output, _ in changes] == [
+        {"<kernel> /usr/bin/s": number, "<kernel> /usr/bin/s /a": number} for number in (3, 3, 2, 1)
+    ]
+
+
+SET = {
+    "domain_policy": f"<kernel>\nuse_profile 0\n\n{DOMAINS}",
+    "exception_policy": "",
+    "bindings": "aggregator /nix/store/00000000000000000000000000000000-s-1/bin/s /usr/bin/s\n",
+    "profile": PROFILES,
+    "manager": "/bin/x\n",
+}
+
+
+def test_status_and_modes(kernel: Kernel) -> None:
+    steps = [
+        ["activate", PROFILES, "/bin/x"],
+        ["write", "domain_policy", SET["domain_policy"]],
+        ["write", "exception_policy", f"{SET['bindings']}aggregator /nix/store/{'1' * 32}-s-2/bin/s /usr/bin/s\n"],
+        ["tomoyo", "status", "--json", "set"],
+        ["tomoyo", "status", "set"],
+        ["tomoyo", "doctor", "--json"],
+        ["tomoyo", "mode", "--glob", "*", "--set", "enforcing"],
+        ["tomoyo", "mode", "--name", "/usr/bin/s", "--set", "enforcing"],
+        ["tomoyo", "mode", "--name", "/z", "--profile", "9"],
+        ["tomoyo", "mode", "--name", "/z", "--set", "enforcing", "--force"],
+        ["tomoyo", "mode", "--name", "/none", "--set", "learning"],
+        ["tomoyo", "mode"],
+        ["tomoyo", "boot", "--check", "set"],
+    ]
+    files = {f"set/{FILES[name]}": text.encode() for name, text in SET.items()}
+    _, _, _, status, told, doctor, everything, one, undefined, forced, none, modes, check = answers(kernel, steps, files)
+    found = json.loads(status[1])
+    assert (status[0], found["version"], found["active"]) == (1, "2.6.0", True)
+    assert found["domains"] == {"disabled": 2, "learning": 1, "permissive": 1}
+    assert found["processes"] == {"disabled": sum(found["processes"].values())}
+    assert found["quota_exceeded"] == ["<kernel> /z"]
+    assert found["stale_bindings"] == [f"aggregator /nix/store/{'1' * 32}-s-2/bin/s /usr/bin/s"]
+    # What the kernel has by itself, and the Python that runs this, are not in the set.
+    assert found["drift"] == [
+        "exception policy: 2 transition controls not wanted",
+        "exception policy of <kernel>: 1 aggregators not wanted",
+        "managers: 1 managers not wanted",
+    ]
+    assert "differences from the set: 3\n" in told[1]
+    assert [finding["check"] for finding in json.loads(doctor[1])] == ["quota_exceeded"]
+    assert everything[0] == 1
+    assert everything[2].count("has no entries") == 3
+    assert (one[0], one[1]) == (0, "  3 enforcing  <kernel> /usr/bin/s\n")
+    assert undefined[0] == 2
+    assert "profile 9 is not defined in <kernel>" in undefined[2]
+    assert (forced[0], forced[1]) == (0, "  3 enforcing  <kernel> /z\n")
+    assert none[0] == 1
+    assert shown(modes[1]) == {"<kernel>": 0, "<kernel> /usr/bin/s": 3, "<kernel> /usr/bin/s /a": 0, "<kernel> /z": 3}
+    assert check == [0, "", ""]

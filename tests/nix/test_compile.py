@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import stat
 import subprocess
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.generate import Generator
 from tomoyo.cli import main
 from tomoyo.kernel.policy_set import PolicySet, check_policy_set, read_policy_set
 from tomoyo.nix.bindings import Several
 from tomoyo.nix.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
 from tomoyo.nix.listing import parse_listing
 from tomoyo.nix.names import NameTable
-from tomoyo.nix.source import SourceError, read_sources
+from tomoyo.nix.source import Severity, SourceError, read_sources
 from tomoyo.nix.tree import Tree
 
 from .sources import shown, write_source
@@ -315,6 +317,15 @@ def test_a_policy_that_nobody_can_change_is_warned_of(source: Path, system: Path
     ]
 
 
+def test_a_manager_that_there_is_not_is_none(source: Path, system: Path) -> None:
+    write_source(source, manager="nix:/tomoyo/bin/gone")
+    result = compiled(source, system, CompileSettings(unresolved=Unresolved.ACCEPT))
+    assert result.policy.manager == ""
+    assert shown(result.warnings, source.parent) == [
+        "source/manager.conf: there is no manager: once this policy is active, nothing can change it"
+    ]
+
+
 def test_the_boot_loader_is_told_real_paths(source: Path, system: Path) -> None:
     boot = BootSettings("nix:/bash/bin/sh", ("nix:/bash/bin", "/bin"), "/var/lib/set", fallback=False)
     policy = compiled(source, system, CompileSettings(boot=boot)).policy
@@ -444,6 +455,66 @@ def test_no_closure_is_an_error(source: Path, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "list").write_text("/nix/store/x\n")
     assert command(source, "--check", "--closure-file", tmp_path / "list") == 2
     assert f"{tmp_path}/list:1" in capsys.readouterr().err
+
+
+def test_bad_input_is_an_error_and_nothing_is_written(
+    source: Path, system: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database, registration, loop = tmp_path / "db.sqlite", tmp_path / "registration", system / "loop"
+    database.write_bytes(b"SQLite format 3\0" + bytes(100))
+    registration.write_text(f"{store_path('nginx-1.26.0')}\nsha256:{'0' * 52}\n1\n\n5\n")
+    loop.symlink_to("loop")
+    listed = ("--closure-file", system / "store-paths")
+    for given in (
+        ("--closure", store_path("nginx-1.26.0"), "--database", database),
+        ("--closure", store_path("nginx-1.26.0"), "--database", tmp_path / "missing"),
+        ("--closure-file", registration),
+        ("--closure", "/loop", *listed),
+        ("--closure", "/nowhere", *listed),
+        ("--package", "nginx=/nix/store/../x", *listed),
+        ("--packages", registration, *listed),
+        ("--link", "bin/sh=x", *listed),
+        ("--store", "relative", *listed),
+    ):
+        assert command("--root", system, *given, source, "-o", tmp_path / "set") == 2
+        assert "error: " in capsys.readouterr().err
+        assert not (tmp_path / "set").exists()
+
+
+def test_random_text_never_ends_in_anything_but_an_answer(system: Path, tmp_path: Path) -> None:
+    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
+    print(f"seed: TOMOYO_TEST_SEED={seed}")
+    generator = Generator(seed)
+    places = {
+        "domains/a.conf": generator.domain_line,
+        "exceptions/a.conf": generator.exception_line,
+        "modules/base.conf": generator.entry,
+        "module-numbers.conf": lambda: f"{generator.one(('base', 'web', '1'))} {generator.number()}",
+        "profile.conf": generator.profile_line,
+        "manager.conf": generator.manager_line,
+        "stat.conf": generator.stat_line,
+    }
+    compiled_sets = 0
+    unplaced: list[str] = []
+    for number in range(120):
+        source = tmp_path / str(number)
+        for name, draw in places.items():
+            # Short ones, so that some have no error; the rest of the time the names of the system.
+            lines = [draw() for _ in range(generator.random.choice((0, 0, 0, 0, 0, 1, 2)))]
+            if name == "domains/a.conf":
+                lines = ["<kernel> nix:/nginx/bin/nginx", "use_profile 0", *lines, *(["use_group base"] * generator.chance(0.5))]
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            if lines or name != "profile.conf":
+                (source / name).write_bytes("".join(f"{line}\n" for line in lines).encode("latin-1"))
+        try:
+            policy = compiled(source, system).policy
+        except SourceError as error:
+            unplaced += [problem.message for problem in error.problems if problem.severity is Severity.ERROR and not problem.file]
+        else:
+            compiled_sets += 1
+            assert check_policy_set(policy) == []
+    assert unplaced == []
+    assert compiled_sets
 
 
 def test_what_is_no_set_is_never_replaced(source: Path, system: Path, tmp_path: Path) -> None:

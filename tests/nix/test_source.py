@@ -186,6 +186,12 @@ def test_a_module_is_an_acl_group_of_every_namespace_that_uses_it(tmp_path: Path
     )
 
 
+def test_an_empty_module_is_no_group_at_all(tmp_path: Path) -> None:
+    policy = combined(write_source(tmp_path, domains__a=f"{DOMAIN}\nuse_group base", modules__base="# nothing yet"))
+    assert policy.modules == {}
+    assert policy.domains.domains[0].groups == ()
+
+
 def test_modules_and_groups_that_there_are_not(tmp_path: Path) -> None:
     source = write_source(
         tmp_path / "source",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from .closures import add_closure, read_closure
-from .options import UsageError, message, print_json, tell
+from .options import UsageError, message, print_json, tell, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(dict(manifest))
     elif not arguments.quiet:
         counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in manifest["counts"].items())
-        print(f"{arguments.output or 'ok'}: {counts}")
+        print(f"{visible(arguments.output or 'ok')}: {counts}")
     return 0
 
 

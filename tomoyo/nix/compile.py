@@ -286,7 +286,7 @@ def _real_managers(
                 message = f"{manager} is a script: the kernel sees its interpreter {interpreter!a} instead; {advice}"
                 problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
             found.append(Word(path))
-    if not managers.managers:
+    if not found:
         file = next((file.path for file in files if file.kind is SourceKind.MANAGER), "")
         message = "there is no manager: once this policy is active, nothing can change it"
         problems.append(Problem(Severity.WARNING, message, file))

@@ -30,7 +30,7 @@ from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
 from ..model.stat import MEMORY, MemoryUse, Stat
-from ..model.words import KERNEL, DomainName, Word
+from ..model.words import KERNEL, DomainName, Word, word_fault
 from ..syntax.domain_policy import read_domain_content
 from ..syntax.entries import read_entry
 from ..syntax.exception_policy import read_exception_content
@@ -244,7 +244,10 @@ class _Combined:
         def read(line: Line) -> ManagerStatement:
             if not is_name(line.text):
                 return read_manager_content(line)
-            return SetManager(Word(line.word(0, line.text, "a program's name")), False)
+            fault = word_fault(line.text)
+            if fault is not None:
+                line.drop(fault.offset, line.text, fault.reason, "a program's name")
+            return SetManager(Word(line.text), False)
 
         self.replay(_Lines(file), read, self.managers.apply)
 
@@ -340,7 +343,8 @@ class _Combined:
                 self.problems.append(said.problem(f"{taken[said.value].place} uses acl_group {said.value} by its number"))
             elif said.value in own:
                 self.problems.append(said.problem(f"an exception policy has an acl_group {said.value} of its own"))
-        used = {name for _, name in self.used_modules if name in self.modules}
+        # One without entries needs none: a group that is not there grants as little.
+        used = {name for _, name in self.used_modules if name in self.modules and self.modules[name].value}
         try:
             return assign_numbers(used, {name: said.value for name, said in self.pins.items()}, own.union(taken))
         except ModuleNumberError as error:

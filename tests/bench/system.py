@@ -66,7 +66,7 @@ def write_system(root: Path, packages: int = 5000, files: int = 200_000) -> Syst
                 os.fchmod(opened.fileno(), 0o755)
             os.symlink(f"{path}/bin/program{program}", links / f"{package(number)}-{program}")
         for position in range(each):
-            os.close(os.open(here + file(position), os.O_WRONLY | os.O_CREAT))
+            os.close(os.open(here + file(position), os.O_WRONLY | os.O_CREAT, 0o644))
         references = sorted({store_path(0), path, *(store_path(number // divisor) for divisor in (2, 3, 7))})
         entries.append((path, references))
     entries.append((environment, [path for path, _ in entries]))

@@ -350,14 +350,11 @@ class _Binder:
 
     def _bind_everything(self, namespace: str, entrances: Mapping[StoreFile, list[tuple[str, Kind]]], ways: Ways) -> None:
         for file, found in entrances.items():
-            name = self.names.name(file)
-            for path, kind in found if name is not None else ():
-                # The descriptor would give its name to every program that is started so.
-                if (
-                    kind in (Kind.PROGRAM, Kind.SCRIPT)
-                    and path != DESCRIPTOR_PATTERN
-                    and (namespace, path) not in self.aggregated
-                ):
+            # The descriptor would give its name to every program that is started so.
+            paths = [path for path, kind in found if kind in (Kind.PROGRAM, Kind.SCRIPT) and path != DESCRIPTOR_PATTERN]
+            name = self.names.name(file) if paths else None
+            for path in paths if name is not None else ():
+                if (namespace, path) not in self.aggregated:
                     self._aggregate(namespace, path, str(name), None, file)
         for word in _wrapper_words(ways):
             if (namespace, WRAPPER_PATTERN + word) not in self.aggregated:

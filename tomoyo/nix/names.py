@@ -287,7 +287,8 @@ class NameTable:
         The version is written where nothing else means that store path.
         None for a store path that is not trusted.
         """
-        return next(iter(self.names(file)), None)
+        key = next(iter(self._keys.get(file.store_path, ())), None)
+        return None if key is None else parse_name(f"{PREFIX}{key}{encode_file(file.file)}")
 
     def names(self, file: StoreFile) -> tuple[Name, ...]:
         """Everything that FILE may be called, best first: each name's `files` include it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 import tomoyo as library
 from tomoyo.report.plain import plain
+from tomoyo.report.record_lines import record_line
 
 from .command import tomoyo
 
@@ -46,6 +48,27 @@ def test_json_lines_hold_every_detail(log: Path) -> None:
     done = tomoyo("audit", "--json", log)
     found = [json.loads(line) for line in done.output.splitlines()]
     assert found == [json.loads(json.dumps(plain(record))) for record in library.parse_audit(AUDIT)]
+
+
+def test_a_part_that_is_too_long_to_be_remembered() -> None:
+    record = next(record for record in RECORDS if b" argv[]={ " in record)
+    record = record.replace(b" argv[]={ ", b' argv[]={ "' + b"y" * 3000 + b'" ')
+    assert json.loads(record_line(record)) == json.loads(json.dumps(plain(library.parse_record(record))))
+
+
+@pytest.mark.parametrize("damage", range(300))
+def test_a_damaged_record_is_json_only_if_it_can_be_read(damage: int) -> None:
+    chance = random.Random(damage)
+    record = bytearray(chance.choice(RECORDS))
+    for _ in range(chance.randint(1, 3)):
+        record[chance.randrange(len(record))] = chance.choice(b'0123456789 ={}"\\/ax\n-')
+    try:
+        expected = json.loads(json.dumps(plain(library.parse_record(bytes(record)))))
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - the type is the promise
+            record_line(bytes(record))
+    else:
+        assert json.loads(record_line(bytes(record))) == expected
 
 
 def test_records_are_chosen(log: Path) -> None:

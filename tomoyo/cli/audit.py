@@ -78,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.log_file import LogFile
 
     gc.enable()  # it may run for months
-    form = json_line if arguments.json else text
+    form = text
+    if arguments.json:
+        from ..report.record_lines import record_line as form
     chooses = filter_of(arguments)
     sink: Sink = Standard()
     if arguments.output is not None:
@@ -157,16 +159,6 @@ def text(record: bytes) -> bytes:
     Only records of printable ASCII get here, which do nothing to a terminal.
     """
     return record + b"\n"
-
-
-def json_line(record: bytes) -> bytes:
-    """RECORD as a line of JSON."""
-    import json
-
-    from ..report.plain import plain
-    from ..syntax.record_stream import parse_record
-
-    return json.dumps(plain(parse_record(record)), separators=(",", ":")).encode() + b"\n"
 
 
 def chunks(name: str) -> Iterator[bytes]:

@@ -22,11 +22,25 @@ if TYPE_CHECKING:
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
     from .analysis.record_filter import RecordFilter
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
     from .kernel.log_file import LogFile
+    from .kernel.plan import Plan, plan
+    from .kernel.policy_set import (
+        Fault,
+        PolicySet,
+        PolicySetError,
+        SetProblem,
+        check_policy_set,
+        read_policy_set,
+        with_digests,
+        write_policy_set,
+    )
     from .kernel.query import Answer, Arrived, Gone, PendingRequest, QueryDialogue
     from .kernel.query_file import QueryFile
     from .kernel.query_session import QuerySession, learned_entry
+    from .kernel.saving import read_consistent, save
+    from .kernel.securityfs import Securityfs, SecurityfsError
     from .kernel.simulated import KernelPanic, SimulatedKernel
     from .kernel.trusted import UnsafeFile
     from .model.addresses import AddressRange
@@ -100,11 +114,18 @@ _MODULES = {
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
     "analysis.record_filter": "RecordFilter",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
+    "kernel.activation": "ActivationError Outcome activate collect_garbage read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
     "kernel.log_file": "LogFile",
+    "kernel.plan": "Plan plan",
+    "kernel.policy_set": (
+        "Fault PolicySet PolicySetError SetProblem check_policy_set read_policy_set with_digests write_policy_set"
+    ),
     "kernel.query": "Answer Arrived Gone PendingRequest QueryDialogue",
     "kernel.query_file": "QueryFile",
     "kernel.query_session": "QuerySession learned_entry",
+    "kernel.saving": "read_consistent save",
+    "kernel.securityfs": "Securityfs SecurityfsError",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",
     "model.addresses": "AddressRange",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Commands, with what they are for.
 COMMANDS = {
+    "activate": "bring the kernel to a policy set, verified and without a gap",
     "audit": "record what a kernel logs, or what log files hold",
     "bind": "tie the names of a policy to one system's store paths",
     "boot": "check whether a kernel would boot with a policy set",
@@ -23,11 +24,14 @@ COMMANDS = {
     "convert": "make audit records into policy, with all that is known of them as conditions",
     "doctor": "tell every reason why TOMOYO does not work here, and what to do",
     "fmt": "print policy files as the kernel would print them",
+    "gc": "delete old bindings that no process needs, and domains that nobody is in",
     "mode": "show or set the mode of domains",
     "name": "turn what a kernel learned into a policy of names, or a Nix expression",
     "notify": "run a command when something is denied",
+    "plan": "print the writes that lead from one policy to another, in a safe order",
     "ps": "show the processes with their domains and modes",
     "query": "answer what enforced domains ask for, while it waits",
+    "save": "save what the kernel holds, all at one moment",
     "select": "print some of the domains of a domain policy",
     "stat": "count what is in policy files, or show a kernel's statistics",
     "status": "show what the kernel's TOMOYO is doing",

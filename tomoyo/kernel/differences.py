@@ -30,7 +30,18 @@ from ..syntax.profiles import parse_profile
 from ..syntax.statements import GroupMember, InNamespace, SharedEntry
 from .ordering import Ranked, ranked_aggregator, ranked_entry, to_move
 from .policy_set import FILES, PolicySet
-from .policy_text import KERNEL, DomainLines, domain_blocks, has_learning, named_lines, plain, profile_numbers
+from .policy_text import (
+    EMPTY_DOMAIN,
+    KERNEL,
+    DomainLines,
+    domain_blocks,
+    has_learning,
+    manager_lines,
+    named_lines,
+    plain,
+    profiles_differ,
+    quotas,
+)
 
 
 @dataclass(slots=True)
@@ -116,11 +127,10 @@ def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool =
     _compare_exceptions(found, held, wanted)
     _compare_profiles(found, held, wanted)
     _compare_managers(found, held, wanted)
-    if wanted.stat:
-        now = {memory.name: memory.quota for memory in held.quotas.memory}
-        for memory in wanted.quotas.memory:
-            if memory.quota != now.get(memory.name, 0):
-                found.quotas[memory.name] = (now.get(memory.name, 0), memory.quota)
+    now = quotas(held.stat)
+    for name, quota in quotas(wanted.stat).items():
+        if quota != now.get(name, 0):
+            found.quotas[name] = (now.get(name, 0), quota)
     return found
 
 
@@ -155,7 +165,7 @@ def _error(line: str, problem: Problem, policy: PolicySet, texts: tuple[str, ...
 
 def _compare_domains(found: Differences, held: PolicySet, wanted: PolicySet, learning: dict[str, set[int]]) -> None:
     now = domain_blocks(held.domain_policy)
-    then = {KERNEL: "use_profile 0\n\n", **domain_blocks(plain(wanted.domain_policy))}
+    then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(plain(wanted.domain_policy))}
     for name, block in then.items():
         before = now.get(name)
         if before == block:
@@ -360,18 +370,6 @@ def _compare_profiles(found: Differences, held: PolicySet, wanted: PolicySet) ->
                 found.profiles.append(change)
 
 
-def profiles_differ(held: str, wanted: str) -> bool:
-    """Whether the texts differ in more than profiles that nobody wants."""
-    now = named_lines(held)
-    for namespace, lines in named_lines(plain(wanted)).items():
-        before = now.get(namespace, [])
-        numbers = profile_numbers(lines)
-        relevant = [line for line in before if line.partition("-")[0] in numbers or line.startswith("PROFILE_VERSION")]
-        if lines and set(relevant) != set(lines):
-            return True
-    return False
-
-
 def compare_profile(namespace: str, held: Profile | None, wanted: Profile) -> ProfileChange:
     """The lines that make the profile HELD the one WANTED.
 
@@ -397,11 +395,6 @@ def compare_profile(namespace: str, held: Profile | None, wanted: Profile) -> Pr
 
 
 # Managers
-
-
-def manager_lines(text: str) -> list[str]:
-    """The managers that TEXT names, each once."""
-    return list(dict.fromkeys(line for line in plain(text).split("\n") if line and line != "manage_by_non_root"))
 
 
 def _compare_managers(found: Differences, held: PolicySet, wanted: PolicySet) -> None:

@@ -31,7 +31,7 @@ new entries; and an order of group members is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .differences import Differences, Lines, NewDomain, find_differences
@@ -345,7 +345,7 @@ class _Planner:
         self._write("domain_policy", [f"use_group {number}" for number in ready], user.name)
         user.enters.difference_update(ready)
 
-    def _create(self, new: NewDomain, user: User, blocks: dict[str, str], created: dict[str, int]) -> None:
+    def _create(self, new: NewDomain, user: User, blocks: Mapping[str, str], created: dict[str, int]) -> None:
         inherited = 0
         for name in ancestors(new.name):
             if name in created or name in blocks:

@@ -192,6 +192,12 @@ class PolicySet:
             kernel.write(interface, text, _renamed(report, FILES[name]) if report else None)
         return kernel
 
+    def as_held(self) -> PolicySet:
+        """What an active kernel prints that was booted with this set."""
+        kernel = self.loaded()
+        domains, exceptions = kernel.read("domain_policy"), kernel.read("exception_policy")
+        return PolicySet(domains, exceptions, "", kernel.read("profile"), kernel.read("manager"), kernel.read("stat"))
+
     def stat_settings(self) -> str:
         """The text of ``stat`` as it may be written to a kernel: a report's quotas alone."""
         if not self.stat.startswith("Policy ") and "\nTotal " not in self.stat:
@@ -281,8 +287,7 @@ def _check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
         raise PolicySetError(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
     others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
     if others and (last or not status.st_mode & stat.S_ISVTX):
-        remedy = "chmod go-w" if os.path.isdir(path) else "chmod 644"
-        raise PolicySetError(path, f"others may write to it; '{remedy}' takes that away")
+        raise PolicySetError(path, "others may write to it; 'chmod go-w' takes that away")
 
 
 def _unmapped_root() -> int | None:

@@ -7,11 +7,15 @@ an activation that has nothing to do nearly as cheap as reading the interfaces.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 KERNEL = "<kernel>"
+#: What a domain holds that says nothing.
+EMPTY_DOMAIN = "use_profile 0\n\n"
 #: What a canonical text never holds.  Where one of these stands lines have to be normalised first.
 _UNUSUAL = ("\t", "\r", "\0", "  ", "\n ", " \n", "\n#", "\nselect ", "\ndelete ", "\nreset\n")
 _FLAGS = ("quota_exceeded", "transition_failed")
@@ -34,7 +38,8 @@ def plain(text: str) -> str:
     return "".join(f"{line}\n" for line in lines if not line.startswith(("#", "select ", "delete ")) and line != "reset")
 
 
-def domain_blocks(text: str) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def domain_blocks(text: str) -> Mapping[str, str]:
     """Each domain of TEXT by name, with the lines that follow its name.
 
     TEXT is plain (see above).  A domain that is named twice gets all lines.
@@ -114,3 +119,70 @@ def ancestors(name: str) -> Iterable[str]:
     while name:
         yield name
         name = name.rpartition(" ")[0]
+
+
+def profiles_differ(held: str, wanted: str) -> bool:
+    """Whether the texts differ in more than profiles that nobody wants."""
+    now = named_lines(held)
+    for namespace, lines in named_lines(plain(wanted)).items():
+        before = now.get(namespace, [])
+        numbers = profile_numbers(lines)
+        relevant = [line for line in before if line.partition("-")[0] in numbers or line.startswith("PROFILE_VERSION")]
+        if lines and set(relevant) != set(lines):
+            return True
+    return False
+
+
+def manager_lines(text: str) -> list[str]:
+    """The managers that TEXT names, each once."""
+    return list(dict.fromkeys(line for line in plain(text).split("\n") if line and line != "manage_by_non_root"))
+
+
+def quotas(text: str) -> dict[str, int]:
+    """The memory quotas in TEXT, a report or settings."""
+    found: dict[str, int] = {}
+    is_report = text.startswith("Policy ") or "\nTotal " in text
+    for line in text.split("\n"):
+        name, colon, rest = line.removeprefix("Memory used by ").partition(":")
+        if colon and line.startswith("Memory used by "):
+            number = rest.partition("(Quota:")[2].rstrip(")") if is_report else rest
+            found[name] = int(number) if number.strip().isdigit() else 0
+    return found
+
+
+def is_byproduct(name: str, block: str, blocks: Mapping[str, str]) -> bool:
+    """Whether the domain NAME says nothing of its own: the kernel made it when a program ran, and would make it again."""
+    lines = DomainLines(block)
+    if lines.entries:
+        return False
+    above = next((blocks[other] for other in ancestors(name) if other in blocks), None)
+    if above is None:
+        return False
+    other = DomainLines(above)
+    return (lines.profile, lines.groups) == (other.profile, other.groups)
+
+
+def same_domains(held: str, wanted: str) -> bool:
+    """Whether every wanted domain is held as it is written, and no other that says anything of its own."""
+    now = domain_blocks(held)
+    then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(plain(wanted))}
+    if any(now.get(name) != block for name, block in then.items()):
+        return False
+    return all(name in then or is_byproduct(name, block, now) for name, block in now.items())
+
+
+def same_exceptions(held: str, wanted: str, bindings: str) -> bool:
+    """Whether the same lines are held as are written, in the same order where that might count."""
+    now = named_lines(held)
+    then = named_lines(plain(wanted))
+    for namespace, lines in named_lines(plain(bindings)).items():
+        then[namespace] = then.get(namespace, []) + lines
+    for namespace in now.keys() | then.keys():
+        ours, theirs = now.get(namespace, []), then.get(namespace, [])
+        if ours != theirs and (set(ours) != set(theirs) or list(filter(_is_ordered, ours)) != list(filter(_is_ordered, theirs))):
+            return False
+    return True
+
+
+def _is_ordered(line: str) -> bool:
+    return line.startswith("aggregator ") or (line.startswith("acl_group ") and (" execute" in line or "grant_log=" in line))

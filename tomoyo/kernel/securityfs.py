@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         def settle(self) -> None:
             """Wait until what was deleted is collected."""
 
+        def process_domains(self) -> dict[int, str]:
+            """The domain of each process, by its number."""
+
+        def own_names(self) -> list[str]:
+            """The caller's program and domain, as the manager list would name them."""
+
         @property
         def active(self) -> bool:
             """Whether policy is in force."""
@@ -207,6 +213,14 @@ class Securityfs:
             if len(fields) == 3 and fields[0].isdigit() and fields[1].isdigit():
                 found[int(fields[0])] = (int(fields[1]), fields[2])
         return found
+
+    def process_domains(self) -> dict[int, str]:
+        """The domain of each process, by its number."""
+        return {pid: domain for pid, (_, domain) in self.process_status().items()}
+
+    def own_names(self) -> list[str]:
+        """The caller's program and domain, as the manager list would name them."""
+        return [_own_program(self.proc), self.self_domain()]
 
     # What the kernel is like
 

@@ -138,6 +138,14 @@ class SimulatedKernel:
     def settle(self) -> None:
         """Wait until what was deleted is collected: here it is, as soon as a writer closes its file."""
 
+    def process_domains(self) -> dict[int, str]:
+        """The domain of each process, by its number."""
+        return dict(self.processes)
+
+    def own_names(self) -> list[str]:
+        """The caller's program and domain: nobody calls a simulated kernel."""
+        return []
+
     def stat(self) -> Stat:
         """What ``stat`` reports; memory in use is not known and given as 0."""
         counts = {"update": (self.holding.updates + self.managers.updates) % 2**32}

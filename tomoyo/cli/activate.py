@@ -1,0 +1,79 @@
+"""Bring the kernel to a policy set: planned, written, read back, and undone where the kernel does not take it.
+
+Says nothing where nothing had to change.  Domains that enforce before and
+afterwards do so all the time, and what is permitted before and afterwards is
+permitted all the time.  Killed at any point, the next call finishes the job.
+Old bindings stay while a process uses their store paths; the next call, or
+'tomoyo gc', deletes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from .interface import add_interface, refused, securityfs
+from .options import UsageError, message, print_json
+
+if TYPE_CHECKING:
+    from ..kernel.activation import Outcome
+
+STATE = "/var/lib/tomoyo"
+LOCKS = "/run/tomoyo"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("directory", metavar="DIR", help="the set: what 'tomoyo compile' or 'tomoyo save' wrote")
+    parser.add_argument("--keep-learned", action="store_true", help="keep what learning domains have beyond the set")
+    add_activation(parser)
+
+
+def add_activation(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take what activate and gc have in common."""
+    parser.add_argument("-n", "--dry-run", action="store_true", help="print the plan, and write nothing")
+    parser.add_argument("--now", action="store_true", help="delete old bindings at once, in use or not")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what was done")
+    parser.add_argument("--state", default=STATE, metavar="DIR", help=f"where the set is recorded (default: {STATE})")
+    parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock is (default: {LOCKS})")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_interface(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..kernel.activation import ActivationError, activate
+    from ..kernel.policy_set import PolicySetError
+    from ..kernel.securityfs import SecurityfsError
+
+    try:
+        outcome = activate(
+            arguments.directory,
+            securityfs(arguments),
+            keep_learned=arguments.keep_learned,
+            keep_used=not arguments.now,
+            dry_run=arguments.dry_run,
+            state=arguments.state,
+            locks=arguments.locks,
+        )
+    except PolicySetError as error:
+        raise UsageError(str(error)) from None
+    except ActivationError as error:
+        message("error", str(error))
+        return 3
+    except SecurityfsError as error:
+        return refused(error)
+    tell(arguments, outcome)
+    return 0
+
+
+def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
+    """Print what was done, or would be."""
+    if arguments.json:
+        plan = [] if outcome.plan is None else outcome.plan.text().splitlines()
+        print_json({"changes": outcome.changes, "plan": plan, "kept": list(outcome.kept), "left": list(outcome.left)})
+    elif arguments.dry_run and outcome.plan:
+        sys.stdout.write(outcome.plan.text())
+    elif arguments.verbose or (outcome and not arguments.dry_run):
+        message("note", str(outcome))

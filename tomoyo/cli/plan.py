@@ -1,0 +1,53 @@
+"""Print the writes that lead from one policy to another, in a safe order.
+
+With one set: from what the kernel holds, as 'tomoyo activate --dry-run' does.
+With two: from the first to the second, without any kernel.  Exit code 1 if
+there is anything to write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .interface import add_interface, refused, securityfs
+from .options import UsageError, print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="the set that is wanted, or the one held before it")
+    parser.add_argument("--keep-learned", action="store_true", help="keep what learning domains have beyond the set")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_interface(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..kernel.activation import ActivationError, activate
+    from ..kernel.plan import Plan, plan
+    from ..kernel.policy_set import PolicySetError, read_policy_set
+    from ..kernel.securityfs import SecurityfsError
+    from ..syntax.lines import PolicySyntaxError
+
+    if len(arguments.directories) > 2:
+        raise UsageError("give one set, or two")
+    learned = arguments.keep_learned
+    try:
+        if len(arguments.directories) == 2:
+            held, wanted = map(read_policy_set, arguments.directories)
+            found = plan(held.as_held(), wanted, keep_learned=learned)
+        else:
+            outcome = activate(arguments.directories[0], securityfs(arguments), keep_learned=learned, dry_run=True)
+            found = outcome.plan or Plan()
+    except PolicySyntaxError:
+        raise
+    except (PolicySetError, ActivationError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    except SecurityfsError as error:
+        return refused(error)
+    if arguments.json:
+        print_json({"changes": found.count, "plan": found.text().splitlines()})
+    else:
+        sys.stdout.write(found.text())
+    return 1 if found else 0

@@ -1,0 +1,424 @@
+"""Bringing a kernel to a policy set: planned, verified, and undone where the kernel does not take it.
+
+    import tomoyo
+    outcome = tomoyo.activate("/nix/store/...-policy")
+
+What the kernel holds is read first, and where it is what the set says, that is
+all that happens.  Else the plan (see ``plan``) is written, everything is read
+back, and any line that the kernel does not hold as it should is an error, after
+which the old policy is brought back in the same way.  Killed at any point, the
+next activation goes on from what it finds.
+
+The set is then recorded: ``current`` in the state directory leads to it and
+``previous`` to the one before, which the boot loader falls back to.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .links import absolute, advance_links, make_directory, read_link
+from .policy_set import PolicySet, PolicySetError, open_directory, printable, read_policy_set
+from .policy_text import (
+    KERNEL,
+    domain_blocks,
+    is_byproduct,
+    manager_lines,
+    named_lines,
+    plain,
+    profiles_differ,
+    quotas,
+    same_domains,
+    same_exceptions,
+)
+from .securityfs import Securityfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from .plan import Plan
+    from .securityfs import Interface
+
+#: Where the links to the sets in use are, and where the lock is.
+STATE = "/var/lib/tomoyo"
+LOCKS = "/run/tomoyo"
+#: How many lines an error names.
+_SHOWN = 5
+_VERSIONS = ("20150505", "20110903")
+
+
+class ActivationError(Exception):
+    """The kernel does not hold what it should, or must not be given it; the message says which lines.
+
+    ``restored`` tells whether it holds again what it held before.
+    """
+
+    def __init__(self, message: str, *, restored: bool = True) -> None:
+        super().__init__(message)
+        self.restored = restored
+
+
+class Outcome:
+    """What an activation did.
+
+    changes: how many lines were written (or would be, in a dry run).
+    plan: what was written; None where nothing had to be.
+    kept: bindings that stay until no process uses their store paths.
+    left: domains that stay until no process is in them.
+    """
+
+    __slots__ = ("changes", "kept", "left", "plan")
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        self.plan = plan
+        self.changes = plan.count if plan else 0
+        self.kept = plan.kept if plan else ()
+        self.left = plan.left if plan else ()
+
+    def __bool__(self) -> bool:
+        return self.changes > 0
+
+    def __str__(self) -> str:
+        text = f"{self.changes} lines written" if self.changes else "nothing to do"
+        if self.kept:
+            text += f", {len(self.kept)} old bindings kept while in use"
+        if self.left:
+            text += f", {len(self.left)} old domains kept while in use"
+        return text
+
+
+def read_held(interface: Interface) -> PolicySet:
+    """Everything that a kernel holds, as it prints it, in one read of each file."""
+    return PolicySet(
+        domain_policy=interface.read("domain_policy"),
+        exception_policy=interface.read("exception_policy"),
+        profile=interface.read("profile"),
+        manager=interface.read("manager"),
+        stat=interface.read("stat"),
+    )
+
+
+def holds(held: PolicySet, wanted: PolicySet) -> bool:
+    """Whether HELD is WANTED to the letter, so that nothing need be parsed.  False may also mean: not sure."""
+    now = quotas(held.stat)
+    return (
+        same_domains(held.domain_policy, wanted.domain_policy)
+        and same_exceptions(held.exception_policy, wanted.exception_policy, wanted.bindings)
+        and not profiles_differ(held.profile, wanted.profile)
+        and set(manager_lines(held.manager)) == set(manager_lines(wanted.manager))
+        and all(now.get(name, 0) == quota for name, quota in quotas(wanted.stat).items())
+    )
+
+
+def activate(
+    directory: str | os.PathLike[str],
+    interface: Interface | None = None,
+    *,
+    keep_learned: bool = False,
+    keep_used: bool = True,
+    dry_run: bool = False,
+    state: str = STATE,
+    locks: str = LOCKS,
+    proc: str = "/proc",
+) -> Outcome:
+    """Bring a kernel to the policy set in DIRECTORY.
+
+    Arguments:
+        interface: the kernel, by default the running one.
+        keep_learned: keep what a learning domain has beyond what is wanted.
+        keep_used: keep old bindings while a process uses their store paths.
+        dry_run: find the plan, and write nothing.
+        state: where the links to this set and the one before are put.
+        locks: the folder of the lock that keeps two activations apart.
+        proc: where procfs is mounted.
+
+    Raises PolicySetError for a set that cannot be used, PolicySyntaxError for a
+    line that a kernel would drop, ActivationError where the kernel did not take
+    the set, and OSError (SecurityfsError) where the system refuses.
+    """
+    interface = interface or Securityfs(proc=proc)
+    wanted = read_policy_set(directory)
+    with lock(locks):
+        held = read_held(interface)
+        recorded = _recorded(state)
+        path = absolute(directory)
+        if holds(held, wanted) and (recorded == path or not _named_before(held, wanted, recorded)):
+            outcome = Outcome()
+        else:
+            outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+        if not dry_run:
+            record(path, state)
+    return outcome
+
+
+def _bring(
+    interface: Interface,
+    held: PolicySet,
+    wanted: PolicySet,
+    recorded: str | None,
+    keep_learned: bool,
+    keep_used: bool,
+    dry_run: bool,
+    proc: str,
+) -> Outcome:
+    from dataclasses import replace
+
+    from .plan import Plan, plan
+
+    _check(wanted)
+    interface.settle()
+    keep_lines = used_bindings(held, wanted, proc) if keep_used else frozenset()
+    own = interface.own_names()
+    domains = _domains_to_keep(interface, held, wanted, _named_before(held, wanted, recorded))
+    try:
+        found = plan(held, wanted, keep_learned=keep_learned, keep_lines=keep_lines, keep_domains=domains, own=own)
+    except ValueError as error:
+        from ..syntax.lines import PolicySyntaxError
+
+        if isinstance(error, PolicySyntaxError):
+            raise
+        raise ActivationError(f"{error}; nothing was changed") from None
+    outcome = Outcome(found)
+    if not found or dry_run:
+        return outcome
+    # Whoever is no manager any more can undo nothing, so that comes when all else is found right.
+    resignation = {f"delete {name}" for name in own}
+    last = tuple(write for write in found.writes if write.interface == "manager" and write.text in resignation)
+    first = Plan(tuple(write for write in found.writes if write not in last))
+    try:
+        write_plan(interface, first)
+        mine = "".join(f"{write.text.removeprefix('delete ')}\n" for write in last)
+        wrong = differences_left(interface, replace(wanted, manager=wanted.manager + mine), first, keep_lines)
+        if not wrong:
+            write_plan(interface, Plan(last))
+    except OSError as error:
+        raise _undone(interface, held, f"{error}", own) from error
+    if wrong:
+        raise _undone(interface, held, _explain(interface, wrong), own)
+    return outcome
+
+
+def write_plan(interface: Interface, found: Plan) -> None:
+    """Write FOUND, each batch through one opening."""
+    for name, data in found.batches():
+        if name:
+            interface.write(name, data)
+        else:
+            interface.settle()
+
+
+def differences_left(interface: Interface, wanted: PolicySet, done: Plan, keep_lines: frozenset[str]) -> list[str]:
+    """The lines that would still have to be written after DONE: what the kernel did not take.
+
+    What a domain learned, and domains that were created, in the meantime are none.
+    """
+    from .plan import plan
+
+    now = read_held(interface)
+    if holds(now, wanted):
+        return []
+    deleted = {write.text.removeprefix("delete ") for write in done.writes if not write.domain}
+    extra = domain_blocks(now.domain_policy).keys() - deleted
+    left = plan(now, wanted, keep_learned=True, keep_lines=keep_lines, keep_domains=extra)
+    return left.text().splitlines()
+
+
+def _undone(interface: Interface, old: PolicySet, reason: str, own: list[str]) -> ActivationError:
+    """Bring the OLD policy back, verify that, and give the error to raise."""
+    from .plan import plan
+
+    try:
+        interface.settle()
+        now = read_held(interface)
+        created = domain_blocks(now.domain_policy).keys() - domain_blocks(old.domain_policy).keys()
+        used = set(interface.process_domains().values())
+        found = plan(now, old, keep_learned=True, keep_domains=created & used, own=own)
+        write_plan(interface, found)
+        wrong = differences_left(interface, old, found, frozenset())
+    except (OSError, ValueError) as error:
+        return ActivationError(f"{reason}; and the old policy could not be brought back: {error}", restored=False)
+    if wrong:
+        lines = ", ".join(printable(line) for line in wrong[:_SHOWN])
+        return ActivationError(f"{reason}; and the old policy is not wholly back: {lines}", restored=False)
+    return ActivationError(f"{reason}; the old policy is in force again")
+
+
+def _explain(interface: Interface, wrong: list[str]) -> str:
+    shown = [printable(line) for line in wrong[:_SHOWN]]
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    reason = ""
+    for line in interface.read("stat").split("\n"):
+        used, _, quota = line.partition("(Quota:")
+        number = quota.strip(" )")
+        if line.startswith("Memory used by policy:") and number.isdigit():
+            reached = int(used.rpartition(":")[2]) + 65536 > int(number)
+            reason = f" (the memory quota of {number} bytes is reached)" if reached else ""
+    return f"the kernel did not take{reason}: {'; '.join(shown)}{more}"
+
+
+def _check(wanted: PolicySet) -> None:
+    """Refuse a set that is damaged, or with which a boot would panic."""
+    from .policy_set import check_digests
+
+    damaged = check_digests(wanted)
+    if damaged:
+        raise ActivationError(f"{damaged[0]}; nothing was changed")
+    for namespace, lines in named_lines(plain(wanted.profile)).items():
+        for line in lines:
+            keyword, _, version = line.partition("=")
+            if keyword == "PROFILE_VERSION" and version not in _VERSIONS:
+                raise ActivationError(f"namespace {namespace} has profile version {printable(version)}; nothing was changed")
+
+
+# What stays though it is not wanted
+
+
+def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> frozenset[str]:
+    """The bindings of HELD that WANTED has not, but whose store paths processes use.
+
+    A program bound to another name is no longer bound to its old one: the
+    first one would win.
+    """
+    from .store_use import UnknownUse, binding_store_path, used_store_paths
+
+    then = {*plain(wanted.exception_policy).split("\n"), *plain(wanted.bindings).split("\n")}
+    bound = {line.split(" ")[1] for line in then if line.startswith("aggregator ")}
+    stale: dict[str, str] = {}
+    for line in named_lines(held.exception_policy)[KERNEL]:
+        path = binding_store_path(line, wanted.store_directory) if line not in then else None
+        if path is not None and not (line.startswith("aggregator ") and line.split(" ")[1] in bound):
+            stale[line] = path
+    if not stale:
+        return frozenset()
+    try:
+        used = used_store_paths(wanted.store_directory, proc)
+    except UnknownUse:
+        return frozenset(stale)
+    return frozenset(line for line, path in stale.items() if path in used)
+
+
+def _domains_to_keep(interface: Interface, held: PolicySet, wanted: PolicySet, named: frozenset[str]) -> frozenset[str]:
+    """Domains that nobody names, but somebody is in, or that say nothing."""
+    now = domain_blocks(held.domain_policy)
+    extra = now.keys() - domain_blocks(plain(wanted.domain_policy)).keys()
+    if not extra:
+        return frozenset()
+    idle = {name for name in extra if name not in named and is_byproduct(name, now[name], now)}
+    return frozenset(idle | (extra & set(interface.process_domains().values())))
+
+
+def _named_before(held: PolicySet, wanted: PolicySet, recorded: str | None) -> frozenset[str]:
+    """Domains that the recorded set names, and WANTED does not."""
+    extra = domain_blocks(held.domain_policy).keys() - domain_blocks(plain(wanted.domain_policy)).keys() - {KERNEL}
+    if not extra or recorded is None:
+        return frozenset()
+    try:
+        before = read_policy_set(recorded)
+    except (PolicySetError, OSError):
+        return frozenset()  # it is gone
+    return frozenset(extra & domain_blocks(plain(before.domain_policy)).keys())
+
+
+# Garbage
+
+
+def collect_garbage(
+    directory: str | os.PathLike[str] | None = None,
+    interface: Interface | None = None,
+    *,
+    keep_used: bool = True,
+    dry_run: bool = False,
+    state: str = STATE,
+    locks: str = LOCKS,
+    proc: str = "/proc",
+) -> Outcome:
+    """Delete old bindings whose store paths no process uses, and domains that nobody names and no process is in.
+
+    DIRECTORY is the set in force, by default the recorded one; other arguments
+    and errors are as in ``activate``.
+    """
+    from .plan import Plan, Write
+    from .store_use import binding_store_path
+
+    interface = interface or Securityfs(proc=proc)
+    path = os.fspath(directory) if directory is not None else _recorded(state)
+    if path is None:
+        raise ActivationError(f"no set is recorded in {state}; name the one in force")
+    wanted = read_policy_set(path)
+    with lock(locks):
+        held = read_held(interface)
+        kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
+        then = {*plain(wanted.exception_policy).split("\n"), *plain(wanted.bindings).split("\n")}
+        lines = [
+            line
+            for line in named_lines(held.exception_policy)[KERNEL]
+            if line not in then and line not in kept and binding_store_path(line, wanted.store_directory) is not None
+        ]
+        named = domain_blocks(plain(wanted.domain_policy)).keys()
+        extra = [name for name in domain_blocks(held.domain_policy) if name not in named and name != KERNEL]
+        used = set(interface.process_domains().values()) if extra else set()
+        writes = [Write("exception_policy", f"delete {line}") for line in lines]
+        writes += [Write("domain_policy", f"delete {name}") for name in extra if name not in used]
+        found = Plan(tuple(writes), tuple(sorted(kept)), tuple(name for name in extra if name in used))
+        if found and not dry_run:
+            write_plan(interface, found)
+            _check_gone(interface, lines, [name for name in extra if name not in used])
+    return Outcome(found)
+
+
+def _check_gone(interface: Interface, lines: list[str], domains: list[str]) -> None:
+    now = read_held(interface)
+    left = set(named_lines(now.exception_policy)[KERNEL]) & set(lines)
+    # A domain may be there again: somebody ran that program.
+    blocks = domain_blocks(now.domain_policy)
+    left |= {name for name in set(domains) & blocks.keys() if not is_byproduct(name, blocks[name], blocks)}
+    if left:
+        raise ActivationError(f"the kernel did not delete: {'; '.join(printable(line) for line in sorted(left)[:_SHOWN])}")
+
+
+# Lock and record
+
+
+def lock(folder: str = LOCKS) -> AbstractContextManager[None]:
+    """Keep other activations away, waiting for one that goes on."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        import fcntl
+
+        directory = make_directory(folder, 0o700)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open("activation.lock", flags, 0o600, dir_fd=directory)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(directory)
+
+    return held()
+
+
+def _recorded(state: str) -> str | None:
+    try:
+        directory = open_directory(absolute(state))
+    except (PolicySetError, OSError):
+        return None
+    try:
+        return read_link(directory, "current")
+    finally:
+        os.close(directory)
+
+
+def record(path: str, state: str = STATE) -> None:
+    """Let ``current`` in the folder STATE lead to the set PATH, and ``previous`` to what it led to."""
+    directory = make_directory(state, 0o755)
+    try:
+        advance_links(directory, path)
+    finally:
+        os.close(directory)

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 from typing import Protocol
 
 from ..decision.matching import compile_pattern
@@ -149,9 +150,9 @@ class NamedWords:
         if path is None:
             self._tell_outside(word)
         elif Word(word).is_pattern:
-            names = self.names.names_of_word(word)
-            if names and self._holds(path, names[0]):
-                name = self._exact(word, names, path)
+            best = self.names.name_of_word(word)
+            if best and self._holds(path, best):
+                name = self._exact(word, self.names.names_of_word(word), path)
                 self.keys.setdefault(path, parse_name(name).key)
                 return name
             self.tell(Change.KEPT, word, "kept: nothing in the closure matches it")
@@ -175,10 +176,11 @@ class NamedWords:
             self._tell_outside(word)
             return Word(word)
         names = self.names.names_of_word(word)
-        if not names or not self._holds(path, names[0]):
+        best = next(names, None)
+        if best is None or not self._holds(path, best):
             self.tell(Change.KEPT, word, "kept: nothing in the closure is called so")
             return Word(word)
-        return GroupReference(self._exact(word, names, None))
+        return GroupReference(self._exact(word, chain((best,), names), None))
 
     def text(self, value: str) -> str | None:
         """As in `Words`."""
@@ -190,24 +192,27 @@ class NamedWords:
         """Note something, once."""
         self.findings[Finding(change, text, reason)] = None
 
-    def _exact(self, word: str, names: tuple[Name, ...], executed: StorePath | None) -> str:
+    def _exact(self, word: str, names: Iterable[Name], executed: StorePath | None) -> str:
         """The best of NAMES, which stand for WORD: one that means nothing else, if there is one.
 
         executed: the store path of what is executed, whose key may be decided.
         """
         decided = self.keys.get(executed) if executed else None
-        choices = [name for name in names if decided is None or name.key == decided]
-        name = choices[-1] if choices else names[-1]
-        for choice in choices:
-            if len(self._held(choice)) < 2:
-                return str(choice)
+        name = None
+        for name in names:
+            if decided in (None, name.key) and len(self._held(name)) < 2:
+                return str(name)
+            if name.key == decided:
+                break
+        assert name is not None
         others = ", ".join(f"{path}{name.file}" for path in self._held(name))
         self.tell(Change.AMBIGUOUS, word, f"{name} stands for all of {others}: all of them are granted")
         return str(name)
 
     def _held(self, name: Name) -> list[StorePath]:
-        """The store paths that hold what NAME stands for."""
-        return [path for path in self.names.resolve(name) if self._holds(path, name)]
+        """The store paths that hold what NAME stands for; the one that there is, whether or not it does."""
+        paths = self.names.resolve(name)
+        return [path for path in paths if self._holds(path, name)] if len(paths) > 1 else list(paths)
 
     def _holds(self, path: StorePath, name: Name) -> bool:
         key = path, name.file

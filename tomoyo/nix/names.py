@@ -35,7 +35,7 @@ from .store import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .tree import Tree
 
@@ -304,15 +304,16 @@ class NameTable:
         None for whatever lies in no trusted store path, or has `.`, `..`
         or such behind it.
         """
-        return next(iter(self.names_of_word(word)), None)
+        return next(self.names_of_word(word), None)
 
-    def names_of_word(self, word: str) -> tuple[Name, ...]:
+    def names_of_word(self, word: str) -> Iterator[Name]:
         """Everything that WORD may be called, best first; as `name_of_word`."""
         path, file = self.split_word(word) or (None, "")
-        try:
-            return self._names(path, file) if path else ()
-        except NameSyntaxError:
-            return ()
+        for key in self._keys.get(path, ()) if path else ():
+            try:
+                yield parse_name(f"{PREFIX}{key}{file}")
+            except NameSyntaxError:
+                return
 
     def split_word(self, word: str) -> tuple[StorePath, str] | None:
         """The trusted store path that the kernel's WORD lies in, and the rest of WORD; None elsewhere."""

@@ -238,7 +238,10 @@ class _Naming:
                     yield _changed(entry, entry.operations, (executed,), condition)
                 return
         others = tuple(operation for operation in entry.operations if operation != "execute")
-        references = list(product(*(self._arguments(value, namespace) for value in entry.arguments)))
+        if self.alternatives:
+            references = list(product(*(self._arguments(value, namespace) for value in entry.arguments)))
+        else:
+            references = [tuple([self._argument(value) for value in entry.arguments])]
         if references == [(executed,)]:
             for condition in conditions:
                 yield _changed(entry, entry.operations, references[0], condition)

@@ -1,0 +1,225 @@
+"""The command `name`: what goes in, what comes out, what is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.nix.toystore import Link, Program, ToyStore
+
+from .command import Done, tomoyo
+
+NGINX, GLIBC, PATH, STRANGER = (
+    f"/nix/store/{'abcd'[number] * 32}-{name}"
+    for number, name in enumerate(("nginx-1.26.0", "glibc-2.40", "system-path", "nginx-1.26.0"))
+)
+LEARNED = f"""\
+<kernel> {PATH}/bin/nginx
+use_profile 1
+
+file read {GLIBC}/lib/libc.so.6
+file read {STRANGER}/share/page
+file execute {NGINX}/bin/nginx exec.realpath="{NGINX}/bin/nginx" exec.argv[0]="{NGINX}/bin/nginx"
+
+<kernel> {NGINX}/bin/nginx
+use_profile 1
+
+file write {GLIBC}/lib/libc.so.6
+
+"""
+NAMED = f"""\
+<kernel> nix:/nginx/bin/nginx
+use_profile 1
+
+file read/write @nix:/glibc/lib/libc.so.6
+file read {STRANGER}/share/page
+file execute nix:/nginx/bin/nginx exec.realpath=@nix:/nginx/bin/nginx exec.argv[0]="/nix/store/\\*-nginx-\\*/bin/nginx"
+
+"""
+EXCEPTIONS = f"initialize_domain {PATH}/bin/nginx from any\naggregator {NGINX}/bin/nginx nix:/nginx/bin/nginx\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a store below `root`, and policies."""
+    toy = ToyStore(tmp_path / "root")
+    toy.add("nginx-1.26.0", {"bin/nginx": Program()})
+    toy.add("glibc-2.40", {"lib/libc.so.6": ""})
+    toy.add("system-path", {"bin/nginx": Link(f"{NGINX}/bin/nginx")})
+    assert [str(path) for path in toy.paths] == [NGINX, GLIBC, PATH]
+    (tmp_path / "closure").write_text("".join(f"{path}\n" for path in toy.paths))
+    toy.add("nginx-1.26.0", {"share/page": ""})
+    (tmp_path / "domain").write_text(LEARNED)
+    (tmp_path / "exception").write_text(EXCEPTIONS)
+    (tmp_path / "attributes").write_text(json.dumps({"nginx": NGINX, "glibc": GLIBC}))
+    return tmp_path
+
+
+def name(folder: Path, *arguments: str | Path, stdin: bytes = b"") -> Done:
+    return tomoyo("name", "--root", folder / "root", "--closure-file", folder / "closure", *arguments, stdin=stdin)
+
+
+def test_a_policy_is_printed_and_what_to_know_is_said(folder: Path) -> None:
+    done = name(folder, folder / "domain")
+    assert (done.status, done.output) == (0, NAMED)
+    file = folder / "domain"
+    assert f"{file}:5:11: warning: {STRANGER}/share/page: kept: outside the closure" in done.messages
+    column = LEARNED.splitlines()[5].index("exec.argv") + 1
+    assert f'{file}:6:{column}: warning: exec.argv[0]="{NGINX}/bin/nginx": ' in done.messages
+    assert f"{file}:8:1: note: <kernel> {NGINX}/bin/nginx: one domain with <kernel> {PATH}/bin/nginx now" in done.messages
+    assert "note: 1 entries became equal" in done.messages
+
+
+def test_standard_input(folder: Path) -> None:
+    done = name(folder, "-", stdin=LEARNED.encode())
+    assert done.output == NAMED
+    assert "<stdin>:5:11: warning" in done.messages
+
+
+def test_two_policies_go_to_a_directory(folder: Path) -> None:
+    done = name(folder, folder / "domain", folder / "exception", "-o", folder / "out")
+    assert (done.status, done.output) == (0, "")
+    assert (folder / "out/domain_policy.conf").read_text() == NAMED
+    assert (folder / "out/exception_policy.conf").read_text() == "initialize_domain nix:/nginx/bin/nginx from any\n"
+    assert "note: 1 bindings left out" in done.messages
+    assert name(folder, folder / "domain", "-o", folder / "out").status == 0
+
+
+def test_json(folder: Path) -> None:
+    document = json.loads(name(folder, folder / "domain", folder / "exception", "--json").output)
+    assert document["domain_policy"] == NAMED
+    assert document["exception_policy"] == "initialize_domain nix:/nginx/bin/nginx from any\n"
+    assert document["merged_entries"] == 1
+    outside = next(finding for finding in document["findings"] if finding["change"] == "outside")
+    assert (outside["text"], outside["file"], outside["line"], outside["column"]) == (
+        f"{STRANGER}/share/page",
+        str(folder / "domain"),
+        5,
+        11,
+    )
+
+
+def test_naming_again_changes_nothing(folder: Path) -> None:
+    done = name(folder, "-", stdin=NAMED.encode())
+    assert done.output == NAMED
+    assert "loosens" not in done.messages
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (b"<kernel> /x\nfile raed /y\n", ":2:6: error: "),
+        (b"<kernel> /x\nfile read /y", ":2:1: error: "),
+        (b"<kernel> nix:/a/../b\n", "not a name: 'nix:/a/../b'"),
+        (b"\xff\0\n", "error: "),
+    ],
+)
+def test_bad_policies_write_nothing(folder: Path, policy: bytes, said: str) -> None:
+    (folder / "domain").write_bytes(policy)
+    done = name(folder, folder / "domain", folder / "exception", "-o", folder / "out")
+    assert (done.status, done.output) == (2, "")
+    assert said in done.messages
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "required"),
+        (("domain", "exception"), "-o DIR"),
+        (("-", "-", "--json"), "only one policy"),
+        (("domain", "--attributes", "attributes"), "--nix"),
+        (("domain", "--nix"), "--attributes"),
+        (("domain", "--nix", "--unsafe-wildcards", "--attributes", "attributes"), "not allowed with"),
+        (("missing",), "No such file"),
+        (("domain", "-o", "closure"), "Not a directory"),
+        (("domain", "--closure-file", "domain"), "error"),
+    ],
+)
+def test_bad_arguments(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = name(folder, *(folder / word if (folder / word).exists() else word for word in arguments))
+    assert (done.status, done.output) == (2, "")
+    assert said in done.messages
+
+
+def test_a_closure_must_be_given(folder: Path) -> None:
+    done = tomoyo("name", folder / "domain")
+    assert (done.status, done.output) == (2, "")
+    assert "--closure" in done.messages
+
+
+# Unsafe patterns
+
+
+def test_unsafe_patterns_come_with_a_warning(folder: Path) -> None:
+    done = name(folder, "--unsafe-wildcards", folder / "domain")
+    assert done.status == 0
+    assert "<kernel> /nix/store/\\*-system-path/bin/nginx\n" in done.output
+    assert "file read /nix/store/\\*-glibc-\\*/lib/libc.so.6\n" in done.output
+    assert "whoever may add a path to the store" in done.messages
+    assert "gets the rights of each package by taking its name" in done.messages
+
+
+@pytest.mark.parametrize(
+    "flag", ["--unsafe", "--unsafe-wildcard", "--unsafe_wildcards", "--wildcards", "--UNSAFE-WILDCARDS", "-u"]
+)
+def test_the_unsafe_flag_has_one_spelling(folder: Path, flag: str) -> None:
+    done = name(folder, flag, folder / "domain")
+    assert (done.status, done.output) == (2, "")
+    assert "unrecognized arguments" in done.messages
+
+
+@pytest.mark.parametrize("flag", ["--jso", "--clos", "--outpu"])
+def test_no_option_can_be_abbreviated(folder: Path, flag: str) -> None:
+    assert name(folder, flag, folder / "domain").status == 2
+
+
+# Nix expressions
+
+
+def test_a_nix_function(folder: Path) -> None:
+    done = tomoyo("name", "--nix", "--attributes", folder / "attributes", folder / "domain")
+    assert done.status == 0
+    assert "  file read ${pkgs.glibc}/lib/libc.so.6\n" in done.output
+    assert done.output.startswith(f"pkgs: ''\n  <kernel> {PATH}/bin/nginx\n")
+    assert f"{folder / 'domain'}:1:10: warning: {PATH}: no attribute gives this store path" in done.messages
+    assert f"{folder / 'domain'}:5:11: warning: {STRANGER}: no attribute" in done.messages
+
+
+def test_nix_functions_of_both_policies(folder: Path) -> None:
+    arguments = ("name", "--nix", "--attributes", folder / "attributes", folder / "domain", folder / "exception")
+    assert tomoyo(*arguments, "-o", folder / "out").status == 0
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["domain_policy.nix", "exception_policy.nix"]
+    assert "aggregator ${pkgs.nginx}/bin/nginx" in (folder / "out/exception_policy.nix").read_text()
+    document = json.loads(tomoyo(*arguments, "--json").output)
+    assert document[0]["attributes"] == ["pkgs.glibc", "pkgs.nginx"]
+    assert document[0]["without_attribute"][0] == {"path": PATH, "line": 1, "column": 10}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ("{", "attributes:1:2: "),
+        ("[]", "not an object"),
+        ('{"a": 1}', "attribute 'a': not a store path"),
+        ('{"a": "/nix/store/x"}', "no store path"),
+        ('{"a..b": "/nix/store/x"}', "no attribute path"),
+        ("[" * 100_000, "unreadable JSON"),
+    ],
+)
+def test_bad_attributes(folder: Path, attributes: str, said: str) -> None:
+    (folder / "attributes").write_text(attributes)
+    done = tomoyo("name", "--nix", "--attributes", folder / "attributes", folder / "domain", "-o", folder / "out")
+    assert (done.status, done.output) == (2, "")
+    assert said in done.messages
+    assert not (folder / "out").exists()
+
+
+def test_nothing_of_nix_is_loaded_for_another_command() -> None:
+    code = "import sys, tomoyo.cli; tomoyo.cli.main(['check', '--help']); print([m for m in sys.modules if 'tomoyo.nix' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")

@@ -58,7 +58,9 @@ rec {
   tomoyo = run "tomoyo-0.1" { } ''
     mkdir -p $out/bin $out/lib
     cp -r ${source} $out/lib/tomoyo
-    printf '#!%s -I\nimport sys\nsys.path.insert(0, "%s")\nsys.dont_write_bytecode = True\nfrom tomoyo.cli import main\nsys.exit(main())\n' \
+    chmod -R u+w $out/lib
+    ${python} -m compileall -q --invalidation-mode unchecked-hash $out/lib
+    printf '#!%s -I\nimport sys\nsys.path.insert(0, "%s")\nfrom tomoyo.cli import main\nsys.exit(main())\n' \
       ${python} $out/lib > $out/bin/tomoyo
     chmod +x $out/bin/tomoyo
   '';

@@ -105,4 +105,4 @@ def _as_seen(file: StoreFile | None, contents: Contents) -> StoreFile | None:
 
 
 def _sigil(role: Role) -> str:
-    return "@" if role is Role.REFERENCE else ""
+    return "@" if role in (Role.REFERENCE, Role.TARGET) else ""

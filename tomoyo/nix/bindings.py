@@ -238,13 +238,14 @@ class _Binder:
     # Groups of real paths, and managers
 
     def _add_reference(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
-        places = {path: places for path in paths if (places := self._places(name, path))}
+        find = self._target_places if use.role is Role.TARGET else self._places
+        places = {path: places for path in paths if (places := find(name, path))}
         held = tuple(places)
         if not held:
             self._missing(use, name, paths)
         elif self._few_enough(use, held):
             self.members[use.namespace, use.text] = tuple(encode_file(str(path)) + name.file for path in held)
-            for path, found in places.items():
+            for path, found in places.items() if use.role is Role.REFERENCE else ():
                 files = [StoreFile(path, place) for place in found]
                 if all(isinstance(self.contents.node(file), str) for file in files):
                     self.note(Fault.LINK, use, advice.linked(files[0], self.contents, self.names), files)
@@ -260,6 +261,12 @@ class _Binder:
         place = file.removesuffix("/")
         node = self.contents.node(StoreFile(path, place))
         return [place] if node is not None and (node is NodeType.DIRECTORY) is (place != file) else []
+
+    def _target_places(self, name: Name, path: StorePath) -> list[str]:
+        """The places in PATH that a symlink with the text NAME leads to; a directory's needs no slash."""
+        if not name.is_pattern and self.contents.node(StoreFile(path, name.file_name)) is NodeType.DIRECTORY:
+            return [name.file_name]
+        return self._places(name, path)
 
     def _add_manager(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         if name.is_pattern:
@@ -283,7 +290,7 @@ class _Binder:
             self.error(Fault.MALFORMED, use, f"a wrapper is called {PREFIX}{WRAPPERS}/NAME")
         elif use.role is Role.EXECUTED:
             self.wrappers.append((use, name))
-        elif use.role is Role.REFERENCE:
+        elif use.role in (Role.REFERENCE, Role.TARGET):
             self.members[use.namespace, use.text] = (WRAPPER_PATTERN + name.file[1:],)
         else:
             self.error(Fault.MISUSED, use, "a wrapper has another path after each boot, so it can be no manager")
@@ -436,7 +443,7 @@ def _given_names(exceptions: ExceptionPolicy, tree: Tree) -> set[tuple[str, Role
                 given.add((part.namespace, Role.EXECUTED, aggregator.name.text))
         for group in part.groups:
             if group.kind is GroupKind.PATH and any(not str(member).startswith(store) for member in group.members):
-                given.add((part.namespace, Role.REFERENCE, group.name.text))
+                given |= {(part.namespace, role, group.name.text) for role in (Role.REFERENCE, Role.TARGET)}
     return given
 
 

@@ -71,6 +71,9 @@ class Words(Protocol):
     def reference(self, word: str) -> Word | GroupReference:
         """What stands for WORD where the kernel compares real paths."""
 
+    def target(self, word: str) -> Word | GroupReference:
+        """What stands for WORD where the kernel compares the text of a new symlink."""
+
     def text(self, value: str) -> str | None:
         """What stands for VALUE of argv or envp, which may hold store paths; None where no pattern can."""
 
@@ -182,6 +185,16 @@ class NamedWords:
             return Word(word)
         return GroupReference(self._exact(word, chain((best,), names), None))
 
+    def target(self, word: str) -> Word | GroupReference:
+        """As in `Words`: as a reference, but that directories have no slash there."""
+        path, file = self.names.split_word(word) or (None, "")
+        if path and constant_length(file) == len(file):
+            place = os.fsdecode(decode(file)) if file else ""
+            if self.contents.node(StoreFile(path, place)) is NodeType.DIRECTORY:
+                found = self.reference(f"{word}/")
+                return GroupReference(found.name[:-1]) if isinstance(found, GroupReference) else Word(word)
+        return self.reference(word)
+
     def text(self, value: str) -> str | None:
         """As in `Words`."""
         for outside in self._texts.outside(value):
@@ -267,6 +280,10 @@ class UnsafeWords:
     def reference(self, word: str) -> Word | GroupReference:
         """As in `Words`."""
         return Word(self.executed(word))
+
+    def target(self, word: str) -> Word | GroupReference:
+        """As in `Words`."""
+        return self.reference(word)
 
     def text(self, value: str) -> str | None:
         """As in `Words`."""

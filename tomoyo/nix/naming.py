@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from ..model.conditions import TRANSITION_KEYWORDS, Comparison, Condition, Test
+from ..model.conditions import TRANSITION_KEYWORDS, Attribute, Comparison, Condition, Test
 from ..model.domains import Domain, DomainPolicy, merge_entries
 from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.exception_policy import (
@@ -36,6 +36,7 @@ from .learned_words import Change, Finding, NamedWords, UnsafeWords, Words
 from .names import NameTable, is_name
 from .ways import WRAPPER_DIRECTORY
 
+_TARGET = Attribute("symlink.target")
 #: How many groups may stand in the place of one group with store paths in it.
 MAX_ALTERNATIVES = 32
 
@@ -291,7 +292,8 @@ class _Naming:
         if isinstance(test, Comparison):
             if not isinstance(test.right, Quoted) or not test.right.text:
                 return test
-            found = self.words.reference(test.right.text)
+            refer = self.words.target if test.left == _TARGET else self.words.reference
+            found = refer(test.right.text)
             return replace(test, right=found if isinstance(found, GroupReference) else Quoted(found.text))
         if test.value is None or self.store not in test.value.text:
             return test

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..model.conditions import Comparison
+from ..model.conditions import Attribute, Comparison
 from ..model.domains import DomainPolicy
-from ..model.entries import Entry, GroupKind, Kind
+from ..model.entries import ArgumentType, Entry, GroupKind, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.managers import ManagerPolicy
 from ..model.words import KERNEL, DomainName, GroupReference, Quoted, Word
@@ -39,6 +39,8 @@ class Role(Enum):
     """In a domain's name, a transition control, a transition preference, or ``file execute``."""
     REFERENCE = "a group of real paths"
     """``@nix:/...`` as an argument, or behind ``exec.realpath=`` or ``symlink.target=``."""
+    TARGET = "a group of texts of symlinks"
+    """``@nix:/...`` behind ``symlink.target=``, compared with what a new symlink says: there a directory has no slash."""
     MANAGER = "a manager"
     """A program in the manager list, which the kernel compares with real paths: the list cannot hold a group."""
     BARE = "a real path"
@@ -51,8 +53,9 @@ class Role(Enum):
     """Wrong: ``path_group NAME nix:/...``, where no ``file execute`` names the group."""
 
 
+_TARGET = Attribute("symlink.target")
 #: What stands before a name's text.
-_SIGILS = {Role.REFERENCE: "@", Role.EXECUTED_REFERENCE: "@", Role.QUOTED: '"'}
+_SIGILS = {Role.REFERENCE: "@", Role.TARGET: "@", Role.EXECUTED_REFERENCE: "@", Role.QUOTED: '"'}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -149,19 +152,25 @@ def entry_uses(entry: Entry, namespace: str) -> Iterator[Use]:
                 yield Use(namespace, Role.EXECUTED, value.text)
             if others:
                 yield Use(namespace, Role.BARE, value.text)
-    for kind, name in entry.group_references():
-        # The conditions of an execution compare real paths, too.
-        if kind is GroupKind.PATH and is_name(name) and (others or GroupReference(name) not in entry.arguments):
-            yield Use(namespace, Role.REFERENCE, name)
-    if executes and isinstance(entry.arguments[0], GroupReference) and is_name(entry.arguments[0].name):
-        yield Use(namespace, Role.EXECUTED_REFERENCE, entry.arguments[0].name)
+    for value, wanted in zip(entry.arguments, entry.kind.arguments.values()):
+        if isinstance(value, GroupReference) and wanted is ArgumentType.NAME and is_name(value.name):
+            if others:
+                yield Use(namespace, Role.REFERENCE, value.name)
+            if executes:
+                yield Use(namespace, Role.EXECUTED_REFERENCE, value.name)
     if entry.condition is None:
         return
     if entry.condition.transition is not None:
         yield from _executed_uses(entry.condition.transition, namespace)
     for test in entry.condition.tests:
-        if isinstance(test, Comparison) and isinstance(test.right, Quoted) and is_name(test.right.text):
+        if not isinstance(test, Comparison) or not test.compares_strings:
+            continue
+        if isinstance(test.right, Quoted) and is_name(test.right.text):
             yield Use(namespace, Role.QUOTED, test.right.text)
+        elif isinstance(test.right, GroupReference) and is_name(test.right.name):
+            # The conditions of an execution compare real paths, too.
+            role = Role.TARGET if test.left == _TARGET else Role.REFERENCE
+            yield Use(namespace, role, test.right.name)
 
 
 def _executed_uses(value: Word | DomainName, namespace: str) -> Iterator[Use]:

@@ -83,8 +83,11 @@ if TYPE_CHECKING:
     from .nix.contents import Contents, read_contents
     from .nix.database import StoreDatabase
     from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
+    from .nix.expression import Expression, ExpressionError, nix_expression
+    from .nix.learned_words import Change, Finding
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
+    from .nix.naming import Named, name_policy, unsafe_policy
     from .nix.source import SourceError, read_sources
     from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
     from .nix.tree import LinkError, Tree
@@ -145,8 +148,11 @@ _MODULES = {
     "nix.contents": "Contents read_contents",
     "nix.database": "StoreDatabase",
     "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
+    "nix.expression": "Expression ExpressionError nix_expression",
+    "nix.learned_words": "Change Finding",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
+    "nix.naming": "Named name_policy unsafe_policy",
     "nix.source": "SourceError read_sources",
     "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.tree": "LinkError Tree",

@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     from .nix.database import StoreDatabase
     from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
     from .nix.expression import Expression, ExpressionError, nix_expression
-    from .nix.learned_words import Change, Finding
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
     from .nix.naming import Named, name_policy, unsafe_policy
@@ -149,7 +148,6 @@ _MODULES = {
     "nix.database": "StoreDatabase",
     "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
     "nix.expression": "Expression ExpressionError nix_expression",
-    "nix.learned_words": "Change Finding",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
     "nix.naming": "Named name_policy unsafe_policy",

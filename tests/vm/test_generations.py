@@ -71,29 +71,34 @@ CONFIGURATION = """{
 }"""
 
 
-@pytest.fixture(scope="module", params=["nixos", "finix"])
-def answers(request: pytest.FixtureRequest, kernel: Kernel, standin: Evaluator) -> dict[str, Any]:
-    """What the job found out; `sets` are the compiled sets of both generations."""
-    platform = request.param
-    store = standin.store
-    configurations = [CONFIGURATION.replace("VERSION", version) for version in ("1.0", "2.0")]
-    tops = [standin.build(platform, configuration, TOP_LEVEL) for configuration in configurations]
-    sets = [standin.build(platform, configuration, "s.config.security.tomoyo.build.policy") for configuration in configurations]
+def run(kernel: Kernel, evaluator: Evaluator, platform: str, *configurations: str) -> dict[str, Any]:
+    """What the job found out about these generations of a system; `sets` are their compiled sets."""
+    store = evaluator.store
+    tops = [evaluator.build(platform, configuration, TOP_LEVEL) for configuration in configurations]
+    sets = [evaluator.build(platform, configuration, "s.config.security.tomoyo.build.policy") for configuration in configurations]
     paths = [f"/{top.relative_to(store.root)}" for top in tops]
     parameters = dict(re.findall(r"(TOMOYO_[a-z]+)=(\S+)", (tops[0] / "kernel-params").read_text()))
+    init = {
+        "nixos": "/run/current-system/systemd/lib/systemd/systemd",
+        "finix": f"{paths[0]}/init" if "finit-" in parameters["TOMOYO_trigger"] else f"{paths[0]}/activate",
+    }[platform]
     result = machine.run(
         kernel,
         "generations",
-        arguments=[str(store.root), platform, *paths],
+        arguments=[str(store.root), init, *paths],
         files={"closure": "\n".join(store.requisites(*paths)).encode()},
         loader=parameters["TOMOYO_loader"],
         # The one that comes last counts.
         command_line=f"TOMOYO_trigger={parameters['TOMOYO_trigger']}",
     )
     found: dict[str, Any] = json.loads(result.files["answers.json"])
-    found["sets"] = [{path.name: path.read_text() for path in folder.iterdir()} for folder in sets]
-    found["console"] = result.console
-    return found
+    return {**found, "sets": [{path.name: path.read_text() for path in folder.iterdir()} for folder in sets]}
+
+
+@pytest.fixture(scope="module", params=["nixos", "finix"])
+def answers(request: pytest.FixtureRequest, kernel: Kernel, standin: Evaluator) -> dict[str, Any]:
+    """What the job found out about two generations."""
+    return run(kernel, standin, request.param, *(CONFIGURATION.replace("VERSION", version) for version in ("1.0", "2.0")))
 
 
 def lines(text: str) -> set[str]:
@@ -105,12 +110,24 @@ def bindings(held: dict[str, str], version: str) -> set[str]:
     return {line for line in lines(held["exception_policy"]) if f"-counter-{version}/" in line}
 
 
-def test_the_loader_of_the_system_loads_its_policy(answers: dict[str, Any]) -> None:
-    booted, compiled = answers["booted"], answers["sets"][0]
+def assert_loaded(booted: dict[str, str], compiled: dict[str, str]) -> None:
+    """Whether the kernel holds a compiled set after the boot, and no more."""
     assert lines(compiled["domain_policy.conf"]) <= lines(booted["domain_policy"])
     assert lines(booted["exception_policy"]) == lines(compiled["exception_policy.conf"]) | lines(compiled["bindings.conf"])
     assert booted["manager"] == compiled["manager.conf"]
     assert len(bindings(booted, "1.0")) >= 3
+
+
+def test_the_loader_of_the_system_loads_its_policy(answers: dict[str, Any]) -> None:
+    assert_loaded(answers["booted"], answers["sets"][0])
+
+
+def test_the_activation_script_can_be_the_trigger_on_finix(kernel: Kernel, standin: Evaluator) -> None:
+    trigger = 'security.tomoyo.finit.trigger = "activation"; environment.systemPackages'
+    configuration = CONFIGURATION.replace("VERSION", "1.0").replace("environment.systemPackages", trigger)
+    found = run(kernel, standin, "finix", configuration)
+    assert_loaded(found["booted"], found["sets"][0])
+    assert found["service"]["places"].keys() == {f"3 {DOMAIN}"}
 
 
 def test_a_switch_and_a_rollback_succeed(answers: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Generations of a small system: one boots and is enforced, the other one is switched to, and the first comes back.
 
-Arguments: a folder with a Nix store, `nixos` or `finix`, and the top levels of the two generations, as store paths; `closure`
-lists the store paths that both need. All the while a service of the first generation, `counter`, asks for what it may have and
-for what it may not; another process asks the kernel about the service. `answers.json` says what came of it.
+Arguments: a folder with a Nix store, what is executed as PID 1, and the top levels of the two generations, as store paths;
+`closure` lists the store paths that both need. Without a second generation all ends after the boot. All the while a service of
+the first generation, `counter`, asks for what it may have and for what it may not; another thread asks the kernel about the
+service. `answers.json` says what came of it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ def set_up(store: str, closure: list[str], generation: str) -> None:
     os.chmod("/nix/store", 0o1775)
     subprocess.run(["cp", "-a", *(store + path for path in closure), "/nix/store/"], check=True)
     os.symlink(generation, SYSTEM)
-    os.symlink(generation, "/run/booted-system")
     Path("/run/words").write_text("secret\n")
 
 
@@ -80,15 +80,15 @@ def held() -> dict[str, str]:
 
 
 def main() -> None:
-    store, platform, first, second = sys.argv[1:]
+    store, init, first, *second = sys.argv[1:]
     set_up(store, Path("closure").read_text().split(), first)
-    # The kernel calls the loader because of the name of this, whatever it does.
-    run(f"{first}/init" if platform == "finix" else f"{SYSTEM}/systemd/lib/systemd/systemd")
+    # The kernel calls the loader because of the name of this or of what it executes, whatever that does.
+    run(init)
+    os.symlink(first, "/run/booted-system")
     answers: dict[str, Any] = {"booted": held()}
     service = Service()
-    switch = {"NIXOS_ACTION": "switch"} if platform == "nixos" else {}
-    for name, generation in (("switched", second), ("rolled back", first)):
-        answers[f"{name}: activation"] = run(f"{generation}/activate", **switch)
+    for name, generation in (("switched", *second), ("rolled back", first)) if second else ():
+        answers[f"{name}: activation"] = run(f"{generation}/activate", NIXOS_ACTION="switch")
         answers[name] = held()
         answers[f"{name}: new service"] = Service().stop()
         answers[f"{name}: gc"] = run(f"{SYSTEM}/sw/bin/tomoyo", "gc")

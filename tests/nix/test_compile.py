@@ -269,6 +269,28 @@ def test_an_old_binding_in_a_source(source: Path, system: Path) -> None:
     assert [problem.partition(": ")[0] for problem in found] == ["source/exceptions/a.conf:1:12", "source/exceptions/a.conf:2:12"]
 
 
+def test_a_transition_to_a_domain_that_there_is_not_is_an_error(source: Path, system: Path) -> None:
+    # The kernel creates none in another namespace, so the program could not be executed, in whatever mode.
+    write_source(
+        source,
+        exceptions__reset="reset_domain any from any\nreset_domain /a\nreset_domain /b\nacl_group 1 file execute /c reset",
+        modules__jump="file execute /d <other> /e\nfile execute /d </b>\nfile execute /d <kernel> /anything",
+        domains__b="</b>\nuse_profile 0\n<kernel> /f\nuse_profile 0\nuse_group jump\nuse_group 1\nfile execute /g reset",
+    )
+    found = refusals(source, system)
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "source/domains/b.conf:7:1",
+        "source/exceptions/reset.conf:1:1",
+        "source/exceptions/reset.conf:2:1",
+        "source/exceptions/reset.conf:4:1",
+        "source/modules/jump.conf:1:1",
+    ]
+    assert [reason for reason in found if "</a>" in reason] == [
+        "source/exceptions/reset.conf:2:1: reset_domain /a from any: the domain </a> is not defined, "
+        "and the kernel does not create it, so execution fails"
+    ]
+
+
 def test_several_store_paths_of_one_name(source: Path, tmp_path: Path) -> None:
     system = write_store(tmp_path / "system", {**generation("a"), store_path("nginx-1.28.0", "b"): {"/bin/nginx": PROGRAM}})
     assert compiled(source, system).policy.bindings.count(" nix:/nginx/bin/nginx\n") == 3

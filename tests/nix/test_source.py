@@ -163,6 +163,13 @@ def test_what_a_kernel_noted_is_left_out(tmp_path: Path) -> None:
     assert warnings(source) == ["source/domains/a.conf:3:1: left out: quota_exceeded says what happened in a kernel once"]
 
 
+def test_a_namespace_that_would_hide_another_is_an_error(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", domains__a=DOMAIN, exceptions__a="<x>y> path_group g /a")
+    assert refusals(source) == [
+        "source/exceptions/a.conf:1:1: namespace <x>y>: one with '>' inside takes the place of others in the kernel"
+    ]
+
+
 # Modules and groups
 
 

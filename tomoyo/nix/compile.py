@@ -14,20 +14,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from ..analysis.namespaces import missing_domains
 from ..analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
 from ..kernel.boot import STATE, boot_script
 from ..kernel.policy_set import FILES, PolicySet, with_digests
 from ..kernel.simulated import KernelPanic
-from ..model.entries import GroupKind
-from ..model.exception_policy import ExceptionPolicy
+from ..model.entries import Entry, GroupKind
+from ..model.exception_policy import ExceptionPolicy, TransitionControl
 from ..model.managers import ManagerPolicy
 from ..model.profiles import ProfilePolicy
 from ..model.words import KERNEL, DomainName, Word, decode
-from ..syntax.lines import PolicySyntaxError
+from ..syntax.entries import read_entry
+from ..syntax.exception_policy import read_exception_line
+from ..syntax.lines import Dropped, Line, PolicySyntaxError, normalise
+from ..syntax.statements import InNamespace, SharedEntry
 from ..syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
 from .bindings import Bindings, Fault, Several, bind
 from .bindings import Problem as BindingProblem
@@ -39,6 +43,8 @@ from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word
 from .store import StorePath, find_store_path
 from .tree import Tree
 from .uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+
+Rule = Entry | TransitionControl
 
 
 class Unresolved(Enum):
@@ -116,6 +122,7 @@ def compile_policy(
     bindings = bind(uses, names, tree, exceptions=policy.exceptions, several=settings.several, links=links, contents=contents)
     problems += _binding_problems(bindings, files, settings.unresolved)
     problems += _store_paths(files, tree)
+    problems += _failing_transitions(policy, files)
     problems += _old_bindings(policy.exceptions, files, tree)
     managers = _real_managers(policy.managers, bindings, contents, files, problems)
     boot = _real_boot(settings.boot, names, contents, problems)
@@ -250,6 +257,44 @@ def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
 _ARGUMENT = re.compile(r"""exec\.(?:argv\[[^ ]*\]|envp\["[^ ]*"\])!?="$""")
 _PATTERN = "a pattern of store paths: whoever may add a package can make it match"
 _HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
+
+
+def _failing_transitions(policy: SourcePolicy, files: Sequence[SourceFile]) -> Iterator[Problem]:
+    """Tell of transitions that make execution fail, where nobody wanted to forbid it."""
+    found = list(missing_domains(policy.domains, policy.exceptions))
+    places = _rule_places(files, {missing.rule for missing in found}) if found else {}
+    for missing in found:
+        yield Problem(Severity.ERROR, f"{missing.rule}: {missing.reason}", *places.get(missing.rule, ("", 0, 0)))
+
+
+def _rule_places(files: Iterable[SourceFile], rules: set[Rule]) -> dict[Rule, tuple[str, int, int]]:
+    """Where each of RULES first stands, as path, line and column."""
+    places: dict[Rule, tuple[str, int, int]] = {}
+    for file in files:
+        read = _RULE_READERS.get(file.kind)
+        for number, raw in enumerate(file.text.split("\n") if read else (), 1):
+            try:
+                rule = read(Line(normalise(raw))) if read else None
+            except Dropped:
+                continue
+            if rule in rules:
+                places.setdefault(rule, (file.path, number, 1))
+    return places
+
+
+def _read_exception_rule(line: Line) -> Rule | None:
+    statement = read_exception_line(line)
+    content = statement.content if isinstance(statement, InNamespace) else None
+    if isinstance(content, SharedEntry):
+        return content.entry
+    return content if isinstance(content, TransitionControl) else None
+
+
+_RULE_READERS: dict[SourceKind, Callable[[Line], Rule | None]] = {
+    SourceKind.DOMAIN: read_entry,
+    SourceKind.MODULE: read_entry,
+    SourceKind.EXCEPTION: _read_exception_rule,
+}
 
 
 def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:

@@ -320,6 +320,7 @@ class _Combined:
         self.give_groups(numbers)
         exceptions = holding.exception_policy()
         self.check_groups()
+        self.check_namespaces()
         return SourcePolicy(
             holding.domain_policy(),
             exceptions,
@@ -415,6 +416,13 @@ class _Combined:
             file, line, position = find_word(self.files, f"@{name}")
             message = f"there is no {kind.value} {name} in {namespace_name}"
             self.problems.append(Problem(Severity.ERROR, message, file, line, position))
+
+    def check_namespaces(self) -> None:
+        """Tell of namespaces that the kernel takes for others: it looks for one that begins with the name."""
+        for name in self.holding.namespaces:
+            if ">" in name[:-1]:
+                message = f"namespace {name}: one with '>' inside takes the place of others in the kernel"
+                self.problems.append(Problem(Severity.ERROR, message, *find_word(self.files, name)))
 
 
 _READERS: dict[SourceKind, Callable[[_Combined, SourceFile], None]] = {

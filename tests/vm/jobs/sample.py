@@ -3,7 +3,7 @@
     learn     gives the kernel `bindings.conf` and lets it learn what the application does: `domain_policy`, `exception_policy`
     enforce   loads the compiled set in `set/`, with its own boot loader, and tries what `attempts.json` says: a list of
               [[PROGRAM, ARGUMENT...], {VARIABLE: VALUE}]; `answers.json` has for each its exit code, what it printed, and the
-              domain that it started in; `domain_policy` is what the kernel holds at the end
+              domain that it started in; `domain_policy` and its like are what the kernel holds at the end
 
 The second argument is the generation that runs, 1 or 2.
 """
@@ -103,4 +103,5 @@ if __name__ == "__main__":
         learn(Path.cwd())
     else:
         Path("answers.json").write_text(json.dumps(enforce(Path.cwd())))
-        Path("domain_policy").write_bytes(guest.read("domain_policy"))
+        for name in ("domain_policy", "exception_policy", "profile", "manager"):
+            Path(name).write_bytes(guest.read(name))

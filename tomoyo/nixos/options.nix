@@ -27,7 +27,7 @@ let
         example = literalExpression "./policies/hello.domain";
         description = ''
           A file with the named domain policy, or a folder that is a policy source of its own: domains, modules and exception
-          policy together, as the policy library has them.
+          policy together.
         '';
       };
       exceptions = mkOption {
@@ -170,7 +170,7 @@ in
       '';
       description = ''
         Modules: entries under a name, as text or as a file, which domains take with `use_group NAME`. Each becomes an
-        `acl_group` of the kernel. A module of the policy library with the same name is replaced.
+        `acl_group` of the kernel.
       '';
     };
 

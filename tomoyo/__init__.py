@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
     from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
+    from .kernel.learning import LearningSession
     from .kernel.log_file import LogFile
     from .kernel.plan import Plan, plan
     from .kernel.policy_set import (
@@ -118,6 +119,7 @@ _MODULES = {
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
     "kernel.activation": "ActivationError Outcome activate collect_garbage read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
+    "kernel.learning": "LearningSession",
     "kernel.log_file": "LogFile",
     "kernel.plan": "Plan plan",
     "kernel.policy_set": (

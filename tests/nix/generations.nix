@@ -57,6 +57,7 @@ let
       read -r line < ${tls-1}/share/certificates; read -r line < ${tls-3}/share/modern
       ${glibc.bin}/bin/getent x
       ${busybox}/bin/ln -s ${words}/share/some /run/job-link
+      ${busybox}/bin/ln -s ${words} /run/job-directory
       read -r domain < /sys/kernel/security/tomoyo/self_domain; echo "\$domain"
       END
       sed -i 's/^      //' $out/bin/job; chmod +x $out/bin/job

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "tell every reason why TOMOYO does not work here, and what to do",
     "fmt": "print policy files as the kernel would print them",
     "gc": "delete old bindings that no process needs, and domains that nobody is in",
+    "learn": "let a program run in learning mode, and print what it needs",
     "mode": "show or set the mode of domains",
     "name": "turn what a kernel learned into a policy of names, or a Nix expression",
     "notify": "run a command when something is denied",

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     policies = [_policy(file) for file in files]
     if any(policy is None for policy in policies):
         return 2
-    return _print_nix(arguments, files) if arguments.nix else _print_named(arguments, files, policies)
+    return _print_nix(arguments, files) if arguments.nix else print_named(arguments, files, policies)
 
 
 def _policy(file: PolicyFile) -> Any:
@@ -83,7 +83,8 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 # A named policy
 
 
-def _print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
+def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
+    """Print POLICIES, which are in FILES, with names of the closure that ARGUMENTS say."""
     from ..nix.contents import read_contents
     from ..nix.names import NameSyntaxError
     from ..nix.naming import name_policy, unsafe_policy

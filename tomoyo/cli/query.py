@@ -21,6 +21,7 @@ import os
 import select
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 from .options import message
 
@@ -57,6 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.interface or FOLDER
     try:
         rules = read_rules(arguments.rules) if arguments.rules else ()
+        # Before anything waits, or this would be what waits.
+        with suppress(OSError):
+            if own_requests_wait(folder):
+                message("warning", "this program's own domain is enforced: what it is denied will wait for nobody's answer")
         with SignalPipe((*ENDING, signal.SIGHUP)) as signals, QueryFile(folder, patience=arguments.wait) as file:
             session = QuerySession(file, rules, asks=not arguments.no_ask, keep=lambda rule: keep(arguments.rules, rule))
             return Dialogue(session).run(signals.fileno())
@@ -64,6 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except OSError as error:
         return refused(error, folder)
+
+
+def own_requests_wait(folder: str) -> bool:
+    """Whether this process is itself in a domain where something is enforced."""
+    from ..kernel.modes import read_profiles
+    from ..kernel.securityfs import Securityfs
+
+    interface = Securityfs(folder)
+    profile, domain = interface.process_status([os.getpid()]).get(os.getpid(), (0, "<kernel>"))
+    return read_profiles(interface).denies(domain.partition(" ")[0], profile)
 
 
 def keep(path: str | None, rule: QueryRule) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..analysis.query_rules import QueryRule, Ruling, decide, exact_rule
-from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, Test
-from ..model.entries import Entry, Kind
+from ..decision.requests import request_of
+from ..model.entries import Entry
 from ..model.records import AuditRecord
 from .query import Answer, Arrived, Gone, PendingRequest, same_question
 from .query_file import QueryFile
@@ -152,22 +152,5 @@ def _key(record: AuditRecord) -> tuple[int, str]:
 
 
 def learned_entry(record: AuditRecord) -> Entry | None:
-    """The entry that the kernel itself would learn from RECORD; None where it tells of no request.
-
-    Learning binds an execution to the program and the name it goes by, and a
-    symbolic link to where it leads.
-    """
-    entry = record.request
-    if not isinstance(entry, Entry):
-        return None
-    tests: list[Test] = []
-    execution = record.execution
-    if entry.kind is Kind.PATH and entry.operations == ("execute",) and execution is not None:
-        tests.append(Comparison(Attribute("exec.realpath"), execution.realpath))
-        if execution.argv is not None and execution.argv.values:
-            tests.append(ArgumentTest(0, execution.argv.values[0]))
-    if entry.operations == ("symlink",) and record.symlink_target is not None:
-        tests.append(Comparison(Attribute("symlink.target"), record.symlink_target))
-    if not tests or entry.condition is not None:
-        return entry
-    return Entry(entry.kind, entry.operations, entry.arguments, Condition(tests=tuple(tests)))
+    """The entry that the kernel itself would learn from RECORD; None where it tells of no request."""
+    return request_of(record).learned if isinstance(record.request, Entry) else None

@@ -1,0 +1,165 @@
+"""Lets `tomoyo learn` learn what real programs need.
+
+`answers.json` says what each scene printed, and whether everything was as before in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tests.vm import guest
+
+PROFILE = (
+    guest.PROFILES
+    + b"""\
+1-PREFERENCE={ max_audit_log=0 max_learning_entry=10000 }
+3-CONFIG::misc={ mode=disabled grant_log=no reject_log=no }
+"""
+)
+COMMAND = [sys.executable, "-S", "-m", "tomoyo", "learn"]
+FOLDER = Path("/run/learn")
+#: Busybox is a shell where its name is "sh" or "ash".
+SHELL = str(FOLDER / "sh")
+DOMAIN = f"<kernel> {SHELL}"
+#: The shell's own domain is enforced, and lets it do almost nothing.
+POLICY = f"""\
+{DOMAIN}
+use_profile 3
+file read {FOLDER}/known
+file append {FOLDER}/both
+{DOMAIN} /usr/bin/old
+use_profile 2
+file read /x
+"""
+
+
+def state() -> str:
+    """All domains with what they hold."""
+    return guest.read("domain_policy").decode()
+
+
+def settled(before: str) -> bool:
+    """Whether the policy becomes what it was, soon."""
+    deadline = time.monotonic() + 60
+    while state() != before:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def shell(script: str) -> list[str]:
+    """What runs SCRIPT in the enforced domain."""
+    return ["--", SHELL, "-c", script]
+
+
+def kill_shells() -> None:
+    """End the processes that a killed command has left behind."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            if os.readlink(f"/proc/{process}/exe") == SHELL:
+                os.kill(int(process), signal.SIGKILL)
+
+
+def a_program() -> object:
+    """What an enforced domain needs beyond what it has: granted while it is learned, then denied again."""
+    before = state()
+    script = f"read line < {FOLDER}/known; echo x >> {FOLDER}/both; read line < {FOLDER}/both; echo y > {FOLDER}/new"
+    done = subprocess.run([*COMMAND, *shell(script)], capture_output=True, text=True, check=False)
+    denied = subprocess.run([SHELL, "-c", f"echo y > {FOLDER}/new"], stderr=subprocess.DEVNULL, check=False).returncode
+    return [done.returncode, (FOLDER / "new").read_text(), done.stdout, settled(before), denied != 0]
+
+
+def a_new_domain() -> object:
+    """A program that has no domain yet."""
+    before = state()
+    program = FOLDER / "ash"
+    os.link(SHELL, program)
+    done = subprocess.run([*COMMAND, "--", str(program), "-c", f"echo > {FOLDER}/z"], capture_output=True, text=True, check=False)
+    return [done.returncode, done.stdout, settled(before)]
+
+
+def a_domain_that_runs() -> object:
+    """Learn for a time what a process does that is already there."""
+    before = state()
+    loop = f"while [ ! -e {FOLDER}/stop ]; do read line < {FOLDER}/loop; done"
+    running = subprocess.Popen([SHELL, "-c", loop], stderr=subprocess.DEVNULL)
+    command = [*COMMAND, "--domain", DOMAIN, "--for", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    same = settled(before)
+    running.kill()
+    running.wait()
+    return [done.returncode, f"file read {FOLDER}/loop\n" in done.stdout, same]
+
+
+def interrupted() -> object:
+    """Whatever comes in between, it is as before."""
+    found = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        before = state()
+        started = FOLDER / f"started{number}"
+        script = f"echo > {started}; while :; do read line < {FOLDER}/loop; done"
+        running = subprocess.Popen([*COMMAND, *shell(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        while not started.exists():
+            time.sleep(0.02)
+        learning = state() != before
+        running.send_signal(number)
+        assert running.stdout is not None
+        if number == signal.SIGKILL:
+            status = running.wait()
+            found.append([int(number), status, learning, settled(before)])
+            kill_shells()
+        else:
+            output = running.stdout.read()
+            found.append([int(number), running.wait(), learning, settled(before), output])
+        running.stdout.close()
+    return found
+
+
+def refusals() -> object:
+    """What cannot be done, and changes nothing."""
+    before = state()
+    found = []
+    for arguments in (
+        ["--", "/no/such/program"],
+        ["--domain", "<other> /x", "--for", "1"],
+        ["--domain", "nonsense", "--for", "1"],
+        [],
+    ):
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+        found.append([done.returncode, "Traceback" in done.stderr, done.stdout])
+    return [found, settled(before)]
+
+
+SCENES = (a_program, a_new_domain, a_domain_that_runs, interrupted, refusals)
+
+
+def main() -> None:
+    """Play every scene."""
+    FOLDER.mkdir(mode=0o755)
+    for name in ("known", "both", "loop"):
+        (FOLDER / name).write_text("x\n")
+    Path(SHELL).write_bytes(Path("/bin/busybox").read_bytes())
+    Path(SHELL).chmod(0o755)
+    guest.activate(profile=PROFILE)
+    lines = f"initialize_domain {SHELL} from any\ninitialize_domain {FOLDER}/ash from any\n"
+    guest.write("exception_policy", lines.encode())
+    guest.write("domain_policy", f"<kernel>\nuse_profile 0\n{POLICY}".encode())
+    subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)  # which creates the command's own domain
+    answers = {}
+    for scene in SCENES:
+        started = time.monotonic()
+        answers[scene.__name__] = scene()
+        print(f"{scene.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+        Path("answers.json").write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..nix.nixstore import NixStore
-from .evaluation import ROOT, STANDIN
+from .evaluation import PYTHON, ROOT, STANDIN
 
 FLAKES = ("--extra-experimental-features", "nix-command flakes")
 
@@ -79,6 +80,30 @@ def test_its_overlay_gives_the_command_and_the_library(nix_store: NixStore, flak
     found = evaluate(nix_store, flake, expression)
     assert (found["pname"], found["library"], found["other"], found["application"]) == ("tomoyo", "tomoyo", 1, True)
     assert f'__version__ = "{found["version"]}"' in (ROOT / "tomoyo" / "__init__.py").read_text()
+
+
+def test_the_package_installs_a_command_that_the_environment_cannot_change(
+    nix_store: NixStore, flake: Path, tmp_path: Path
+) -> None:
+    expression = f"""
+      (import {flake}/tomoyo/nixos/package.nix {{
+        buildPythonPackage = x: x;
+        lib = {{ head = builtins.head; licenses.mit = "MIT"; platforms.linux = [ ]; }};
+        python = {{ sitePackages = "lib/python3/site-packages"; interpreter = "{PYTHON}"; }};
+      }}).installPhase
+    """
+    script = "runHook() { :; }\nset -eu\n" + nix_store.evaluate(expression)
+    out = tmp_path / "out"
+    variables = {"PATH": "/usr/bin:/bin", "out": str(out), "src": str(flake / "tomoyo")}
+    subprocess.run(["sh", "-c", script], env=variables, check=True)
+    hostile = tmp_path / "hostile"
+    (hostile / "tomoyo").mkdir(parents=True)
+    (hostile / "tomoyo" / "__init__.py").write_text("raise SystemExit('another package')")
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(hostile), "PYTHONSTARTUP": str(hostile / "tomoyo" / "__init__.py")}
+    shown = subprocess.run([out / "bin" / "tomoyo", "--version"], env=environment, cwd=hostile, capture_output=True, check=True)
+    assert shown.stdout.startswith(b"tomoyo ")
+    assert list(out.glob("lib/python3/site-packages/tomoyo/__pycache__/*.pyc"))
+    assert (out / "lib/python3/site-packages/tomoyo/kernel/boot.sh").exists()
 
 
 def test_the_library_has_the_parts(nix_store: NixStore, flake: Path) -> None:

@@ -211,7 +211,8 @@ def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolve
     found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
     places = _places(files) if found else {}
     for problem in found:
-        place = places.get(problem.use) or Place(*find_word(files, problem.use.written))
+        # What a module says counts in any namespace.
+        place = places.get(problem.use) or places.get(replace(problem.use, namespace="")) or Place("", 0, 0)
         severity = Severity.ERROR
         if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
             severity = Severity.WARNING
@@ -224,9 +225,10 @@ def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
 
 
 def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
-    """Where each use first stands; those of modules, which may be in any namespace, are not known here."""
+    """Where each use first stands; those of modules have no namespace."""
     readers = {
         SourceKind.DOMAIN: domain_policy_places,
+        SourceKind.MODULE: domain_policy_places,
         SourceKind.EXCEPTION: exception_policy_places,
         SourceKind.MANAGER: manager_places,
     }

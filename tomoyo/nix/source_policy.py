@@ -120,6 +120,9 @@ def combine_sources(
     return policy
 
 
+_WORDS = re.compile("[!-~]+")
+
+
 @dataclass(frozen=True, slots=True)
 class _UseModule:
     """``use_group NAME``."""
@@ -412,8 +415,9 @@ class _Combined:
                 for name, members in groups.items():
                     if not members and not (kind is GroupKind.PATH and is_name(name)):
                         missing[kind, name] = namespace.name
+        places = find_words(self.files, (f"@{name}" for _, name in missing))
         for (kind, name), namespace_name in missing.items():
-            file, line, position = find_word(self.files, f"@{name}")
+            file, line, position = places.get(f"@{name}", ("", 0, 0))
             message = f"there is no {kind.value} {name} in {namespace_name}"
             self.problems.append(Problem(Severity.ERROR, message, file, line, position))
 
@@ -456,19 +460,30 @@ def _line_of(file: SourceFile, pattern: str) -> int:
     return next(lines, 0)
 
 
-def find_word(files: Iterable[SourceFile], word: str) -> tuple[str, int, int]:
-    """Where WORD first stands in FILES: path, line, column; an empty path if nowhere.
+def find_words(files: Iterable[SourceFile], words: Iterable[str]) -> dict[str, tuple[str, int, int]]:
+    """Where each of WORDS first stands in FILES: path, line, column; those that stand nowhere are left out.
 
-    It stands between spaces, quotes and ``=``.  Linear in the size of the
-    files, so only for errors.
+    They stand between spaces, or behind the ``=`` of a condition.  Linear in
+    the size of the files, so only for errors.
     """
-    pattern = re.compile(rf"(?<![!#-<>-~]){re.escape(word)}(?![!#-~])")
-    for file in files:
-        for found in pattern.finditer(file.text):
-            start = file.text.rfind("\n", 0, found.start()) + 1
-            if not file.text[start : found.start()].lstrip().startswith("#"):
-                return file.path, file.text.count("\n", 0, found.start()) + 1, found.start() - start + 1
-    return "", 0, 0
+    wanted = set(words)
+    found: dict[str, tuple[str, int, int]] = {}
+    for file in files if wanted else ():
+        for number, raw in enumerate(file.text.split("\n"), 1):
+            if raw.lstrip().startswith("#"):
+                continue
+            for match in _WORDS.finditer(raw):
+                word = match[0]
+                sign = word.find("=") + 1
+                for text, start in ((word, match.start()), (word[sign:], match.start() + sign)):
+                    if text in wanted and text not in found:
+                        found[text] = file.path, number, start + 1
+    return found
+
+
+def find_word(files: Iterable[SourceFile], word: str) -> tuple[str, int, int]:
+    """The same for one WORD; an empty path if it stands nowhere."""
+    return find_words(files, [word]).get(word, ("", 0, 0))
 
 
 def _near(name: str, known: Iterable[str]) -> str:

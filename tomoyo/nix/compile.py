@@ -39,7 +39,7 @@ from .bindings import Severity as BindingSeverity
 from .contents import Contents, read_contents
 from .names import NameTable, encode_file, is_name, parse_name
 from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
-from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word
+from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 from .store import StorePath, find_store_path
 from .tree import Tree
 from .uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
@@ -302,14 +302,16 @@ _RULE_READERS: dict[SourceKind, Callable[[Line], Rule | None]] = {
 def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:
     """Tell of bindings in the policy's own exceptions: they would bind names to what no closure vouches for."""
     store = encode_file(tree.store_directory) + "/"
+    lines: list[str] = []
     for part in written:
-        lines = [str(a) for a in part.aggregators if is_name(a.name.text) and a.pattern.text.startswith(store)]
+        lines += [str(a) for a in part.aggregators if is_name(a.name.text) and a.pattern.text.startswith(store)]
         for group in part.groups:
             if group.kind is GroupKind.PATH and is_name(group.name.text):
                 lines += [line for line in group.lines() if line.split(" ")[2].startswith(store)]
-        for line in lines:
-            message = f"{line}: a binding, which is made from the closure and never written by hand"
-            yield Problem(Severity.ERROR, message, *find_word(files, line.split(" ")[1]))
+    places = find_words(files, (line.split(" ")[1] for line in lines))
+    for line in lines:
+        message = f"{line}: a binding, which is made from the closure and never written by hand"
+        yield Problem(Severity.ERROR, message, *places.get(line.split(" ")[1], ("", 0, 0)))
 
 
 def _real_managers(

@@ -100,6 +100,8 @@ class Dialogue:
         self.session = session
         self._typed = b""
         self._editing: PendingRequest | None = None
+        # What a letter alone answers; it may be gone, but is never another than the one that was shown.
+        self._current: int | None = None
 
     def run(self, signals: int) -> int:
         """Go on until someone quits, standard input ends, or SIGNALS is readable; gives the exit code."""
@@ -147,16 +149,28 @@ class Dialogue:
         else:
             for request in self._meant(rest.strip()):
                 self._decide(letter, request)
+                if request.serial == self._current and self.session.file.dialogue.find(request.serial) is None:
+                    self._go_on()
         return True
 
     def _meant(self, number: str) -> list[PendingRequest]:
         pending = self.session.pending
         if number == "all":
             return pending
-        found = [request for request in pending if str(request.serial) == number] if number else pending[:1]
+        wanted = number or str(self._current)
+        found = [request for request in pending if str(request.serial) == wanted]
         if not found:
-            self._say(f"no request {number} waits\n" if number else "nothing waits\n")
+            self._say(f"no request {wanted} waits\n" if wanted != "None" else "nothing waits\n")
+            if not number:
+                self._go_on()
         return found
+
+    def _go_on(self) -> None:
+        """Turn to the oldest request that waits."""
+        pending = self.session.pending
+        self._current = pending[0].serial if pending else None
+        if pending:
+            self._say(f"next is [{pending[0].serial}] {summary(pending[0])}\n")
 
     def _decide(self, letter: str, request: PendingRequest) -> None:
         from ..kernel.query import Answer
@@ -180,8 +194,10 @@ class Dialogue:
             return
         if self.session.file.dialogue.find(request.serial) is None:
             self._say(f"[{request.serial}] waits no more\n")
-            return
-        self._add(request, line)
+        else:
+            self._add(request, line)
+        if request.serial == self._current and self.session.file.dialogue.find(request.serial) is None:
+            self._go_on()
 
     def _add(self, request: PendingRequest, line: str) -> None:
         entry = entry_of(line)
@@ -211,6 +227,8 @@ class Dialogue:
         else:
             if notice.again:
                 self._say("the policy still does not grant this:\n")
+            if self._current is None:
+                self._current = request.serial
             self._say("".join(described(request)) + f"{_CHOICES}?\n")
 
     def _say(self, text: str) -> None:

@@ -1,0 +1,121 @@
+"""The terminal of `tomoyo query`: what a line that is typed answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tomoyo.cli.query import Dialogue
+from tomoyo.kernel.query import Answer, Event, PendingRequest, QueryDialogue
+from tomoyo.kernel.query_session import QuerySession
+
+RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
+
+
+class StandIn:
+    """A query file whose requests are in `waiting`; `answers` is what was said to them."""
+
+    def __init__(self) -> None:
+        self.dialogue = QueryDialogue()
+        self.waiting: list[int] = []
+        self.answers: list[tuple[int, str]] = []
+
+    def look(self) -> list[Event]:
+        return self.dialogue.receive([b"Q%d-0\n" % serial + RECORD for serial in self.waiting], 0.0)
+
+    def overdue(self) -> list[PendingRequest]:
+        return []
+
+    def answer(self, serial: int, answer: Answer) -> None:
+        if self.dialogue.answer(serial, answer, 0.0):
+            self.waiting.remove(serial)
+            self.answers.append((serial, answer.name.lower()))
+
+
+class Terminal:
+    """A dialogue with such a file."""
+
+    def __init__(self) -> None:
+        self.file = StandIn()
+        self.session = QuerySession(self.file)  # type: ignore[arg-type]
+        self.dialogue = Dialogue(self.session)
+
+    def arrive(self, *serials: int) -> None:
+        self.file.waiting += serials
+        self.look()
+
+    def vanish(self, serial: int) -> None:
+        self.file.waiting.remove(serial)
+        self.look()
+        self.look()
+
+    def look(self) -> None:
+        for notice in self.session.step():
+            self.dialogue._show(notice)
+
+    def type(self, *lines: str) -> bool:
+        return all(self.dialogue._take(line) for line in lines)
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal()
+
+
+def test_a_letter_answers_the_oldest_and_then_the_next(terminal: Terminal) -> None:
+    terminal.arrive(5, 6, 7)
+    terminal.type("y", "no", "retry")
+    assert terminal.file.answers == [(5, "grant"), (6, "deny"), (7, "retry")]
+
+
+def test_a_number_or_all_say_which(terminal: Terminal) -> None:
+    terminal.arrive(5, 6, 7, 8)
+    terminal.type("y 7", "n 99", "n 5", "n x", "y")
+    assert terminal.file.answers == [(7, "grant"), (5, "deny"), (6, "grant")]
+    terminal.type("n all")
+    assert terminal.file.answers[3:] == [(8, "deny")]
+
+
+def test_an_answer_never_goes_to_another_request_than_the_one_that_was_shown(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.arrive(5, 6)
+    terminal.vanish(5)
+    terminal.type("y")
+    assert terminal.file.answers == []
+    shown = capsys.readouterr().out
+    assert "no request 5 waits" in shown
+    assert "next is [6]" in shown
+    terminal.type("n")
+    assert terminal.file.answers == [(6, "deny")]
+
+
+def test_what_is_shown_does_nothing_to_a_terminal(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.arrive(5)
+    terminal.type("l", "\x1b[31m", "e", "file read \x1b]0;x\x07", "x" * 1000, "?")
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert "\x1b" not in shown
+    assert terminal.file.answers == []
+
+
+@pytest.mark.parametrize("line", ["use_profile 0", "<kernel> /other", "file read /x\tfile write /x", "nonsense", "file read"])
+def test_what_is_no_entry_is_not_added(terminal: Terminal, line: str) -> None:
+    terminal.arrive(5)
+    terminal.type("e", line)
+    assert [request.serial for request in terminal.session.pending] == [5]
+
+
+def test_never_denies_all_alike_that_wait(terminal: Terminal) -> None:
+    terminal.arrive(5, 6)
+    terminal.type("v")
+    assert terminal.file.answers == [(5, "deny"), (6, "deny")]
+    terminal.arrive(7)
+    assert terminal.file.answers[2:] == [(7, "deny")]
+
+
+def test_quitting_ends_at_once(terminal: Terminal) -> None:
+    terminal.arrive(5)
+    assert not terminal.type("q")
+    assert terminal.type("", "nonsense")

@@ -73,9 +73,9 @@ class Outcome:
 
     def __init__(self, plan: Plan | None = None) -> None:
         self.plan = plan
-        self.changes = plan.count if plan else 0
-        self.kept = plan.kept if plan else ()
-        self.left = plan.left if plan else ()
+        self.changes = plan.count if plan is not None else 0
+        self.kept = plan.kept if plan is not None else ()
+        self.left = plan.left if plan is not None else ()
 
     def __bool__(self) -> bool:
         return self.changes > 0
@@ -193,7 +193,7 @@ def _bring(
         wrong = differences_left(interface, replace(wanted, manager=wanted.manager + mine), first, keep_lines)
         if not wrong:
             write_plan(interface, Plan(last))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as a line of a new domain that is none
         raise _undone(interface, held, f"{error}", own) from error
     if wrong:
         raise _undone(interface, held, _explain(interface, wrong), own)
@@ -251,10 +251,8 @@ def _explain(interface: Interface, wrong: list[str]) -> str:
     reason = ""
     for line in interface.read("stat").split("\n"):
         used, _, quota = line.partition("(Quota:")
-        number = quota.strip(" )")
-        if line.startswith("Memory used by policy:") and number.isdigit():
-            reached = int(used.rpartition(":")[2]) + 65536 > int(number)
-            reason = f" (the memory quota of {number} bytes is reached)" if reached else ""
+        if line.startswith("Memory used by policy:") and quota:
+            reason = f" (policy uses {used.rpartition(':')[2].strip()} bytes, its quota is {quota.strip(' )')})"
     return f"the kernel did not take{reason}: {'; '.join(shown)}{more}"
 
 

@@ -312,7 +312,7 @@ def _read(directory: int, path: str, file: str, required: bool) -> str | None:
             raise PolicySetError(full, "a symbolic link, which others may change; put the file itself there") from None
         error.filename = full
         raise
-    with open(descriptor, "rb") as opened:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
@@ -320,7 +320,10 @@ def _read(directory: int, path: str, file: str, required: bool) -> str | None:
         _check_trust(full, status, last=True)
         if status.st_size > MAX_FILE:
             raise PolicySetError(full, f"more than {MAX_FILE} bytes")
-        return opened.read().decode("latin-1")
+        with open(descriptor, "rb", closefd=False) as opened:
+            return opened.read().decode("latin-1")
+    finally:
+        os.close(descriptor)
 
 
 def _manifest(path: str, text: str | None) -> dict[str, Any]:

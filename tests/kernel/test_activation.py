@@ -1,0 +1,313 @@
+"""Activation on a simulated kernel: what is written, what is refused, what is undone, and what stays while in use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tomoyo
+from tomoyo.kernel.activation import ActivationError, activate, collect_garbage, lock
+from tomoyo.kernel.policy_set import PolicySet, PolicySetError, read_policy_set, write_policy_set
+from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.kernel.store_use import binding_store_path, used_store_paths
+
+from .policies import held_by
+
+STORE = "/nix/store"
+OLD, NEW = (f"{STORE}/{letter * 32}-nginx-1.2{n}" for n, letter in enumerate("ab"))
+PROFILES = "0-CONFIG={ mode=disabled grant_log=no reject_log=no }\n3-CONFIG={ mode=enforcing grant_log=no reject_log=no }\n"
+DOMAINS = "<kernel> nix:/nginx/bin/nginx\nuse_profile 3\n\nfile read @nix:/nginx/etc/conf\n\n"
+
+
+def bindings(path: str) -> str:
+    return f"aggregator {path}/bin/nginx nix:/nginx/bin/nginx\npath_group nix:/nginx/etc/conf {path}/etc/conf\n"
+
+
+def policy(path: str = OLD, domains: str = DOMAINS) -> PolicySet:
+    return PolicySet(domains, "", bindings(path), PROFILES, "/manager\n")
+
+
+class Counting(SimulatedKernel):
+    """Counts writes, and drops a line if told to."""
+
+    def __init__(self, drops: str | None = None) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self.reads: list[str] = []
+        self.drops = drops
+
+    def write(self, name: str, data: str | bytes, report: object = None) -> None:
+        text = data if isinstance(data, str) else data.decode()
+        self.written += text.splitlines()
+        if self.drops:
+            text = "".join(line for line in text.splitlines(keepends=True) if line.strip() != self.drops)
+        super().write(name, text)
+
+    def read(self, name: str) -> str:
+        self.reads.append(name)
+        return super().read(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+def options(folder: Path) -> dict[str, str]:
+    proc = folder / "proc"
+    proc.mkdir(exist_ok=True)
+    return {"state": str(folder / "state"), "locks": str(folder / "locks"), "proc": str(proc)}
+
+
+def put(folder: Path, name: str, found: PolicySet) -> Path:
+    write_policy_set(found, folder / name)
+    return folder / name
+
+
+def test_a_second_activation_reads_once_and_writes_nothing(folder: Path) -> None:
+    kernel = Counting()
+    where = put(folder, "set", policy())
+    assert activate(where, kernel, **options(folder)).changes > 0
+    kernel.written, kernel.reads = [], []
+    assert not activate(where, kernel, **options(folder))
+    assert kernel.written == []
+    assert sorted(kernel.reads) == ["domain_policy", "exception_policy", "manager", "profile", "stat"]
+
+
+def test_a_dry_run_writes_nothing_and_records_nothing(folder: Path) -> None:
+    kernel = Counting()
+    outcome = activate(put(folder, "set", policy()), kernel, dry_run=True, **options(folder))
+    assert outcome.plan is not None
+    assert "domain_policy: use_profile 3" in outcome.plan.text()
+    assert kernel.written == []
+    assert not (folder / "state").exists()
+
+
+def test_the_sets_in_use_are_recorded(folder: Path) -> None:
+    kernel = Counting()
+    first, second = put(folder, "first", policy()), put(folder, "second", policy(NEW))
+    for path in (first, second, second):
+        activate(path, kernel, **options(folder))
+    assert os.readlink(folder / "state" / "current") == str(second)
+    assert os.readlink(folder / "state" / "previous") == str(first)
+
+
+@pytest.mark.parametrize("drops", ["use_profile 3", "file read @nix:/nginx/etc/conf", bindings(NEW).splitlines()[0], "/manager"])
+def test_a_line_that_the_kernel_drops_is_named_and_the_old_policy_comes_back(folder: Path, drops: str) -> None:
+    old = PolicySet("<kernel> /old\nuse_profile 3\n\nfile read /x\n\n", "acl_group 1 file read /y\n", "", PROFILES, "/first\n")
+    kernel = Counting(drops)
+    for name, text in (("profile", old.profile), ("manager", old.manager), ("exception_policy", old.exception_policy)):
+        kernel.write(name, text)
+    SimulatedKernel.write(kernel, "domain_policy", old.domain_policy)
+    before = [kernel.read(name) for name in ("domain_policy", "exception_policy", "manager")]
+    with pytest.raises(ActivationError) as caught:
+        activate(put(folder, "set", policy(NEW)), kernel, **options(folder))
+    assert drops in str(caught.value)
+    if drops != "use_profile 3":  # which this kernel drops from the old policy, too
+        assert caught.value.restored
+        assert [kernel.read(name) for name in ("domain_policy", "exception_policy", "manager")] == before
+    assert not (folder / "state").exists()
+
+
+def test_a_damaged_set_changes_nothing(folder: Path) -> None:
+    where = put(folder, "set", policy())
+    (where / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n\n\n")
+    kernel = Counting()
+    with pytest.raises(ActivationError, match=r"domain_policy\.conf: differs from what the manifest tells"):
+        activate(where, kernel, **options(folder))
+    assert kernel.written == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("<kernel> /a\nuse_profile 7\n\n\n", "profile 7 of <kernel> /a is not defined"), ("<kernel> /a\nfile nothing /x\n", None)],
+)
+def test_a_set_that_the_kernel_would_drop_lines_of_is_refused(folder: Path, text: str, message: str | None) -> None:
+    kernel = Counting()
+    with pytest.raises((ActivationError, tomoyo.PolicySyntaxError), match=message):
+        activate(put(folder, "set", policy(domains=text)), kernel, **options(folder))
+    assert "<kernel> /a" not in kernel.holding.domains
+
+
+# What is in use
+
+
+def process(folder: Path, number: int, exe: str, maps: str = "", fd: str = "/dev/null") -> None:
+    place = folder / "proc" / str(number)
+    (place / "fd").mkdir(parents=True)
+    for name, target in (("exe", exe), ("cwd", "/"), ("root", "/"), ("fd/0", fd)):
+        (place / name).symlink_to(target)
+    (place / "maps").write_text(f"00400000-00452000 r-xp 00000000 08:02 173521 {maps}\n" if maps else "")
+
+
+@pytest.mark.parametrize("use", [{"exe": f"{OLD}/bin/nginx"}, {"maps": f"{OLD}/lib/x.so (deleted)"}, {"fd": f"{OLD}/etc/conf"}])
+def test_old_bindings_stay_while_a_process_uses_them(folder: Path, use: dict[str, str]) -> None:
+    kernel = Counting()
+    where = options(folder)
+    process(folder, 7, **{"exe": "/bin/sh", **use})
+    activate(put(folder, "old", policy(OLD)), kernel, **where)
+    outcome = activate(put(folder, "new", policy(NEW)), kernel, **where)
+    assert sorted(outcome.kept) == sorted(bindings(OLD).splitlines())
+    assert all(line in kernel.read("exception_policy") for line in (bindings(OLD) + bindings(NEW)).splitlines())
+    assert not collect_garbage(None, kernel, **where)
+    (folder / "proc" / "7").rename(folder / "ended")
+    assert collect_garbage(None, kernel, **where).changes == 2
+    assert kernel.read("exception_policy") == bindings(NEW)
+
+
+def test_old_bindings_go_at_once_if_told(folder: Path) -> None:
+    kernel = Counting()
+    where = options(folder)
+    process(folder, 7, f"{OLD}/bin/nginx")
+    activate(put(folder, "old", policy(OLD)), kernel, **where)
+    activate(put(folder, "new", policy(NEW)), kernel, keep_used=False, **where)
+    assert kernel.read("exception_policy") == bindings(NEW)
+
+
+def test_a_domain_stays_while_a_process_is_in_it(folder: Path) -> None:
+    kernel = Counting()
+    where = options(folder)
+    activate(put(folder, "old", policy(domains=f"{DOMAINS}<kernel> /old\nuse_profile 3\n\nfile read /x\n\n")), kernel, **where)
+    kernel.processes[1] = "<kernel> /old"
+    outcome = activate(put(folder, "new", policy()), kernel, **where)
+    assert outcome.left == ("<kernel> /old",)
+    assert not collect_garbage(None, kernel, **where)
+    kernel.processes.clear()
+    assert collect_garbage(None, kernel, **where).changes == 1
+    assert "<kernel> /old" not in kernel.holding.domains
+
+
+def test_domains_that_running_programs_made_are_left_to_gc(folder: Path) -> None:
+    kernel = Counting()
+    where = options(folder)
+    path = put(folder, "set", policy())
+    activate(path, kernel, **where)
+    kernel.write("domain_policy", "<kernel> /bin/ls\nuse_profile 0\n")
+    assert not activate(path, kernel, **where)
+    assert collect_garbage(None, kernel, **where).changes == 1
+
+
+def test_what_proc_says_is_only_compared(folder: Path) -> None:
+    where = options(folder)
+    process(folder, 1, f"{STORE}/../../etc/passwd", f"{STORE}/{'c' * 32}-evil\\012x/lib")
+    process(folder, 2, f"{STORE}", f"{STORE}/")
+    (folder / "proc" / "self").mkdir()
+    (folder / "proc" / "3").mkdir()  # has ended
+    assert used_store_paths(STORE, where["proc"]) == {"..", f"{'c' * 32}-evil\\012x", ""}
+
+
+def test_only_exact_bindings_are_of_a_store_path() -> None:
+    assert binding_store_path(f"aggregator {OLD}/bin/x nix:/x/bin/x") == OLD.rpartition("/")[2]
+    assert binding_store_path(f"path_group nix:/x/y {OLD}/y") == OLD.rpartition("/")[2]
+    for line in (f"aggregator {OLD}/bin/x /bin/x", "aggregator /run/wrappers/\\*/su nix:/wrappers/su", f"path_group x {OLD}/y"):
+        assert binding_store_path(line) is None
+    assert binding_store_path("aggregator /nix/store/\\*-x/bin/x nix:/x/bin/x") is None
+
+
+# Two at once
+
+
+def test_two_activations_take_turns(folder: Path) -> None:
+    order: list[str] = []
+    with lock(str(folder / "locks")):
+        other = threading.Thread(
+            target=lambda: activate(folder / "set", Counting(), **options(folder)) and order.append("second")
+        )
+        put(folder, "set", policy())
+        other.start()
+        other.join(0.2)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+
+
+# Paths
+
+
+def test_symlinks_and_what_others_may_write_are_refused(folder: Path) -> None:
+    where = put(folder, "set", policy())
+    (folder / "link").symlink_to("set")
+    (folder / "up").symlink_to(folder.name and ".")
+    with pytest.raises(PolicySetError, match=f"a symbolic link.*give {where} instead"):
+        read_policy_set(folder / "link")
+    with pytest.raises(PolicySetError, match=f"a symbolic link.*give {where} instead"):
+        read_policy_set(folder / "up" / "set")
+    for path, mode in ((where, 0o777), (where / "profile.conf", 0o666), (folder, 0o777)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        with pytest.raises(PolicySetError, match="others may write to it"):
+            read_policy_set(where)
+        path.chmod(before)
+    assert read_policy_set(where).bindings == bindings(OLD)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_belongs_to_a_stranger_is_refused(folder: Path) -> None:
+    where = put(folder, "set", policy())
+    for path in (where / "manager.conf", where):
+        os.chown(path, 12345, 0)
+        with pytest.raises(PolicySetError, match="belongs to user 12345"):
+            read_policy_set(where)
+        os.chown(path, 0, 0)
+
+
+def test_something_else_in_place_of_a_file_is_refused(folder: Path) -> None:
+    for kind, message in (
+        ("directory", "a directory in place"),
+        ("link", "a symbolic link"),
+        ("pipe", "no regular file"),
+        ("", "no such"),
+    ):
+        where = put(folder, "set", policy())
+        path = where / "profile.conf"
+        path.unlink()
+        if kind == "directory":
+            path.mkdir()
+        elif kind == "link":
+            path.symlink_to("manager.conf")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        with pytest.raises(PolicySetError, match=message):
+            read_policy_set(where)
+        if path.is_dir():
+            path.rmdir()
+
+
+def test_the_lock_and_the_record_follow_no_link(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    for name in ("locks", "state"):
+        (folder / name).symlink_to("elsewhere")
+        with pytest.raises(PolicySetError, match="a symbolic link"):
+            activate(put(folder, "set", policy()), Counting(), **options(folder))
+        (folder / name).unlink()
+
+
+def test_the_noop_path_loads_no_parser(folder: Path) -> None:
+    kernel = held_by(policy())
+    stand_in = folder / "kernel"
+    stand_in.mkdir()
+    for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
+        (stand_in / name).write_text(kernel.read(name))
+    put(folder, "set", replace(policy(), profile=kernel.read("profile")))  # as compile writes it
+    script = (
+        "import sys, tomoyo\n"
+        f"kernel = tomoyo.Securityfs({str(stand_in)!r})\n"
+        f"assert not tomoyo.activate({str(folder / 'set')!r}, kernel, state={str(folder / 's')!r}, locks={str(folder / 'l')!r})\n"
+        "print(*(name for name in sys.modules if name.startswith('tomoyo.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        cwd=Path(tomoyo.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {"tomoyo.syntax", "tomoyo.model", "tomoyo.kernel.plan"} & set(done.stdout.split())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +129,7 @@ CASES = {
     "dangling link": Case("exception_policy.conf is a symbolic link", command="ln -sf /run/nothing set/exception_policy.conf"),
     "garbage in domains": Case("bytes instead of", {"domain_policy.conf": bytes(range(256)).decode("latin-1") * 100}, sizes=True),
     "garbage in profiles": Case("profile 0, used by <kernel>, is not defined", {"profile.conf": "\x7f\x00\xff\x1b[2J" * 99}),
-    "huge": Case("bindings.conf is too large", command="truncate -s 20G set/bindings.conf"),
+    "huge": Case("bindings.conf could not be read, or not be written", command="truncate -s 20G set/bindings.conf", sizes=True),
     "endless line": Case(
         "exception_policy.conf could not be read, or not be written", command="truncate -s 100M set/exception_policy.conf"
     ),
@@ -364,3 +365,47 @@ def test_a_system_that_has_hardly_anything(kernel: Kernel, command: str, shell: 
     assert {name: answer[name] for name in simulated(SET)} == simulated(SET)
     assert "Quota:   50000000" in answer["stat"]
     assert [line for line in answer["log"] if line.startswith("tomoyo: ")] == ["tomoyo: loaded /run/set"]
+
+
+TOMOYO_INIT = shutil.which("tomoyo-init", path="/sbin:/usr/sbin")
+LARGE = {
+    **SET,
+    "domain_policy.conf": "<kernel>\nuse_profile 0\n\n"
+    + "".join(
+        f"<kernel> /usr/bin/p{domain}\nuse_profile 3\n\n"
+        + "".join(f"file read /usr/share/package{domain}/folder/file{number}.so\n" for number in range(97))
+        + "\n"
+        for domain in range(100)
+    ),
+}
+
+
+@pytest.mark.skipif(TOMOYO_INIT is None, reason="tomoyo-init is not installed")
+def test_hardly_slower_than_tomoyo_init(kernel: Kernel) -> None:
+    # That one checks nothing, and starts no shell and no cat.  Measured best of four: 0.39 s to 0.33 s with busybox.
+    assert TOMOYO_INIT is not None
+    content = files(
+        "set",
+        interpreter=SHELLS["busybox"],
+        content={**LARGE, "stat.conf": ""},
+        sizes={name: len(text) for name, text in LARGE.items() if name != "stat.conf"},
+    )
+    # It knows no bindings; the exception policy has them, so that both load the same.
+    content["theirs/exception_policy.conf"] = (EXCEPTIONS + BINDINGS).encode()
+    for name in ("profile.conf", "manager.conf", "domain_policy.conf", "stat.conf"):
+        content[f"theirs/{name}"] = content[f"set/{name}"]
+    steps = {
+        "ours": [["install", "set", "/run/set"], ["boot"]],
+        "theirs": [["shell", "rm -rf /etc/tomoyo"], ["install", "theirs", "/etc/tomoyo"], ["boot"]],
+    }
+    loaders = {"ours": "/run/set/boot", "theirs": TOMOYO_INIT}
+    seconds = {}
+    for name, given in steps.items():
+        times = []
+        for _ in range(2):  # the machine may be busy with something else; the better time counts
+            [answer] = boot(kernel, content, given, loaders[name])
+            assert answer["domain_policy"].count("file read /usr/share/package") == 9700
+            times.append(answer["seconds"])
+        seconds[name] = min(times)
+    print(f"ours {seconds['ours']:.2f} s, tomoyo-init {seconds['theirs']:.2f} s, ratio {seconds['ours'] / seconds['theirs']:.2f}")
+    assert seconds["ours"] < 3 * seconds["theirs"]

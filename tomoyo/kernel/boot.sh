@@ -41,6 +41,8 @@ interface=
 detach=
 reason=
 settled=no
+# What clear reads with: a kernel that has just started holds hardly anything.
+scan=read_lines
 
 # log PRIORITY TEXT: to the kernel log.
 log() {
@@ -53,22 +55,44 @@ fail() {
     return 1
 }
 
-# show: standard input to standard output.
+# read_lines: standard input to standard output, byte by byte, but without starting a program.
+read_lines() {
+    while IFS= read -r line; do
+        printf '%s\n' "$line" || return 1
+    done
+}
+
+# bash reads a file in blocks and seeks back, which the kernel's interface files do not do.
+[ -z "$BASH_VERSION" ] || eval 'read_lines() {
+    mapfile lines && printf %s "${lines[@]}"
+}'
+
+# gather COMMAND [FILE]: set "text" to what COMMAND shows of its input; without a process where that is short.
+gather() {
+    text=
+    if [ "$1" = read_lines ] && [ -z "$BASH_VERSION" ]; then
+        while IFS= read -r line; do
+            text=$text$line$newline
+        done
+    else
+        text=$("$@")
+    fi
+}
+
+# show: the same for long texts.
 if command -v cat >/dev/null; then
     show() {
         cat
     }
 else
     show() {
-        while IFS= read -r line; do
-            printf '%s\n' "$line" || return 1
-        done
+        read_lines
     }
 fi
 
-# selected COMMAND: what domain_policy holds after "select COMMAND".
-selected() {
-    { printf 'select %s\n' "$1" >&3 && show <&3; } 3<>"$interface/domain_policy"
+# ask COMMAND: set "text" to what domain_policy holds after "select COMMAND".
+ask() {
+    { printf 'select %s\n' "$1" >&3 && gather $scan <&3; } 3<>"$interface/domain_policy"
 }
 
 # attach: find the interface files, and mount securityfs where nobody has yet.
@@ -114,14 +138,18 @@ is_complete() {
     done
 }
 
-# inspect FOLDER: whether it holds a set that nobody but root can have written.
-inspect() {
-    paths=$1
+# ancestors PATH: set "paths" to it and the folders above, but for the root.
+ancestors() {
     path=$1
+    paths=$1
     while [ -n "${path%/*}" ]; do
         path=${path%/*}
         paths=$paths$newline$path
     done
+}
+
+# inspect FOLDER: whether it holds the files of a set; set "files" to those.
+inspect() {
     files=
     for name in $required $optional; do
         file=$1/$name
@@ -138,27 +166,37 @@ inspect() {
     for name in profile.conf domain_policy.conf; do
         [ -s "$1/$name" ] || fail "$name is empty" || return 1
     done
-    if ! command -v ls >/dev/null; then
-        # Whoever could write to our own set could as well have written this script.
-        [ "$1" = "$own" ] || fail 'there is no ls to tell whether it can be trusted'
-        return
-    fi
-    case $(ls -ldn -- "$1") in
-    d????????[tT]*) fail 'is writable by others than root' || return 1 ;;
-    esac
-    listing=$(ls -ldn -- / $paths $files) || fail 'cannot be listed' || return 1
-    for line in $listing; do
+}
+
+# judge FOLDER LISTING: whether nobody but root can have written what ls -ldn lists, and nothing is lost.
+judge() {
+    for line in $2; do
+        case $line in
+        '!'*) fail "${line#?}" || return 1 ;;
+        d????????[tT]*" $1") fail "$1 is writable by others than root" || return 1 ;;
+        esac
         is_trusted "$line" || fail "/${line#*/} $reason" || return 1
     done
+    # Without ls nothing is known: who could write to our own set could as well have written this script.
+    command -v ls >/dev/null || return 0
+    for path in / $paths $files; do
+        case $newline$2$newline in
+        *" $path$newline"*) ;;
+        *) fail "$path cannot be listed" || return 1 ;;
+        esac
+    done
     [ "$1" = "$own" ] || return 0
-    for line in $(ls -ldn -- $files); do
-        is_complete "$line" || fail "${line##*/} $reason" || return 1
+    for line in $2; do
+        case $line in
+        -*) is_complete "$line" || fail "${line##*/} $reason" || return 1 ;;
+        esac
     done
 }
 
 # clear: take away all that the kernel holds, for a domain or profile cannot be forgotten, only made harmless.
 clear() {
-    for line in $(show <$interface/profile); do
+    gather $scan <"$interface/profile"
+    for line in $text; do
         prefix=
         case $line in
         '<'*)
@@ -174,14 +212,16 @@ clear() {
         *-CONFIG::*) printf '%s%s=use_default\n' "$prefix" "${line%%=*}" ;;
         esac
     done >$interface/profile || fail "$interface/profile cannot be written" || return 1
-    for line in $(selected 'domain=<kernel>'); do
+    ask 'domain=<kernel>'
+    for line in $text; do
         case $line in
         '<kernel>') printf '<kernel>\nuse_profile 0\n' ;;
         '<'* | '#'* | use_profile*) ;;
         *) printf 'delete %s\n' "$line" ;;
         esac
     done >$interface/domain_policy || fail "$interface/domain_policy cannot be written" || return 1
-    for line in $(selected transition_only); do
+    ask transition_only
+    for line in $text; do
         case $line in
         '<kernel>') ;;
         # Until it is collected, the kernel looks at the profile of a deleted domain, too.
@@ -189,22 +229,42 @@ clear() {
         esac
     done >$interface/domain_policy
     for name in exception_policy manager; do
-        for line in $(show <$interface/$name); do
+        gather $scan <"$interface/$name"
+        for line in $text; do
             printf 'delete %s\n' "$line"
         done >$interface/$name
     done
     for name in policy 'audit log' 'query message'; do
         printf 'Memory used by %s: 0\n' "$name"
     done >$interface/stat
+    scan=show
+}
+
+# reader FILE: set "how" to the quicker way to read it; starting a program takes longer than reading a thousand bytes.
+reader() {
+    how=show
+    for known in $sizes; do
+        case $known in
+        "${1##*/}="?? | "${1##*/}="???) how=read_lines ;;
+        esac
+    done
+}
+
+# limited COMMAND SECONDS: run COMMAND, but not for ever: the file may be larger than it should be.
+limited() {
+    command ulimit -t "$2"
+    $1
 }
 
 # copy FILE INTERFACE
 copy() {
     [ -s "$1" ] || return 0
-    (
-        command ulimit -t $longest_load
-        show <"$1"
-    ) >"$interface/$2" || fail "${1##*/} could not be read, or not be written to $2"
+    reader "$1"
+    if [ $how = read_lines ]; then
+        (limited read_lines 5) <"$1" >"$interface/$2"
+    else
+        (limited show $longest_load) <"$1" >"$interface/$2"
+    fi || fail "${1##*/} could not be read, or not be written to $2"
 }
 
 # load FOLDER: all but the quotas, with the domains last.
@@ -216,10 +276,10 @@ load() {
         copy "$1/domain_policy.conf" domain_policy
 }
 
-# find_profiles FILE: set "profiles" to those defined there, as NAMESPACE/NUMBER; complain about a version.
+# find_profiles: set "profiles" to those defined in "text", as NAMESPACE/NUMBER; complain about a version.
 find_profiles() {
     profiles=$newline
-    for line in $(show <"$1"); do
+    for line in $text; do
         namespace='<kernel>'
         case $line in
         '<'*' '*)
@@ -242,11 +302,15 @@ find_profiles() {
 
 # verify FOLDER: whether the kernel would go on with what it holds now, and with no more profiles than FOLDER defines.
 verify() {
-    find_profiles $interface/profile || return 1
+    gather read_lines <"$interface/profile"
+    find_profiles || return 1
     held=$profiles
-    find_profiles "$1/profile.conf" || return 1
+    reader "$1/profile.conf"
+    gather $how <"$1/profile.conf"
+    find_profiles || return 1
     domain=
-    for line in $(selected transition_only); do
+    ask transition_only
+    for line in $text; do
         case $line in
         '<'*)
             domain=$line
@@ -270,7 +334,8 @@ verify() {
 # limit FOLDER: set its quotas.  Not earlier, because the kernel panics when one is reached while it is not yet active.
 limit() {
     [ -s "$1/stat.conf" ] || return 0
-    for line in $(show <$interface/stat); do
+    gather read_lines <"$interface/stat"
+    for line in $text; do
         case $line in
         'Memory used by policy:'*)
             IFS=' '
@@ -280,7 +345,9 @@ limit() {
             ;;
         esac
     done
-    for line in $(show <"$1/stat.conf"); do
+    reader "$1/stat.conf"
+    gather $how <"$1/stat.conf"
+    for line in $text; do
         case $line in
         'Memory used by policy:'*)
             quota=${line##*[!0-9]}
@@ -296,7 +363,15 @@ limit() {
 
 # use: load the set in "folder".
 use() {
-    inspect "$folder" && clear && load "$folder" && verify "$folder" && limit "$folder"
+    inspect "$folder" && clear || return 1
+    ancestors "$folder"
+    # Nothing is in force yet.  So it is loaded while ls tells whether it may be.
+    listing=$(
+        command -v ls >/dev/null && ls -ldn -- / $paths $files &
+        load "$folder" || printf '!%s\n' "$reason"
+        wait
+    )
+    judge "$folder" "$listing" && verify "$folder" && limit "$folder"
 }
 
 # use_another LINK: load the set that was in use before, if there is one.
@@ -306,7 +381,12 @@ use_another() {
     *"$newline$folder$newline"*) return 1 ;;
     esac
     tried=$tried$newline$folder
-    if use; then
+    if ! command -v ls >/dev/null; then
+        fail 'there is no ls to tell whether it can be trusted'
+    else
+        is_trusted "$(ls -ldn -- "$1")" && use
+    fi
+    if [ $? = 0 ]; then
         log 4 "loaded $folder instead"
     else
         log 3 "$1: $reason"
@@ -318,12 +398,7 @@ use_another() {
 state_is_trusted() {
     [ -d "$state" ] && command -v ls >/dev/null || return 1
     [ "$(cd -P -- "$state" && pwd -P)" = "$state" ] || fail 'has a symbolic link in its path' || return 1
-    path=$state
-    paths=$path
-    while [ -n "${path%/*}" ]; do
-        path=${path%/*}
-        paths=$paths$newline$path
-    done
+    ancestors "$state"
     for line in $(ls -ldn -- / $paths); do
         is_trusted "$line" || return 1
     done
@@ -361,9 +436,9 @@ if ! attach; then
     exit 1
 fi
 trap finish EXIT
-if ! folder=$(cd -P -- "$own" && pwd -P); then
+if ! cd -P -- "$own"; then
     reason='there is no such folder'
-elif own=$folder && tried=$folder && use; then
+elif own=$PWD folder=$PWD tried=$PWD && cd / && use; then
     settled=yes
     log 6 "loaded $own"
     exit 0

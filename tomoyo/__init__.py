@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
     from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
+    from .kernel.boot import boot_script, check_boot
+    from .kernel.diagnosis import Finding, diagnose
     from .kernel.learning import LearningSession
     from .kernel.log_file import LogFile
+    from .kernel.machine import Machine
+    from .kernel.modes import DomainMode, read_heads, read_profiles, set_profiles
     from .kernel.plan import Plan, plan
     from .kernel.policy_set import (
         Fault,
@@ -37,12 +41,14 @@ if TYPE_CHECKING:
         with_digests,
         write_policy_set,
     )
+    from .kernel.processes import Process, read_processes
     from .kernel.query import Answer, Arrived, Gone, PendingRequest, QueryDialogue
     from .kernel.query_file import QueryFile
     from .kernel.query_session import QuerySession, learned_entry
     from .kernel.saving import read_consistent, save
     from .kernel.securityfs import Securityfs, SecurityfsError
     from .kernel.simulated import KernelPanic, SimulatedKernel
+    from .kernel.status import Status, read_status
     from .kernel.trusted import UnsafeFile
     from .model.addresses import AddressRange
     from .model.conditions import (
@@ -130,6 +136,12 @@ _MODULES = {
     "kernel.query_session": "QuerySession learned_entry",
     "kernel.saving": "read_consistent save",
     "kernel.securityfs": "Securityfs SecurityfsError",
+    "kernel.boot": "boot_script check_boot",
+    "kernel.diagnosis": "Finding diagnose",
+    "kernel.machine": "Machine",
+    "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
+    "kernel.processes": "Process read_processes",
+    "kernel.status": "Status read_status",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",
     "model.addresses": "AddressRange",

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from ..syntax.lines import PolicySyntaxError, Report
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..syntax.lines import PolicySyntaxError, Report
 
 #: Kinds of policy files, with the interface file that each is of.
 INTERFACES = {
@@ -50,7 +52,13 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         status: int = module.run(parsed)
         sys.stdout.flush()
         return status
-    except (UsageError, PolicySyntaxError) as error:
+    except UsageError as error:
+        message("error", str(error))
+    except ValueError as error:
+        from ..syntax.lines import PolicySyntaxError  # not loaded by commands that parse nothing
+
+        if not isinstance(error, PolicySyntaxError):
+            raise
         message("error", str(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be flushed to it any more.

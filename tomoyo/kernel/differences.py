@@ -16,19 +16,11 @@ Lines that both have are not parsed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.entries import Entry
-from ..model.exception_policy import Aggregator, TransitionControl
-from ..model.profiles import FUNCTIONALITIES, Profile, ProfilePolicy
-from ..syntax.domain_policy import read_domain_line
-from ..syntax.exception_policy import read_exception_line
-from ..syntax.lines import Effect, Line, PolicySyntaxError, Problem, read_line
-from ..syntax.profiles import parse_profile
-from ..syntax.statements import GroupMember, InNamespace, SharedEntry
-from .ordering import Ranked, ranked_aggregator, ranked_entry, to_move
 from .policy_set import FILES, PolicySet
 from .policy_text import (
     EMPTY_DOMAIN,
@@ -36,12 +28,27 @@ from .policy_text import (
     DomainLines,
     domain_blocks,
     has_learning,
+    is_ordered,
     manager_lines,
     named_lines,
     plain,
     profiles_differ,
     quotas,
 )
+
+if TYPE_CHECKING:  # parsers are loaded where there is something to parse
+    from ..model.entries import Entry
+    from ..model.profiles import Profile
+    from ..syntax.lines import Line, PolicySyntaxError, Problem
+    from .ordering import Ranked
+
+
+#: What may be done with one path (see model.entries.Kind.PATH) and in any order: all but to execute it.
+_PATH_OPERATIONS = frozenset(
+    ("read", "write", "append", "unlink", "getattr", "rmdir", "truncate", "symlink", "chroot", "unmount")
+)
+#: More endings than this are not looked for one by one.
+_FEW = 30
 
 
 @dataclass(slots=True)
@@ -144,6 +151,8 @@ def _namespace(domain: str) -> str:
 
 def _statement(line: str, reader: Callable[[Line], Any], policy: PolicySet | None, texts: tuple[str, ...]) -> Any:
     """What LINE says.  POLICY is the set that it stands in, in one of TEXTS; None if a kernel printed it."""
+    from ..syntax.lines import Effect, read_line
+
     statement, problems = read_line(line, reader)
     if policy is not None:
         for problem in problems:
@@ -153,6 +162,8 @@ def _statement(line: str, reader: Callable[[Line], Any], policy: PolicySet | Non
 
 
 def _error(line: str, problem: Problem, policy: PolicySet, texts: tuple[str, ...]) -> PolicySyntaxError:
+    from ..syntax.lines import PolicySyntaxError
+
     for name in texts:
         for number, raw in enumerate(getattr(policy, name).split("\n"), 1):
             if " ".join(raw.split()).endswith(line):
@@ -204,11 +215,15 @@ def compare_entries(
     """
     lines = Lines()
     wanted_set, held_set = set(wanted), set(held)
-    gone = _by_subject((line for line in held if line not in wanted_set), None)
-    new = _by_subject((line for line in wanted if line not in held_set), policy)
+    gone_lines = [line for line in held if line not in wanted_set]
+    new_lines = [line for line in wanted if line not in held_set]
+    gone_lines, new_lines = _take_plain(lines, gone_lines, new_lines, wanted, keep, prefix)
+    gone = _by_subject(gone_lines, None)
+    new = _by_subject(new_lines, policy)
     # A text written by hand may say in two lines what the kernel holds in one.
-    ends = {line.rpartition(" ")[2] for line in wanted if line not in held_set}
-    staying = _by_subject((line for line in held if line in wanted_set and line.rpartition(" ")[2] in ends), None)
+    ends = tuple({line.rpartition(" ")[2] for line in new_lines})
+    alike = [line for line in held if line.endswith(ends)] if 0 < len(ends) < _FEW else held if ends else []
+    staying = _by_subject((line for line in alike if line in wanted_set), None)
     for subject, entry in new.items():
         before = gone.pop(subject, None)
         operations = before.operations if before else ()
@@ -222,12 +237,50 @@ def compare_entries(
             lines.delete.append(prefix + before.with_operations(surplus).text)
     if not keep:
         lines.delete += [prefix + entry.text for entry in gone.values()]
-    lines.move = [prefix + text for text in _moves(held, wanted, held_set, wanted_set, bool(new))]
+    has_new = not held_set >= wanted_set
+    lines.move = [prefix + text for text in _moves(held, wanted, held_set, wanted_set, has_new)]
     return lines
+
+
+def _take_plain(
+    lines: Lines, gone: list[str], new: list[str], wanted: list[str], keep: bool, prefix: str
+) -> tuple[list[str], list[str]]:
+    """Put into LINES what is GONE and NEW and need not be parsed; give back the rest.
+
+    That is ``file OPERATIONS PATH`` where no other line is about that path: the
+    kernel stores such a path as it stands, and there is nothing to merge with.
+    """
+    tails = Counter(line.rpartition(" ")[2] for line in (*gone, *new))
+    text = "\n".join(wanted) + "\n"
+
+    def is_plain_entry(line: str) -> bool:
+        words = line.split(" ")
+        return (
+            len(words) == 3 and words[0] == "file" and tails[words[2]] == 1 and _PATH_OPERATIONS.issuperset(words[1].split("/"))
+        )
+
+    rest_gone, rest_new = [], []
+    for line in gone:
+        if not is_plain_entry(line):
+            rest_gone.append(line)
+        elif not keep:
+            lines.delete.append(prefix + line)
+    for line in new:
+        if is_plain_entry(line) and text.count(f" {line.rpartition(' ')[2]}\n") == 1:
+            lines.add.append(prefix + line)
+        else:
+            rest_new.append(line)
+    return rest_gone, rest_new
 
 
 def _by_subject(lines: Iterable[str], policy: PolicySet | None) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
+    lines = list(lines)
+    if not lines:
+        return found
+    from ..model.entries import Entry
+    from ..syntax.domain_policy import read_domain_line
+
     for line in lines:
         entry = _statement(line, read_domain_line, policy, ("domain_policy",) if policy else ())
         if isinstance(entry, Entry):
@@ -236,22 +289,22 @@ def _by_subject(lines: Iterable[str], policy: PolicySet | None) -> dict[str, Ent
     return found
 
 
-def _may_rank(line: str) -> bool:
-    return line.startswith("file execute") or "grant_log=" in line
-
-
 def _moves(held: list[str], wanted: list[str], held_set: set[str], wanted_set: set[str], has_new: bool) -> list[str]:
     """The texts of wanted entries that have to be added again at the end."""
-    ranked = [line for line in wanted if _may_rank(line)]
-    staying = [line for line in held if line in wanted_set and _may_rank(line)]
-    if ranked == staying or len(ranked) < 2:
+    ranked = [line for line in wanted if is_ordered(line)] if is_ordered("\n".join(wanted)) else []
+    if len(ranked) < 2:
+        return []
+    staying = [line for line in held if line in wanted_set and is_ordered(line)]
+    if ranked == staying:
         return []
     if not has_new and [line for line in ranked if line in held_set] == staying:
         return []
+    from .ordering import ranked_entry, to_move
+
     entries = _by_subject(wanted, None)
     order = [item for entry in entries.values() for item in ranked_entry(entry)]
     subjects = dict.fromkeys(
-        subject for subject in _by_subject((line for line in held if _may_rank(line)), None) if subject in entries
+        subject for subject in _by_subject((line for line in held if is_ordered(line)), None) if subject in entries
     )
     now = [item for subject in subjects for item in ranked_entry(entries[subject])]
     known = set(now)
@@ -272,11 +325,16 @@ def _compare_exceptions(found: Differences, held: PolicySet, wanted: PolicySet) 
 
 
 def _content(line: str, policy: PolicySet | None) -> Any:
+    from ..syntax.exception_policy import read_exception_line
+    from ..syntax.statements import InNamespace
+
     statement = _statement(line, read_exception_line, policy, ("exception_policy", "bindings"))
     return statement.content if isinstance(statement, InNamespace) else None
 
 
 def _canonical(content: Any) -> str:
+    from ..syntax.statements import GroupMember, SharedEntry
+
     if isinstance(content, GroupMember):
         return f"{content.kind.value} {content.name} {content.member}"
     if isinstance(content, SharedEntry):
@@ -303,6 +361,9 @@ def _compare_namespace(found: Differences, namespace: str, held: list[str], want
 
 
 def _lines_for(found: Differences, namespace: str, content: Any) -> Lines:
+    from ..model.exception_policy import Aggregator, TransitionControl
+    from ..syntax.statements import GroupMember
+
     if isinstance(content, TransitionControl):
         return found.transitions
     if isinstance(content, Aggregator):
@@ -320,6 +381,9 @@ def _order_aggregators(found: Differences, namespace: str, prefix: str, held: li
     now += [line for line in then if line not in held_set]
     if now == then:
         return
+    from ..model.exception_policy import Aggregator
+    from .ordering import ranked_aggregator, to_move
+
     ranked: dict[str, list[Ranked]] = {}
     for line in then:
         content = _content(line, None)
@@ -357,8 +421,10 @@ def _shared(lines: list[str]) -> dict[int, list[str]]:
 def _compare_profiles(found: Differences, held: PolicySet, wanted: PolicySet) -> None:
     if not profiles_differ(held.profile, wanted.profile):
         return
-    now: ProfilePolicy = parse_profile(held.profile)
-    then: ProfilePolicy = parse_profile(plain(wanted.profile), file=FILES["profile"])
+    from ..syntax.profiles import parse_profile
+
+    now = parse_profile(held.profile)
+    then = parse_profile(plain(wanted.profile), file=FILES["profile"])
     for part in then:
         prefix = "" if part.namespace == KERNEL else f"{part.namespace} "
         before = now.namespace(part.namespace)
@@ -377,6 +443,8 @@ def compare_profile(namespace: str, held: Profile | None, wanted: Profile) -> Pr
     said in particular is set before what is said in general, and particulars
     are given up last, those of a category before those of its parts.
     """
+    from ..model.profiles import FUNCTIONALITIES, Profile
+
     prefix = ("" if namespace == KERNEL else f"{namespace} ") + str(wanted.number)
     now = held or Profile(wanted.number)
     before, after = dict(now.configs), dict(wanted.configs)

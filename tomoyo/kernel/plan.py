@@ -352,6 +352,8 @@ class _Planner:
                 inherited = created[name] if name in created else DomainLines(blocks[name]).profile
                 break
         created[new.name] = inherited
+        if not user.profile:
+            inherited = 0  # it is not to be confined
         first = [f"use_profile {inherited}"] if inherited else []
         lines = "\n".join([*first, *new.entries])
         before = len(self.writes)

@@ -14,7 +14,7 @@ from tests.vm import guest
 from tomoyo.kernel.policy_set import PolicySet, write_policy_set
 
 LINES = int(sys.argv[1])
-PER_DOMAIN = 250
+PER_DOMAIN = int(sys.argv[2])
 PYTHON = os.path.realpath(sys.executable)
 NAMES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 

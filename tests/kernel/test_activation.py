@@ -311,3 +311,19 @@ def test_the_noop_path_loads_no_parser(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert not {"tomoyo.syntax", "tomoyo.model", "tomoyo.kernel.plan"} & set(done.stdout.split())
+
+
+def test_the_script_in_the_document_works(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = (Path(tomoyo.__file__).parents[1] / "docs" / "activation.md").read_text()
+    script = document.partition("```python\n")[2].partition("```")[0]
+    assert len(script.splitlines()) <= 5
+    kernel = Counting()
+    where = options(folder)
+    real = activate
+    monkeypatch.setattr(tomoyo, "activate", lambda path: real(path, kernel, **where), raising=False)
+    monkeypatch.setattr(sys, "argv", ["activate.py", str(put(folder, "set", policy()))])
+    exec(compile(script, "activate.py", "exec"), {})
+    assert capsys.readouterr().err.endswith(" lines written\n")
+    assert "nix:/nginx/bin/nginx" in kernel.read("domain_policy")

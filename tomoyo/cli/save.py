@@ -2,7 +2,8 @@
 
 DIR (default: /etc/tomoyo) gets policy/TIME/ with the four policies and the
 memory quotas; policy/current leads there, policy/previous to the one before.
-The new folder is printed.
+The new folder is printed.  With --named, store paths become names of the
+closure, and the domain and the exception policy go to DIR itself.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import argparse
 import sys
 from typing import Any
 
+from .closures import add_closure
 from .interface import add_interface, refused, securityfs
-from .options import INTERFACES, UsageError, message
+from .options import INTERFACES, PolicyFile, UsageError, message
 
 DIRECTORY = "/etc/tomoyo"
 
@@ -21,7 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("directory", nargs="?", default=DIRECTORY, metavar="DIR", help=f"where to save (default: {DIRECTORY})")
     parser.add_argument("--stdout", choices=list(INTERFACES), help="print one of them instead")
+    parser.add_argument("--named", action="store_true", help="turn store paths into names; needs --closure")
     add_interface(parser)
+    add_closure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         held: Any = read_consistent(securityfs(arguments))
+        if arguments.named:
+            return _save_named(arguments, held)
         if arguments.stdout is not None:
             sys.stdout.write(getattr(held, INTERFACES[arguments.stdout]))
             return 0
@@ -45,3 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 3
     except SecurityfsError as error:
         return refused(error)
+
+
+def _save_named(arguments: argparse.Namespace, held: Any) -> int:
+    from .name import print_named
+
+    if arguments.stdout not in (None, "domain"):
+        raise UsageError("only the domain policy can be printed with names: --stdout domain")
+    if arguments.stdout is None and arguments.directory == DIRECTORY:
+        raise UsageError("a named policy is no policy that a kernel can boot with: say which DIR it goes to")
+    kinds = ("domain",) if arguments.stdout else ("domain", "exception")
+    files = [PolicyFile(INTERFACES[kind], kind, getattr(held, INTERFACES[kind]).encode("latin-1")) for kind in kinds]
+    arguments.output = None if arguments.stdout else arguments.directory
+    arguments.json = arguments.unsafe_wildcards = False
+    return print_named(arguments, files, [file.parse() for file in files])

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..model.addresses import AddressRange
-from ..model.entries import Argument, Entry, Kind
+from ..model.entries import NETWORK_KINDS, Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, constant_length
 from .groups import Groups, HeadIndex
@@ -20,6 +20,8 @@ from .requests import Request, Value
 
 #: The argument by which entries are found, where it is not the first.
 _INDEXED = {Kind.MOUNT: 1}
+#: The kinds that grant each other's operations: the kernel does not compare a network entry's protocol.
+_ASKED_AS = {kind: NETWORK_KINDS[f"network {kind.keyword.split()[1]} stream"] for kind in NETWORK_KINDS.values()}
 
 Place = tuple[int, Entry]
 
@@ -45,19 +47,20 @@ class EntryIndex:
                 self.weight += len(entry.operations)
 
     def _of(self, kind: Kind, operation: str) -> _OperationIndex:
-        found = self._operations.get((kind, operation))
+        key = (_ASKED_AS.get(kind, kind), operation)
+        found = self._operations.get(key)
         if found is None:
-            found = self._operations[kind, operation] = _OperationIndex(_INDEXED.get(kind, 0))
+            found = self._operations[key] = _OperationIndex(_INDEXED.get(kind, 0))
         return found
 
     def candidates(self, request: Request) -> list[Place]:
         """The entries whose operation and indexed argument may match REQUEST, in order."""
-        found = self._operations.get((request.kind, request.operation))
+        found = self._operations.get((_ASKED_AS.get(request.kind, request.kind), request.operation))
         return found.candidates(request, self._groups) if found is not None else []
 
     def entries(self, kind: Kind, operation: str) -> list[Place]:
         """All entries for OPERATION, in order."""
-        found = self._operations.get((kind, operation))
+        found = self._operations.get((_ASKED_AS.get(kind, kind), operation))
         return found.entries if found is not None else []
 
 

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from .analysis.conversion import converted, execution_conditions, request_conditions
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
     from .analysis.record_filter import RecordFilter
+    from .analysis.replay import Replayed, ReplayOutcome, replay
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from .decision.engine import DecisionEngine, UnknownDomain, Verdict
+    from .decision.groups import Groups
+    from .decision.matching import Pattern, compile_pattern, matches
+    from .decision.requests import Request, request_of
+    from .decision.transition import Transition, TransitionRules, transition
     from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
     from .kernel.boot import boot_script, check_boot
@@ -122,6 +128,7 @@ _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
     "analysis.record_filter": "RecordFilter",
+    "analysis.replay": "Replayed ReplayOutcome replay",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
     "kernel.activation": "ActivationError Outcome activate collect_garbage read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
@@ -142,6 +149,11 @@ _MODULES = {
     "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
     "kernel.processes": "Process read_processes",
     "kernel.status": "Status read_status",
+    "decision.engine": "DecisionEngine UnknownDomain Verdict",
+    "decision.groups": "Groups",
+    "decision.matching": "Pattern compile_pattern matches",
+    "decision.requests": "Request request_of",
+    "decision.transition": "Transition TransitionRules transition",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",
     "model.addresses": "AddressRange",

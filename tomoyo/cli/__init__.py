@@ -32,6 +32,7 @@ COMMANDS = {
     "plan": "print the writes that lead from one policy to another, in a safe order",
     "ps": "show the processes with their domains and modes",
     "query": "answer what enforced domains ask for, while it waits",
+    "replay": "put audit logs to a policy: what would it answer otherwise?",
     "save": "save what the kernel holds, all at one moment",
     "select": "print some of the domains of a domain policy",
     "stat": "count what is in policy files, or show a kernel's statistics",

@@ -15,7 +15,7 @@ from ..model.domains import Domain
 from ..model.entries import Kind
 from ..model.exception_policy import TRANSITION_CONTROLS, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
-from ..model.words import MAX_DOMAIN_NAME, DomainName, domain_fault
+from ..model.words import MAX_DOMAIN_NAME, DomainName, Word, domain_fault
 from .engine import DecisionEngine, Verdict
 from .matching import Pattern, compile_pattern
 from .requests import Request
@@ -131,6 +131,38 @@ def transition(
         return Transition(origin.name, program, name, verdict, Cause.DENIED, failure=Failure.DENIED)
     condition = verdict.entry.condition if verdict.entry else None
     preference = condition.transition if condition else None
+    way = destination(engine, origin, name, preference, rules)
+    if way.entered is not None:
+        return Transition(way.entered, program, name, verdict, way.cause, way.control, created=way.created)
+    failure = Failure.NOT_READY if way.strict or verdict.mode is Mode.ENFORCING else None
+    return Transition(origin.name, program, name, verdict, way.cause, way.control, failure, transition_failed=way.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an execution that is granted leads.
+
+    Attributes: ``wanted``, the domain's name; ``entered``, the same where it
+    can be entered; ``created``, where it must be created for that; ``strict``,
+    whether execve fails in every mode if it cannot be entered; ``cause`` and
+    ``control`` as in Transition.
+    """
+
+    wanted: str
+    entered: DomainName | None
+    created: Domain | None
+    strict: bool
+    cause: Cause
+    control: TransitionControl | None
+
+
+def destination(
+    engine: DecisionEngine, origin: Domain, name: str, preference: Word | DomainName | None, rules: TransitionRules
+) -> Destination:
+    """Where ORIGIN's execution of NAME leads, if the entry that grants it has this PREFERENCE.
+
+    NAME is the entry's own path, patterns and all.
+    """
     control = None
     if preference is not None:
         cause = Cause.PREFERENCE
@@ -140,12 +172,8 @@ def transition(
         cause = Cause.CHILD if control is None else Cause.CONTROL
         how = "child" if control is None else control.keyword.removesuffix("_domain")
     wanted = _wanted(origin.name, name, how)
-    strict = preference is not None or how == "reset" or verdict.mode is Mode.ENFORCING
     entered, created = _enter(engine, origin, wanted)
-    if entered is not None:
-        return Transition(entered, program, name, verdict, cause, control, created=created)
-    failure = Failure.NOT_READY if strict else None
-    return Transition(origin.name, program, name, verdict, cause, control, failure, transition_failed=wanted)
+    return Destination(wanted, entered, created, preference is not None or how == "reset", cause, control)
 
 
 def _wanted(domain: DomainName, name: str, how: str) -> str:

@@ -1,0 +1,103 @@
+"""Replay audit logs against a policy: what would it answer to what really happened?
+
+Shows each request that would be answered otherwise than it was recorded, and
+counts.  Exit code 1 if anything that was granted would be denied.  The policy
+is that of a directory, or the kernel's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from .interface import refused
+from .options import message, place, visible
+from .policy_source import add_policy, read_engine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..analysis.replay import ReplayOutcome, Replayed
+    from ..model.records import AuditRecord
+    from ..syntax.lines import PolicySyntaxError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_policy(parser)
+    parser.add_argument("logs", nargs="*", metavar="LOG", help="audit logs; - or none: standard input")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show only counts")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, the counts in the last")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..analysis.replay import ReplayOutcome, replay
+    from ..kernel.securityfs import SecurityfsError
+
+    try:
+        engine = read_engine(arguments)
+    except SecurityfsError as error:
+        return refused(error)
+    counts: Counter[ReplayOutcome] = Counter()
+    broken: list[int] = [0]
+    for found in replay(engine, _records(arguments.logs, broken)):
+        counts[found.outcome] += 1
+        if found.outcome not in (ReplayOutcome.SAME, ReplayOutcome.EVENT) and not arguments.quiet:
+            _show(found, arguments.json)
+    _count(counts, broken[0], arguments.json)
+    return 1 if counts[ReplayOutcome.DENIED] else 0
+
+
+def _records(logs: list[str], broken: list[int]) -> Iterator[AuditRecord]:
+    from ..syntax.records import iterate_audit
+
+    for name in logs or ["-"]:
+        shown = "<stdin>" if name == "-" else name
+
+        def report(error: PolicySyntaxError, shown: str = shown) -> None:
+            broken[0] += 1
+            if broken[0] <= 10:
+                place("warning", shown, error)
+            elif broken[0] == 11:
+                message("warning", "further broken records are only counted")
+
+        if name == "-":
+            yield from iterate_audit(sys.stdin.buffer, file=shown, report=report)
+        else:
+            with open(name, "rb") as file:
+                yield from iterate_audit(file, file=shown, report=report)
+
+
+def _show(found: Replayed, as_json: bool) -> None:
+    record, verdict = found.record, found.verdict
+    if as_json:
+        plain = {
+            "outcome": found.outcome.name.lower(),
+            "time": str(record.time),
+            "domain": record.domain.text,
+            "request": str(record.request),
+            "recorded": record.granted,
+            "granted": verdict.granted if verdict else None,
+            "entry": verdict.entry.text if verdict and verdict.entry else None,
+        }
+        sys.stdout.write(json.dumps(plain) + "\n")
+        return
+    by = f" by '{verdict.entry}'" if verdict and verdict.entry else ""
+    sys.stdout.write(f"{found.outcome.value}{by}: {visible(record.domain.text)}: {visible(str(record.request))}\n")
+
+
+def _count(counts: Counter[ReplayOutcome], broken: int, as_json: bool) -> None:
+    from ..analysis.replay import ReplayOutcome
+
+    if as_json:
+        plain = {"counts": {outcome.name.lower(): counts[outcome] for outcome in ReplayOutcome}, "broken": broken}
+        sys.stdout.write(json.dumps(plain) + "\n")
+        return
+    for outcome in ReplayOutcome:
+        if counts[outcome]:
+            sys.stdout.write(f"{counts[outcome]} {outcome.value}\n")
+    if broken:
+        sys.stdout.write(f"{broken} broken, left out\n")

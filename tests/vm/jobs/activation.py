@@ -134,9 +134,9 @@ def switches(request: dict[str, Any]) -> dict[str, Any]:
 def loadpolicy(request: dict[str, Any]) -> dict[str, Any]:
     """The same with the C tool."""
     paths = write_sets(request["lines"], request["seed"])
-    guest.write("manager", b"/usr/sbin/tomoyo-loadpolicy\n")
     result: dict[str, Any] = {"seconds": []}
     with loop(paths[0], result):
+        guest.write("manager", b"/usr/sbin/tomoyo-loadpolicy\n")
         for number in range(request["times"]):
             path = paths[(number + 1) % 2]
             started = time.monotonic()

@@ -17,6 +17,9 @@ from .interface import add_interface, refused, securityfs
 from .options import UsageError, message, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from ..kernel.activation import Outcome
 
 STATE = "/var/lib/tomoyo"
@@ -43,20 +46,28 @@ def add_activation(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import ActivationError, activate
+    from ..kernel.activation import activate
+
+    return carry_out(
+        arguments,
+        lambda options: activate(arguments.directory, securityfs(arguments), keep_learned=arguments.keep_learned, **options),
+    )
+
+
+def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], Outcome]) -> int:
+    """Let CHANGE, given the options of `add_activation`, do its work; tell what it did."""
+    from ..kernel.activation import ActivationError
     from ..kernel.policy_set import PolicySetError
     from ..kernel.securityfs import SecurityfsError
 
+    options = {
+        "keep_used": not arguments.now,
+        "dry_run": arguments.dry_run,
+        "state": arguments.state,
+        "locks": arguments.locks,
+    }
     try:
-        outcome = activate(
-            arguments.directory,
-            securityfs(arguments),
-            keep_learned=arguments.keep_learned,
-            keep_used=not arguments.now,
-            dry_run=arguments.dry_run,
-            state=arguments.state,
-            locks=arguments.locks,
-        )
+        outcome = change(options)
     except PolicySetError as error:
         raise UsageError(str(error)) from None
     except ActivationError as error:

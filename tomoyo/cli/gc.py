@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from .activate import add_activation, tell
-from .interface import refused, securityfs
-from .options import UsageError, message
+from .activate import add_activation, carry_out
+from .interface import securityfs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,25 +21,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import ActivationError, collect_garbage
-    from ..kernel.policy_set import PolicySetError
-    from ..kernel.securityfs import SecurityfsError
+    from ..kernel.activation import collect_garbage
 
-    try:
-        outcome = collect_garbage(
-            arguments.directory,
-            securityfs(arguments),
-            keep_used=not arguments.now,
-            dry_run=arguments.dry_run,
-            state=arguments.state,
-            locks=arguments.locks,
-        )
-    except PolicySetError as error:
-        raise UsageError(str(error)) from None
-    except ActivationError as error:
-        message("error", str(error))
-        return 3
-    except SecurityfsError as error:
-        return refused(error)
-    tell(arguments, outcome)
-    return 0
+    return carry_out(arguments, lambda options: collect_garbage(arguments.directory, securityfs(arguments), **options))

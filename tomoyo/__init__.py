@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .analysis.conversion import converted, execution_conditions, request_conditions
+    from .analysis.explanation import Explanation, NearMiss, Part, explain
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
+    from .analysis.reachability import Access, Chains, who_may
     from .analysis.record_filter import RecordFilter
     from .analysis.replay import Replayed, ReplayOutcome, replay
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
@@ -126,7 +128,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
+    "analysis.explanation": "Explanation NearMiss Part explain",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
+    "analysis.reachability": "Access Chains who_may",
     "analysis.record_filter": "RecordFilter",
     "analysis.replay": "Replayed ReplayOutcome replay",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",

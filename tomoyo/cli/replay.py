@@ -19,7 +19,7 @@ from .policy_source import add_policy, read_engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..analysis.replay import ReplayOutcome, Replayed
+    from ..analysis.replay import Replayed, ReplayOutcome
     from ..model.records import AuditRecord
     from ..syntax.lines import PolicySyntaxError
 

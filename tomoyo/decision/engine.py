@@ -27,11 +27,9 @@ from ..syntax.holding import Holding
 from .conditions import Holds, holds
 from .groups import Groups
 from .index import EntryIndex, argument_matches, arguments_match
-from .requests import Request, request_of
+from .requests import Request, functionality_of, request_of
 
 _UNDEFINED = Profile(0)
-#: Operations whose mode is that of another.
-_OPENING = frozenset({"read", "write", "append"})
 
 
 class UnknownDomain(LookupError):
@@ -154,7 +152,7 @@ class DecisionEngine:
         """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain."""
         text = str(name)
         domain = self._domains.get(text) or self.origin(text)
-        settings = self.config(domain, functionality(request))
+        settings = self.config(domain, functionality_of(request.kind, request.operation))
         mode = settings[1].mode if settings else None
         executes = request.operation == "execute"
         if mode is Mode.DISABLED and not executes and request.kind is not Kind.TRANSITION:
@@ -220,32 +218,6 @@ class DecisionEngine:
 def _path(entry: Entry, request: Request, groups: Groups) -> str | None:
     found = argument_matches(entry.arguments[0], request.arguments[0], groups)
     return found if isinstance(found, str) else None
-
-
-def functionality(request: Request) -> str:
-    """The name by which a profile sets the mode of REQUEST, such as ``file::open``."""
-    found = _FUNCTIONALITIES.get((request.kind, request.operation))
-    if found is None:
-        raise ValueError(f"the kernel never asks for {request.kind.keyword} {request.operation}")
-    return found
-
-
-def _functionality(kind: Kind, operation: str) -> str:
-    if kind.keyword == "file":
-        return "file::open" if operation in _OPENING else f"file::{operation}"
-    if kind is Kind.ENVIRONMENT:
-        return "misc::env"
-    if kind is Kind.TRANSITION:
-        return "file::execute"
-    return f"network::{'_'.join(kind.keyword.split()[1:])}_{operation}"
-
-
-_FUNCTIONALITIES = {
-    (kind, operation): _functionality(kind, operation)
-    for kind in Kind
-    for operation in kind.operations
-    if operation not in kind.unasked
-}
 
 
 def _is_logged(settings: tuple[Profile, Config], request: Request, entry: Entry | None) -> bool:

@@ -14,38 +14,45 @@ from ..model.entries import GroupKind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.numbers import NumberRange
 from ..model.words import constant_length
-from .matching import Pattern, compile_pattern
+from .matching import Pattern, compile_pattern, fixed_tail
 
 _Item = TypeVar("_Item")
 
 
-class HeadIndex(Generic[_Item]):
-    """Items by the fixed head of a pattern, found by a name that begins with it."""
+class PatternIndex(Generic[_Item]):
+    """Items by the fixed head and the fixed tail of a pattern, found by a name that has both."""
 
-    __slots__ = ("_items", "_lengths")
+    __slots__ = ("_heads", "_lengths")
 
     def __init__(self) -> None:
-        self._items: dict[str, list[_Item]] = {}
+        self._heads: dict[str, dict[int, dict[str, list[_Item]]]] = {}
         self._lengths: list[int] = []
 
-    def add(self, head: str, item: _Item) -> None:
-        """Put ITEM under HEAD."""
-        self._items.setdefault(head, []).append(item)
-        self._lengths = []
+    def add(self, head: str, pattern: str, item: _Item) -> None:
+        """Put ITEM under PATTERN, whose fixed head is HEAD."""
+        tail = fixed_tail(pattern[len(head) :])
+        tails = self._heads.get(head)
+        if tails is None:
+            tails = self._heads[head] = {}
+            self._lengths = []
+        tails.setdefault(len(tail), {}).setdefault(tail, []).append(item)
 
-    def beginning(self, name: str) -> list[_Item]:
-        """The items under all heads that NAME begins with."""
-        if not self._items:
-            return []
-        if not self._lengths:
-            self._lengths = sorted(set(map(len, self._items)))
+    def candidates(self, name: str) -> list[_Item]:
+        """The items under all patterns that NAME begins and ends like."""
         found: list[_Item] = []
+        heads = self._heads
+        if heads and not self._lengths:
+            self._lengths = sorted(set(map(len, heads)))
+        end = len(name)
         for length in self._lengths:
-            if length > len(name):
+            if length > end:
                 break
-            items = self._items.get(name[:length])
-            if items:
-                found += items
+            tails = heads.get(name[:length])
+            if tails is not None:
+                for tail, items in tails.items():
+                    held = items.get(name[end - tail :] if tail <= end else name)
+                    if held:
+                        found += held
         return found
 
 
@@ -58,7 +65,7 @@ class Groups:
         self._members = {(group.kind, group.name.text): group.members for group in exceptions.groups}
         self._paths: dict[str, _PathGroup] = {}
         self._containing: dict[str, list[str]] | None = None
-        self._patterned: HeadIndex[str] = HeadIndex()
+        self._patterned: PatternIndex[str] = PatternIndex()
 
     def path_groups_of(self, name: str) -> list[str]:
         """The path groups that may have a member that matches NAME, each once."""
@@ -66,7 +73,7 @@ class Groups:
         if containing is None:
             containing = self._containing = self._index()
         found = containing.get(name, [])
-        patterned = self._patterned.beginning(name)
+        patterned = self._patterned.candidates(name)
         return list(dict.fromkeys([*found, *patterned])) if patterned else found
 
     def _index(self) -> dict[str, list[str]]:
@@ -76,7 +83,7 @@ class Groups:
                 text = str(member)
                 head = text[: constant_length(text)] if "\\" in text else text
                 if len(head) < len(text):
-                    self._patterned.add(head, group)
+                    self._patterned.add(head, text, group)
                 else:
                     groups = containing.setdefault(text, [])
                     if not groups or groups[-1] != group:

@@ -1,7 +1,7 @@
 """An index over a list of entries, so that a decision looks at few of them.
 
 For each operation the entries are found by one argument, the path in most
-kinds: by the whole of it where it is fixed, by its fixed head where it is a
+kinds: by the whole of it where it is fixed, by its fixed head and tail where it is a
 pattern, by group where it names one.  What is found is put into its order
 again, because the first entry that grants is the one that decides.
 """
@@ -14,7 +14,7 @@ from ..model.addresses import AddressRange
 from ..model.entries import NETWORK_KINDS, Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, constant_length
-from .groups import Groups, HeadIndex
+from .groups import Groups, PatternIndex
 from .matching import compile_pattern
 from .requests import Request, Value
 
@@ -65,13 +65,13 @@ class EntryIndex:
 
 
 class _OperationIndex:
-    __slots__ = ("_by_group", "_by_head", "_by_value", "_others", "_position", "entries")
+    __slots__ = ("_by_group", "_by_pattern", "_by_value", "_others", "_position", "entries")
 
     def __init__(self, position: int) -> None:
         self._position = position
         self.entries: list[Place] = []
         self._by_value: dict[Value, list[Place]] = {}
-        self._by_head: HeadIndex[Place] = HeadIndex()
+        self._by_pattern: PatternIndex[Place] = PatternIndex()
         self._by_group: dict[str, list[Place]] = {}
         self._others: list[Place] = []
 
@@ -89,7 +89,7 @@ class _OperationIndex:
             text = str(argument)
             head = text[: constant_length(text)] if "\\" in text else text
             if len(head) < len(text):
-                self._by_head.add(head, place)
+                self._by_pattern.add(head, text, place)
             else:
                 self._by_value.setdefault(text, []).append(place)
 
@@ -99,7 +99,7 @@ class _OperationIndex:
         found = list(exact) if exact else []
         kept = len(found)
         if isinstance(value, str):
-            found += self._by_head.beginning(value)
+            found += self._by_pattern.candidates(value)
             if self._by_group:
                 for group in groups.path_groups_of(value):
                     found += self._by_group.get(group, ())
@@ -110,6 +110,11 @@ class _OperationIndex:
         if len(found) > 1 and len(found) > kept:
             found.sort(key=_order)
         return found
+
+
+def asked_as(kind: Kind) -> Kind:
+    """The kind that stands for KIND among those that grant each other's operations."""
+    return _ASKED_AS.get(kind, kind)
 
 
 def _order(place: Place) -> int:

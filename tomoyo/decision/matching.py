@@ -37,6 +37,8 @@ _NEVER = "(?!)"
 _END = r"(?=/|\Z)"
 _OCTAL = re.compile(r"[0-3][0-7]{2}")
 _UNIT = re.compile(r"\\(?:\\|([0-3][0-7]{2}))")
+_FIXED = re.compile(r"\\(?:\\|[0-3][0-7]{2})")
+_PIECES = re.compile(r"\\(?:[0-3][0-7]{2}|.|\Z)|[^\\]+", re.DOTALL)
 _STARS = re.compile(r"(?:\\[*@])*")
 _LONE_RUN = re.compile(r"\\([*@$XA])((?:[^\\]|\\\\|\\[0-3][0-7]{2})*)")
 
@@ -86,6 +88,17 @@ class Pattern:
         if match is None:
             match = self._match = _compile(self.text[len(self.head) :])
         return bool(match(_units(rest) if "\\" in rest else rest))
+
+
+def fixed_tail(text: str) -> str:
+    """What every name that matches ends with, where TEXT is what is behind a pattern's fixed head."""
+    last = text.rfind("\\")
+    if last < 0 or "\\-" in text:
+        return ""
+    tail = ""
+    for piece in _PIECES.findall(text):
+        tail = tail + piece if piece[0] != "\\" or _FIXED.fullmatch(piece) else ""
+    return tail
 
 
 def _units(name: str) -> str:

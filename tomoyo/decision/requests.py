@@ -119,3 +119,61 @@ def _value(argument: Argument) -> Value:
     if isinstance(argument, NumberRange):
         return argument.first.value
     return argument.first if isinstance(argument, AddressRange) else str(argument)
+
+
+def functionality_of(kind: Kind, operation: str) -> str:
+    """The name by which a profile sets the mode of OPERATION, such as ``file::open``.
+
+    Raises ValueError for an operation that the kernel never asks about.
+    """
+    found = _FUNCTIONALITIES.get((kind, operation))
+    if found is None:
+        raise ValueError(f"the kernel never asks for {kind.keyword} {operation}")
+    return found
+
+
+def _functionality(kind: Kind, operation: str) -> str:
+    if kind.keyword == "file":
+        return "file::open" if operation in ("read", "write", "append") else f"file::{operation}"
+    if kind is Kind.ENVIRONMENT:
+        return "misc::env"
+    if kind is Kind.TRANSITION:
+        return "file::execute"
+    return f"network::{'_'.join(kind.keyword.split()[1:])}_{operation}"
+
+
+_FUNCTIONALITIES = {
+    (kind, operation): _functionality(kind, operation)
+    for kind in Kind
+    for operation in kind.operations
+    if operation not in kind.unasked
+}
+
+
+def parse_request(text: str) -> Request:
+    """The request that TEXT, an entry of one operation without patterns, ranges, groups or conditions, says.
+
+    Raises ValueError where it says something else.
+    """
+    from ..syntax.entries import read_entry
+    from ..syntax.lines import Dropped, Line, normalise
+
+    line = Line(normalise(text))
+    try:
+        entry = read_entry(line)
+    except Dropped as dropped:
+        problem = dropped.problem
+        expected = f"; expected {problem.expected}" if problem.expected else ""
+        raise ValueError(f"not a request: {problem.message}: {problem.text!r}{expected}") from None
+    several = len(entry.operations) > 1 or entry.condition is not None
+    if several or line.problems or any(not _is_single(argument) for argument in entry.arguments):
+        raise ValueError(f"not a single request: {entry}")
+    return Request(entry.kind, entry.operations[0], tuple(map(_value, entry.arguments)))
+
+
+def _is_single(argument: Argument) -> bool:
+    if isinstance(argument, Word):
+        return not argument.is_pattern
+    if isinstance(argument, NumberRange):
+        return argument.first.value == argument.last.value
+    return argument.first == argument.last if isinstance(argument, AddressRange) else isinstance(argument, DomainName)

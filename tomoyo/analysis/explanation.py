@@ -80,7 +80,7 @@ class Explanation:
             place = "" if verdict.group is None else f" of acl_group {verdict.group}"
             yield f"granted{mode}: '{verdict.entry}'{place} grants '{text}' in {self.domain}"
         elif verdict.granted:
-            yield f"granted{mode}: nothing is denied to {self.domain}, whatever its entries say"
+            yield f"granted{mode}: '{text}' needs no entry, as nothing like it is denied to {self.domain}"
         else:
             word = "denied" if not verdict.allowed else "let happen"
             yield f"{word}{mode}: no entry of {self.domain} grants '{text}'"

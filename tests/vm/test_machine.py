@@ -87,6 +87,14 @@ def test_a_machine_that_takes_too_long_is_stopped(kernel: Kernel) -> None:
     assert (caught.value.result.status, caught.value.result.timed_out) == (None, True)
 
 
+def test_a_machine_that_never_begins_is_started_again(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "BOOT_TIMEOUT", 0.2)
+    monkeypatch.setattr(machine, "BOOTS", 2)
+    with pytest.raises(machine.GuestFailure, match="killed after") as caught:
+        machine.run(kernel, "interfaces", files={"script.json": b"[]"}, timeout=100)
+    assert 0.4 < caught.value.result.seconds < 50
+
+
 def test_an_unknown_release_is_unavailable() -> None:
     with pytest.raises(kernels.Unavailable, match=r"2\.4"):
         kernels.kernel("2.4")

@@ -174,7 +174,7 @@ def _read_group_member(line: Line, kind: GroupKind) -> GroupMember:
         fault = word_fault(token)
         member = Word(token) if fault is None else UncheckedWord(token)
         if fault is not None:
-            message = f"no valid pattern, so it never matches: {fault.reason}"
+            message = f"no valid pattern, so it does not match what it says: {fault.reason}"
             line.note(Effect.USELESS, start + fault.offset, token, message, "a word or a pattern")
     elif token.startswith("@"):
         line.drop(start, token, "a group cannot hold a group", f"a member of a {kind.value}")

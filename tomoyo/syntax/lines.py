@@ -30,7 +30,7 @@ class Effect(Enum):
 
     DROPPED = "the kernel drops this line"
     ALTERED = "the kernel stores something else"
-    USELESS = "the kernel stores this, but it never matches"
+    USELESS = "the kernel stores this, but it does not do what it says"
     COMMENT = "a comment, which the kernel drops"
 
 

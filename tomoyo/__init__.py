@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
     from .analysis.conversion import converted, execution_conditions, request_conditions
     from .analysis.explanation import Explanation, NearMiss, Part, explain
+    from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
+    from .analysis.policy_edit import Insertion, find_insertions, insert_lines, unified_diff
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
     from .analysis.reachability import Access, Chains, who_may
     from .analysis.record_filter import RecordFilter
     from .analysis.replay import Replayed, ReplayOutcome, replay
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from .analysis.suggestion import Evidence, Suggestion, Suggestions, merge_suggestions, missing_paths, policy_of
+    from .analysis.suggestion_dialogue import Choice, Decision, SuggestionDialogue
     from .decision.engine import DecisionEngine, UnknownDomain, Verdict
     from .decision.groups import Groups
     from .decision.matching import Pattern, compile_pattern, matches
@@ -101,7 +105,7 @@ if TYPE_CHECKING:
     from .nix.expression import Expression, ExpressionError, nix_expression
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
-    from .nix.naming import Named, name_policy, unsafe_policy
+    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy
     from .nix.source import SourceError, read_sources
     from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
     from .nix.tree import LinkError, Tree
@@ -129,11 +133,15 @@ if TYPE_CHECKING:
 _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
     "analysis.explanation": "Explanation NearMiss Part explain",
+    "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
+    "analysis.policy_edit": "Insertion find_insertions insert_lines unified_diff",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
     "analysis.reachability": "Access Chains who_may",
     "analysis.record_filter": "RecordFilter",
     "analysis.replay": "Replayed ReplayOutcome replay",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
+    "analysis.suggestion": "Evidence Suggestion Suggestions merge_suggestions missing_paths policy_of",
+    "analysis.suggestion_dialogue": "Choice Decision SuggestionDialogue",
     "kernel.activation": "ActivationError Outcome activate collect_garbage read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
     "kernel.learning": "LearningSession",
@@ -180,7 +188,7 @@ _MODULES = {
     "nix.expression": "Expression ExpressionError nix_expression",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
-    "nix.naming": "Named name_policy unsafe_policy",
+    "nix.naming": "EntryNames Named name_policy unsafe_policy",
     "nix.source": "SourceError read_sources",
     "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.tree": "LinkError Tree",

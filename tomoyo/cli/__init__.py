@@ -39,6 +39,7 @@ COMMANDS = {
     "select": "print some of the domains of a domain policy",
     "stat": "count what is in policy files, or show a kernel's statistics",
     "status": "show what the kernel's TOMOYO is doing",
+    "suggest": "suggest the entries that a policy lacks, from audit records or what a kernel learned",
 }
 
 

@@ -76,6 +76,32 @@ def name_policy(
     return _Naming(words, names.directory).policy(domains, exceptions)
 
 
+class EntryNames:
+    """Names for single domains and entries of DOMAINS, where it matters which became what.
+
+    Arguments as for `name_policy`, which they are named as by.
+    """
+
+    def __init__(
+        self, domains: DomainPolicy, names: NameTable, contents: Contents, links: Mapping[str, str] | None = None
+    ) -> None:
+        words = NamedWords.learned(names, contents, executed_words(domains, None), links)
+        self._naming = _Naming(words, names.directory)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person should know of what was named so far."""
+        return tuple(self._naming.words.findings)
+
+    def domain(self, name: DomainName) -> DomainName:
+        """What the domain NAME is called."""
+        return self._naming.domain_name(name)
+
+    def entries(self, entry: Entry, namespace: str) -> tuple[Entry, ...]:
+        """What ENTRY, of a domain of NAMESPACE, becomes."""
+        return tuple(self._naming.named_entries((entry,), namespace))
+
+
 def unsafe_policy(domains: DomainPolicy, exceptions: ExceptionPolicy | None, names: NameTable) -> Named:
     """Put patterns in the place of the hashes in a policy.
 
@@ -165,10 +191,10 @@ class _Naming:
     def _domains(self, domains: DomainPolicy) -> Iterator[Domain]:
         together: dict[str, list[Domain]] = {}
         for domain in domains:
-            together.setdefault(self._domain_name(domain.name).text, []).append(domain)
+            together.setdefault(self.domain_name(domain.name).text, []).append(domain)
         for name, parts in together.items():
             entries = self._all_entries(
-                named for domain in parts for named in self._named_entries(domain.entries, domain.name.namespace)
+                named for domain in parts for named in self.named_entries(domain.entries, domain.name.namespace)
             )
             yield Domain(
                 DomainName(name),
@@ -190,7 +216,7 @@ class _Naming:
                 reason += "; it uses the groups of both"
             self.tell(Change.MERGED, other.name.text, reason)
 
-    def _domain_name(self, name: DomainName) -> DomainName:
+    def domain_name(self, name: DomainName) -> DomainName:
         namespace, *programs = name.text.split(" ")
         if not programs and "/" not in namespace:
             return name
@@ -214,7 +240,7 @@ class _Naming:
         self.merged_entries += len(named) - len(merged)
         return merged
 
-    def _named_entries(self, entries: Iterable[Entry], namespace: str) -> Iterator[Entry]:
+    def named_entries(self, entries: Iterable[Entry], namespace: str) -> Iterator[Entry]:
         """What ENTRIES become: mostly one each; two where one executes and does something else besides."""
         for entry in entries:
             executes = entry.kind is Kind.PATH and "execute" in entry.operations
@@ -262,13 +288,13 @@ class _Naming:
     def _argument(self, value: Argument) -> Argument:
         if isinstance(value, Word):
             return self.words.reference(value.text)
-        return self._domain_name(value) if isinstance(value, DomainName) else value
+        return self.domain_name(value) if isinstance(value, DomainName) else value
 
     def _conditions(self, condition: Condition, namespace: str) -> list[Condition | None]:
         """What stands in the place of CONDITION, one or the other; None for no condition."""
         transition = condition.transition
         if isinstance(transition, DomainName):
-            transition = self._domain_name(transition)
+            transition = self.domain_name(transition)
         elif transition is not None and transition.text not in TRANSITION_KEYWORDS:
             transition = Word(self.words.executed(transition.text))
         tests: list[list[list[Test]]] = []  # of each test the alternatives, all parts of which must hold
@@ -317,14 +343,14 @@ class _Naming:
             tuple(dict.fromkeys(self._aggregators(part.aggregators))),
             tuple(self._groups(part, executed_groups)),
             tuple(
-                (number, self._all_entries(self._named_entries(entries, part.namespace))) for number, entries in part.acl_groups
+                (number, self._all_entries(self.named_entries(entries, part.namespace))) for number, entries in part.acl_groups
             ),
         )
 
     def _control(self, control: TransitionControl) -> TransitionControl:
         domain = control.domain
         if isinstance(domain, DomainName):
-            domain = self._domain_name(domain)
+            domain = self.domain_name(domain)
         elif domain is not None:
             domain = Word(self.words.executed(domain.text))
         program = control.program

@@ -1,0 +1,322 @@
+r"""Rules that put a pattern in the place of a name that is another each time.
+
+A rule changes as few characters of a name as it can, and each for the
+narrowest escape: ``/tmp/tmp.Ab3dE6`` becomes ``/tmp/tmp.\?\?\?\?\?\?``, not ``/tmp/\*``.
+What it gives always matches the name that it was given.
+
+Two things no rule touches.  A name in the Nix store: a pattern in the place
+of a hash lets anyone who may build a package in.  And the name of what is
+executed: the kernel would name the next domain after the pattern.
+
+    >>> generalise_name("proc:/42/status", (BUILT_IN_RULES["process"],))
+    Generalised(name='proc:/\\$/status', rules=('process',), least=1)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..decision.matching import compile_pattern
+from ..model.addresses import AddressRange
+from ..model.conditions import Comparison, Condition, Test
+from ..model.entries import Argument, Entry, Kind
+from ..model.numbers import NumberRange
+from ..model.words import GroupReference, Quoted, Word, word_fault
+from ..syntax.lines import Effect, PolicySyntaxError, Problem
+from ..syntax.values import address_range, parse_range
+
+#: Where no name is ever made a pattern.
+STORE = "/nix/store/"
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_TEMPORARY = re.compile(r"/(?:tmp|shm)(?=/)")
+_BOOT = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9a-f]{{32}})(?![0-9A-Za-z])")
+_DATE = re.compile(
+    r"(?<![0-9])(?:19|20)[0-9]{2}([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])"
+    r"(?:[-_T.:]?(?:[01][0-9]|2[0-3])([-_.:]?)[0-5][0-9](?:\2[0-5][0-9])?)?(?![0-9])"
+)
+#: What mktemp(3) and Python's tempfile put into a name: the part that is random.
+_RANDOM = re.compile(r"(?:(?<=[-._/])|(?<=/tmp)|(?<=/t))(?:[0-9A-Za-z]{6}|[0-9A-Za-z]{10}|[0-9a-z_]{8})(?=\Z|[-./])")
+#: What looks like it and is more likely a word: README, Config, build1, 5minute.
+_WORD_LIKE = re.compile(r"[A-Z]?[a-z]*[0-9]*|[A-Z]+[0-9]*|[0-9]+[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that comes with the program.
+
+    Attributes:
+        name: by which it is chosen.
+        purpose: what it is for, in words.
+        rewrite: the name as a pattern; the name itself where it is none of its business.
+        least: of how many different names it wants to have seen before what it
+            gives is suggested rather than those names.
+    """
+
+    name: str
+    purpose: str
+    rewrite: Callable[[str], str]
+    least: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Generalised:
+    """What became of a name; ``rules`` are those that changed it, none where it is what it was."""
+
+    name: str | GroupReference
+    rules: tuple[str, ...] = ()
+    least: int = 1
+
+
+def _process(name: str) -> str:
+    name = re.sub(r"^(proc:|/proc)/[0-9]+(?=/)", r"\1/\\$", name)
+    return re.sub(r"^((?:proc:|/proc)/(?:self|\\\$)/(?:task/)?)[0-9]+(?=/)", r"\1\\$", name)
+
+
+def _descriptor(name: str) -> str:
+    return re.sub(r"^((?:proc:|/proc)/(?:self|[0-9]+|\\\$)(?:/task/(?:[0-9]+|\\\$))?/(?:fd|fdinfo)/)[0-9]+\Z", r"\1\\$", name)
+
+
+def _pipe(name: str) -> str:
+    return re.sub(r"^(pipe|socket):\[[0-9]+\]\Z", r"\1:[\\$]", name)
+
+
+def _user(name: str) -> str:
+    return re.sub(r"^/run/user/[0-9]+(?=/)", r"/run/user/\\$", name)
+
+
+def _terminal(name: str) -> str:
+    return re.sub(r"^(devpts:|/dev/pts)/[0-9]+\Z", r"\1/\\$", name)
+
+
+def _boot(name: str) -> str:
+    if not name.startswith(("/run/", "/tmp/", "/var/tmp/", "/dev/shm/", "sysfs:/", "cgroup2:/", "/sys/fs/cgroup/")):
+        return name
+    return _BOOT.sub(lambda found: re.sub("[0-9a-f]", r"\\x", found[0]), name)
+
+
+def _date(name: str) -> str:
+    return _DATE.sub(lambda found: re.sub("[0-9]", r"\\+", found[0]), name)
+
+
+def _temporary(name: str) -> str:
+    begin = _TEMPORARY.search(name)
+    return name if begin is None else name[: begin.end()] + _RANDOM.sub(_random, name[begin.end() :])
+
+
+def _random(found: re.Match[str]) -> str:
+    return found[0] if _WORD_LIKE.fullmatch(found[0]) else r"\?" * len(found[0])
+
+
+def _number(name: str) -> str:
+    directory, slash, last = name.rpartition("/") if not name.endswith("/") else ("", "", name)
+    # Three digits behind a backslash are one byte, and a library's number is its interface.
+    return directory + slash + re.sub(r"(\\[0-3][0-7]{2}|\.so(?:\.[0-9]+)+)|[0-9]+", lambda found: found[1] or r"\$", last)
+
+
+#: The rules that come with the program, in the order in which they are applied.
+BUILT_IN_RULES = {
+    rule.name: rule
+    for rule in (
+        Rule("process", "numbers of processes and threads below /proc", _process),
+        Rule("descriptor", "numbers of descriptors in /proc/PID/fd", _descriptor),
+        Rule("pipe", "numbers of pipes and sockets, pipe:[N]", _pipe),
+        Rule("user", "numbers of users in /run/user", _user),
+        Rule("terminal", "numbers of pseudo terminals", _terminal),
+        Rule("boot", "identifiers that are made at each boot or start, below /run, /tmp, /sys", _boot),
+        Rule("date", "dates and times", _date, least=2),
+        Rule("temporary", "random names below directories tmp and shm, as mktemp makes them", _temporary),
+        Rule("number", "any number in the last part of a name", _number, least=3),
+    )
+}
+#: Those that hold where nothing else is said: what they stand for can be told from a single name.
+DEFAULT = tuple(rule for rule in BUILT_IN_RULES.values() if rule.name != "number")
+
+
+def generalise_name(name: str, rules: Iterable[Rule]) -> Generalised:
+    """NAME, a word without patterns, as RULES make it, one after the other."""
+    if STORE in name or compile_pattern(name).is_pattern:
+        return Generalised(name)
+    found, applied, least = name, [], 1
+    for rule in rules:
+        changed = rule.rewrite(found)
+        if changed != found and _is_pattern_for(changed, name):
+            found, least = changed, max(least, rule.least)
+            applied.append(rule.name)
+    return Generalised(found, tuple(applied), least)
+
+
+def _is_pattern_for(pattern: str, name: str) -> bool:
+    """Whether PATTERN is one that a kernel takes, is for NAME, and for nothing in the store."""
+    return word_fault(pattern) is None and compile_pattern(pattern).matches(name) and not reaches_store(pattern)
+
+
+# Rules of the user
+
+
+@dataclass(frozen=True, slots=True)
+class UserRule:
+    """One line of a file of rules: what is like ``pattern`` becomes ``replacement``.
+
+    kind: ``path_pattern``, ``head_pattern``, ``tail_pattern``, ``number_pattern``
+        or ``address_pattern``.
+    """
+
+    kind: str
+    pattern: str | NumberRange | AddressRange
+    group: GroupReference | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pattern}" + (f" {self.group}" if self.group else "")
+
+    def rewrite(self, value: Argument) -> Argument | None:
+        """What stands for VALUE; None where the rule is not for it."""
+        if isinstance(value, NumberRange) and isinstance(self.pattern, NumberRange):
+            inside = self.pattern.first.value <= value.first.value and value.last.value <= self.pattern.last.value
+            return (self.group or self.pattern) if inside else None
+        if isinstance(value, AddressRange) and isinstance(self.pattern, AddressRange):
+            inside = value.first in self.pattern and value.last in self.pattern
+            return (self.group or self.pattern) if inside else None
+        if isinstance(value, Word) and isinstance(self.pattern, str) and not value.is_pattern and STORE not in value.text:
+            return self._name(value.text, self.pattern)
+        return None
+
+    def _name(self, name: str, pattern: str) -> Word | GroupReference | None:
+        compiled = compile_pattern(pattern)
+        if self.kind == "path_pattern":
+            return (self.group or Word(pattern)) if compiled.matches(name) else None
+        for slash in re.finditer("/", name):
+            head, tail = (name[: slash.start()], name[slash.start() :]) if self.kind == "tail_pattern" else ("", name)
+            part = tail if head or self.kind == "tail_pattern" else name[: slash.end()]
+            if compiled.matches(part):
+                made = head + pattern + tail[len(part) :]
+                return Word(made) if _is_pattern_for(made, name) else None
+        return None
+
+
+_KINDS = ("path_pattern", "head_pattern", "tail_pattern", "number_pattern", "address_pattern")
+_EXPECTED = "rewrite, one of " + ", ".join(_KINDS) + ", a pattern and perhaps @GROUP"
+
+
+def parse_user_rules(text: str, *, file: str = "rules") -> tuple[UserRule, ...]:
+    """Parse rules, one a line, as tomoyo-patternize takes them; ``#`` begins a comment.
+
+    Raises PolicySyntaxError for the first line that is none, or whose pattern
+    would stand for names in the Nix store.
+    """
+    rules = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            rules.append(_rule(line, file, number))
+    return tuple(rules)
+
+
+def _rule(line: str, file: str, number: int) -> UserRule:
+    words = line.split()
+    if words[0] != "rewrite" or not 3 <= len(words) <= 4 or words[1] not in _KINDS:
+        raise _error(file, number, line, line.strip(), "no rule", _EXPECTED)
+    kind, text = words[1:3]
+    group = None
+    if len(words) == 4:
+        if not words[3].startswith("@") or word_fault(words[3][1:]):
+            raise _error(file, number, line, words[3], "no group", "@GROUP")
+        group = GroupReference(words[3][1:])
+        if kind in ("head_pattern", "tail_pattern"):
+            raise _error(file, number, line, words[3], "a group cannot be part of a name", "")
+    if kind == "number_pattern":
+        found = parse_range(text)
+        if not isinstance(found, tuple) or found[1]:
+            raise _error(file, number, line, text, "no number and no range", "")
+        return UserRule(kind, found[0], group)
+    if kind == "address_pattern":
+        return UserRule(kind, _address(text, file, number, line), group)
+    fault = word_fault(text)
+    if fault:
+        raise _error(file, number, line, text, fault.reason, "")
+    if kind == "head_pattern" and not text.endswith("/"):
+        raise _error(file, number, line, text, "the head of a name ends with '/'", "")
+    if kind == "path_pattern" and reaches_store(text):
+        raise _error(file, number, line, text, "this would stand for names in the Nix store", "a narrower pattern")
+    return UserRule(kind, text, group)
+
+
+def reaches_store(pattern: str) -> bool:
+    """Whether PATTERN could be of a name in the Nix store."""
+    if not pattern.startswith("/"):
+        return False
+    parts = pattern.split("/")[1:]
+    for part, wanted in zip(parts, STORE.strip("/").split("/")):
+        if part.startswith("\\{"):
+            return True
+        # What "but not" is compared with begins elsewhere: see `decision.matching`.
+        if "\\-" not in part and not compile_pattern(part).matches(wanted):
+            return False
+    return len(parts) > 2
+
+
+def _address(text: str, file: str, number: int, line: str) -> AddressRange:
+    from ..syntax.lines import Dropped, Line
+
+    try:
+        return address_range(Line(text), 0, text, "an address or a range")
+    except Dropped:
+        raise _error(file, number, line, text, "no address and no range", "") from None
+
+
+def _error(file: str, line: int, raw: str, text: str, message: str, expected: str) -> PolicySyntaxError:
+    offset = raw.index(text)
+    return PolicySyntaxError(file, line, offset + 1, Problem(Effect.DROPPED, offset, text, message, expected))
+
+
+# Entries
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralEntry:
+    """An entry as the rules make it; ``rules`` is empty where it is what it was."""
+
+    entry: Entry
+    rules: tuple[str, ...]
+    least: int
+
+
+def generalise(entry: Entry, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = ()) -> GeneralEntry:
+    """ENTRY with patterns for the names in it, also those of its condition.
+
+    Of USER_RULES the first that is for a name, number or address holds, and
+    then no other.
+    """
+    if entry.kind in (Kind.ENVIRONMENT, Kind.TRANSITION):
+        return GeneralEntry(entry, (), 1)
+    applied: dict[str, int] = {}
+
+    def general(value: Argument) -> Argument:
+        for rule in user_rules:
+            found = rule.rewrite(value)
+            if found is not None:
+                if found != value:
+                    applied[str(rule)] = 1
+                return found
+        if not isinstance(value, Word):
+            return value
+        made = generalise_name(value.text, rules)
+        applied.update(dict.fromkeys(made.rules, made.least))
+        return value if not made.rules else Word(str(made.name))
+
+    def tested(test: Test) -> Test:
+        if isinstance(test, Comparison) and isinstance(test.right, Quoted) and test.right.text and test.equal:
+            made = generalise_name(test.right.text, rules)
+            applied.update(dict.fromkeys(made.rules, made.least))
+            return replace(test, right=Quoted(str(made.name)))
+        return test
+
+    executes = entry.kind is Kind.PATH and "execute" in entry.operations
+    arguments = entry.arguments if executes else tuple(map(general, entry.arguments))
+    condition = entry.condition
+    if condition is not None and not executes:
+        condition = Condition(condition.transition, tuple(map(tested, condition.tests)), condition.grant_log)
+    if not applied:
+        return GeneralEntry(entry, (), 1)
+    return GeneralEntry(Entry(entry.kind, entry.operations, arguments, condition), tuple(applied), max(applied.values()))

@@ -1,0 +1,234 @@
+"""Suggestions: the entries that a policy lacks, found in audit records or in what a kernel learned.
+
+What names are like for the rules (see `generalisation`) is one suggestion,
+with the evidence for it.  Records are taken one after the other; in memory is
+a bounded amount for each suggestion, however many records there are.
+
+    >>> collector = Suggestions()
+    >>> collector.suggestions()
+    []
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..decision.requests import request_of
+from ..model.domains import Domain, DomainPolicy, merge_entries
+from ..model.entries import Entry, Kind
+from ..model.records import AuditRecord
+from ..model.stat import Timestamp
+from ..model.words import DomainName, Word
+from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
+
+#: How many different entries are remembered that became one.
+KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a suggestion rests upon.
+
+    records: how many requests; 0 for what a kernel learned.
+    first, last: when they were made; None for what a kernel learned.
+    example: an entry that grants just one of them.
+    """
+
+    records: int
+    first: Timestamp | None
+    last: Timestamp | None
+    example: Entry
+
+    def merged(self, other: Evidence) -> Evidence:
+        """The evidence of both, this one's example."""
+        firsts = [time for time in (self.first, other.first) if time]
+        lasts = [time for time in (self.last, other.last) if time]
+        first = min(firsts, key=str, default=None)
+        return Evidence(self.records + other.records, first, max(lasts, key=str, default=None), self.example)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Something to be added to a domain.
+
+    Attributes:
+        domain: the domain's name.
+        profile: the profile that it had.
+        exact: the entries that grant what was seen, and nothing else.
+        complete: whether ``exact`` is all that was seen; else only the first of it.
+        general: the entry that the rules make of them; None where no rule is for them.
+        rules: the rules that did.
+        enough: whether the rules want to have seen no more than this.
+        evidence: what it rests upon.
+    """
+
+    domain: DomainName
+    profile: int
+    exact: tuple[Entry, ...]
+    complete: bool
+    general: Entry | None
+    rules: tuple[str, ...]
+    enough: bool
+    evidence: Evidence
+
+    @property
+    def recommended(self) -> tuple[Entry, ...]:
+        """What to add where nobody is asked."""
+        return (self.general,) if self.general is not None and self.enough else self.exact
+
+    @property
+    def key(self) -> str:
+        """What the suggestion is about: the same however much evidence there is."""
+        return f"{self.domain} {self.general or self.exact[0]}"
+
+
+@dataclass(slots=True)
+class _Family:
+    """What became one entry of one operation."""
+
+    profile: int
+    general: GeneralEntry
+    exact: dict[str, Entry]
+    evidence: Evidence
+    complete: bool = True
+
+    def add(self, entry: Entry, evidence: Evidence) -> None:
+        self.evidence = self.evidence.merged(evidence)
+        if entry.text not in self.exact:
+            if len(self.exact) < KEPT:
+                self.exact[entry.text] = entry
+            else:
+                self.complete = False
+
+    @property
+    def enough(self) -> bool:
+        return len(self.exact) >= self.general.least
+
+
+class Suggestions:
+    """Collects evidence, and makes suggestions of it.
+
+    rules, user_rules: as for `generalise`.
+    """
+
+    def __init__(self, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = ()) -> None:
+        self._rules = rules
+        self._user_rules = user_rules
+        self._families: dict[tuple[str, str], _Family] = {}
+
+    def add(self, record: AuditRecord) -> None:
+        """Take what RECORD asked for as needed.  A record of an event says nothing."""
+        if not isinstance(record.request, Entry) or record.request.kind is Kind.TRANSITION:
+            return
+        entry = request_of(record).learned
+        self._add(record.domain.text, record.profile, entry, Evidence(1, record.time, record.time, entry))
+
+    def add_learned(self, domains: DomainPolicy) -> None:
+        """Take the entries of DOMAINS, which a kernel learned, as needed."""
+        for domain in domains:
+            for entry in domain.entries:
+                for operation in entry.operations:
+                    one = entry if len(entry.operations) == 1 else entry.with_operations((operation,))
+                    self._add(domain.name.text, domain.profile, one, Evidence(0, None, None, one))
+
+    def _add(self, domain: str, profile: int, entry: Entry, evidence: Evidence) -> None:
+        general = generalise(entry, self._rules, self._user_rules)
+        family = self._families.get((domain, general.entry.text))
+        if family is None:
+            family = self._families[domain, general.entry.text] = _Family(profile, general, {}, evidence)
+            family.exact[entry.text] = entry
+        else:
+            family.add(entry, evidence)
+
+    def suggestions(self) -> list[Suggestion]:
+        """What the evidence suggests, domain by domain, in the order in which it was seen.
+
+        Operations on the same names are one suggestion, as they are one entry.
+        """
+        merged: dict[str, dict[tuple[str, bool], list[_Family]]] = {}
+        for (domain, _), family in self._families.items():
+            parts = merged.setdefault(domain, {})
+            parts.setdefault((family.general.entry.subject, family.enough), []).append(family)
+        return [_suggestion(domain, families) for domain, parts in merged.items() for families in parts.values()]
+
+
+def _suggestion(domain: str, families: list[_Family]) -> Suggestion:
+    first = families[0]
+    evidence = first.evidence
+    general = first.general.entry
+    for family in families[1:]:
+        evidence = evidence.merged(family.evidence)
+        general = general.merged(family.general.entry)
+    rules = tuple(dict.fromkeys(rule for family in families for rule in family.general.rules))
+    return Suggestion(
+        DomainName(domain),
+        first.profile,
+        merge_entries(entry for family in families for entry in family.exact.values()),
+        all(family.complete for family in families),
+        general if rules else None,
+        rules,
+        first.enough,
+        evidence,
+    )
+
+
+def policy_of(added: Iterable[tuple[Suggestion, Iterable[Entry]]]) -> DomainPolicy:
+    """The domains with what is ADDED to them, with the profiles that they had."""
+    profiles: dict[DomainName, int] = {}
+    entries: dict[DomainName, list[Entry]] = {}
+    for suggestion, chosen in added:
+        profiles.setdefault(suggestion.domain, suggestion.profile)
+        entries.setdefault(suggestion.domain, []).extend(chosen)
+    return DomainPolicy(
+        tuple(Domain(name, profiles[name], entries=merge_entries(found)) for name, found in entries.items() if found)
+    )
+
+
+def missing_paths(suggestion: Suggestion, exists: Callable[[str], bool]) -> tuple[str, ...]:
+    """The names that were seen and that EXISTS says are no more: likely those of temporary files.
+
+    As tomoyo-findtemp does, asks only about names from the root directory.
+    """
+    found: dict[str, None] = {}
+    for entry in suggestion.exact:
+        for value in entry.arguments:
+            if isinstance(value, Word) and value.text.startswith("/") and not value.is_pattern and not exists(value.text):
+                found[value.text] = None
+    return tuple(found)
+
+
+def renamed(suggestion: Suggestion, domain: DomainName, names: Callable[[Entry], tuple[Entry, ...]]) -> Suggestion:
+    """SUGGESTION for DOMAIN, with what NAMES gives for each of its entries."""
+    general = names(suggestion.general) if suggestion.general is not None else ()
+    exact = merge_entries(entry for one in suggestion.exact for entry in names(one))
+    if len(general) > 1:  # one entry became several, which only what was seen can say
+        general = ()
+    example = names(suggestion.evidence.example)[0]
+    return replace(
+        suggestion,
+        domain=domain,
+        exact=exact,
+        general=general[0] if general else None,
+        evidence=replace(suggestion.evidence, example=example),
+    )
+
+
+def merge_suggestions(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
+    """SUGGESTIONS with those that became one, since their domains or names did, merged."""
+    merged: dict[str, Suggestion] = {}
+    for suggestion in suggestions:
+        held = merged.get(suggestion.key)
+        if held is not None:
+            exact = merge_entries([*held.exact, *suggestion.exact])
+            rules = tuple(dict.fromkeys(held.rules + suggestion.rules))
+            suggestion = replace(
+                held,
+                exact=exact,
+                complete=held.complete and suggestion.complete,
+                rules=rules,
+                enough=held.enough or suggestion.enough,
+                evidence=held.evidence.merged(suggestion.evidence),
+            )
+        merged[suggestion.key] = suggestion
+    return list(merged.values())

@@ -1,0 +1,367 @@
+"""Suggest the entries that a policy lacks, from audit records or from what a kernel learned.
+
+Names that are another each time become patterns, by rules; each suggestion
+comes with its evidence.  Prints them, or with --policy shows as a --diff, or
+writes --in-place, what becomes of DIR/domain_policy.conf.
+
+With --interactive each is asked about:
+
+  a  allow what was seen, as it was       s  skip: ask again another time
+  g  generalise: add the entry shown      u  undo: back to the one before
+  d  deny: do not ask again               q  quit; what is decided holds
+  e  edit: add an entry that you write
+
+and --state FILE keeps the answers, so that one may go on another day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+
+from .audit import add_filter, chunks, filter_of
+from .closures import add_closure, read_closure
+from .options import UsageError, message, read_file, replace_file, visible, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..analysis.generalisation import Rule, UserRule
+    from ..analysis.suggestion import Suggestion, Suggestions
+    from ..analysis.suggestion_dialogue import SuggestionDialogue
+    from ..decision.engine import DecisionEngine
+    from ..model.domains import DomainPolicy
+    from ..model.entries import Entry
+    from ..model.records import AuditRecord
+
+    Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
+
+_CHOICES = "[a]llow [g]eneralise [d]eny [e]dit [s]kip [u]ndo [q]uit"
+_DOMAIN_POLICY = "domain_policy.conf"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("logs", nargs="*", metavar="LOG", help="audit logs; - or none: standard input")
+    parser.add_argument(
+        "--learned", action="append", default=[], metavar="DOMAIN_POLICY", help="what a kernel learned, instead of or beside logs"
+    )
+    parser.add_argument(
+        "--policy", metavar="DIR", help="the policy that lacks them: what it grants is left out, whatever the records say"
+    )
+    parser.add_argument("--interactive", action="store_true", help="ask about each")
+    parser.add_argument("--state", metavar="FILE", help="with --interactive, keep the answers here, and begin with those in it")
+    rules = parser.add_argument_group("what becomes a pattern")
+    rules.add_argument(
+        "--rule",
+        action="append",
+        metavar="NAME",
+        help="use this rule, and no others that are not named: process, descriptor, pipe, user, terminal, boot, date, temporary, "
+        "number, or none (default: all but number)",
+    )
+    rules.add_argument("--rules", metavar="FILE", help="more rules, as tomoyo-patternize takes them; they come first")
+    rules.add_argument("--missing", action="store_true", help="tell which names exist no more here, as tomoyo-findtemp does")
+    result = parser.add_argument_group("what becomes of it").add_mutually_exclusive_group()
+    result.add_argument("--diff", action="store_true", help="show the change to DIR/domain_policy.conf")
+    result.add_argument("--in-place", action="store_true", help="make the change to DIR/domain_policy.conf")
+    result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
+    result.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    add_filter(parser)
+    add_closure(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..analysis.suggestion import policy_of
+
+    _check(arguments)
+    collector = _collect(arguments)
+    found = collector.suggestions()
+    if arguments.closure or arguments.closure_file:
+        found = _named(arguments, found)
+    chosen: Chosen = [(suggestion, suggestion.recommended) for suggestion in found]
+    if arguments.interactive:
+        chosen = _ask(arguments, found)
+    if not (arguments.diff or arguments.in_place or arguments.output):
+        _print(arguments, chosen)
+        return 0
+    _edit(arguments, policy_of(chosen))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if (arguments.diff or arguments.in_place) and arguments.policy is None:
+        raise UsageError("--diff and --in-place need a policy: --policy DIR")
+    if arguments.state and not arguments.interactive:
+        raise UsageError("--state goes with --interactive")
+    inputs = [*arguments.logs, *arguments.learned]
+    if inputs.count("-") > 1:
+        raise UsageError("standard input holds only one of them")
+    if arguments.interactive and (not inputs or "-" in inputs):
+        raise UsageError("with --interactive your answers are on standard input: name the logs")
+
+
+# Evidence
+
+
+def _collect(arguments: argparse.Namespace) -> Suggestions:
+    from ..analysis.suggestion import Suggestions
+
+    rules, user_rules = _rules(arguments)
+    collector = Suggestions(rules, user_rules)
+    engine = _engine(arguments)
+    for name in arguments.learned:
+        collector.add_learned(_learned(name))
+    if arguments.logs or not arguments.learned:
+        for record in _records(arguments):
+            if _lacks(engine, record):
+                collector.add(record)
+    return collector
+
+
+def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserRule, ...]]:
+    from ..analysis.generalisation import BUILT_IN_RULES, DEFAULT, parse_user_rules
+
+    user_rules: tuple[UserRule, ...] = ()
+    if arguments.rules:
+        with open(arguments.rules, encoding="ascii", errors="backslashreplace") as file:
+            user_rules = parse_user_rules(file.read(), file=arguments.rules)
+    if arguments.rule is None:
+        return DEFAULT, user_rules
+    wanted = set(arguments.rule)
+    unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
+    if unknown:
+        raise UsageError(f"no rule {sorted(unknown)[0]!r}: there are {', '.join(BUILT_IN_RULES)} and none")
+    return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
+
+
+def _engine(arguments: argparse.Namespace) -> DecisionEngine | None:
+    if arguments.policy is None:
+        return None
+    from .policy_source import read_engine
+
+    return read_engine(arguments)
+
+
+def _learned(name: str) -> DomainPolicy:
+    from ..syntax.domain_policy import parse_domain_policy
+
+    file = read_file(name, "domain")
+    return parse_domain_policy(file.data, file=file.name)
+
+
+def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
+    """The records that are chosen; what is broken is told, skipped and counted."""
+    from ..syntax.lines import PolicySyntaxError
+    from ..syntax.record_stream import RecordCutter, cut_records, outline, parse_record
+
+    chooses = filter_of(arguments)
+    for name in arguments.logs or ["-"]:
+        shown = "<stdin>" if name == "-" else name
+        cutter = RecordCutter()
+        broken = 0
+        for number, raw in enumerate(cut_records(chunks(name), cutter), 1):
+            told = outline(raw)
+            if told is not None and (told.event or (chooses is not None and not chooses(told))):
+                continue
+            try:
+                record = parse_record(raw, shown)
+            except (PolicySyntaxError, ValueError) as error:
+                broken += 1
+                if broken <= 10:
+                    why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
+                    message("warning", f"{shown}: record {number} is left out: {why}")
+                continue
+            yield record
+        broken += cutter.oversized
+        if broken:
+            message("warning", f"{shown}: {broken} broken records, left out")
+
+
+def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
+    """Whether the policy does not grant what RECORD asked; without one, whether that of its time did not."""
+    from ..decision.engine import UnknownDomain
+    from ..model.entries import Entry
+
+    if engine is None or not isinstance(record.request, Entry):
+        return not record.granted
+    try:
+        return not engine.decide_record(record).granted
+    except UnknownDomain:
+        return not record.granted
+
+
+def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Suggestion]:
+    """FOUND with the names of the closure that ARGUMENTS say."""
+    from ..analysis.suggestion import merge_suggestions, policy_of, renamed
+    from ..nix.contents import read_contents
+    from ..nix.names import NameSyntaxError
+    from ..nix.naming import EntryNames
+
+    trusted = read_closure(arguments)
+    contents = read_contents(trusted.names.paths, trusted.tree)
+    everything = policy_of((one, (*one.exact, *((one.general,) if one.general else ()))) for one in found)
+    try:
+        names = EntryNames(everything, trusted.names, contents, trusted.links)
+        result = [
+            renamed(one, names.domain(one.domain), lambda entry, space=one.domain.namespace: names.entries(entry, space))  # type: ignore[misc]
+            for one in found
+        ]
+    except NameSyntaxError as error:
+        raise UsageError(f"not a name: {error}") from None
+    for finding in names.findings:
+        message("warning", f"{finding.text}: {finding.reason}")
+    return merge_suggestions(result)
+
+
+# Asking
+
+
+def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
+    from ..analysis.suggestion_dialogue import SuggestionDialogue
+
+    state = None
+    if arguments.state and os.path.lexists(arguments.state):
+        try:
+            with open(arguments.state, encoding="ascii") as file:
+                state = json.load(file)
+        except ValueError as error:
+            raise UsageError(f"{arguments.state}: not a state: {error}") from None
+    try:
+        dialogue = SuggestionDialogue(found, state)
+    except ValueError as error:
+        raise UsageError(f"{arguments.state}: {error}") from None
+    shown = None
+    while (current := dialogue.current) is not None:
+        if current is not shown:
+            _show(current, dialogue.left, arguments.missing)
+            shown = current
+        sys.stderr.write(f"{_CHOICES}: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line or line.strip() in ("q", "quit"):
+            break
+        try:
+            _answer(dialogue, line.strip())
+        except ValueError as error:
+            message("error", str(error))
+            continue
+        if arguments.state:
+            write_file(arguments.state, json.dumps(dialogue.state(), indent=1) + "\n")
+    return dialogue.chosen()
+
+
+def _answer(dialogue: SuggestionDialogue, text: str) -> None:
+    word, _, rest = text.partition(" ")
+    simple = {"a": dialogue.allow, "g": dialogue.generalise, "d": dialogue.deny, "s": dialogue.skip}
+    if word[:1] in simple and not rest:
+        simple[word[:1]]()
+    elif word[:1] == "u":
+        if not dialogue.undo():
+            raise ValueError("there is none before")
+    elif word[:1] == "e":
+        if not rest:
+            sys.stderr.write("entry: ")
+            sys.stderr.flush()
+            rest = sys.stdin.readline().strip()
+        dialogue.edit(rest)
+    else:
+        raise ValueError(_CHOICES)
+
+
+def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
+    write = sys.stderr.write
+    write(f"\n{left} left: {visible(suggestion.domain.text)}\n")
+    for entry in suggestion.exact:
+        write(f"  seen: {visible(entry.text)}\n")
+    if not suggestion.complete:
+        write("  seen: and more\n")
+    if suggestion.general is not None:
+        write(f"  general: {visible(suggestion.general.text)}\n")
+    write(f"  {visible(_because(suggestion))}\n")
+    if missing:
+        for name in _missing(suggestion):
+            write(f"  exists no more: {visible(name)}\n")
+
+
+# Results
+
+
+def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
+    from ..analysis.policy_edit import find_insertions, insert_lines, unified_diff
+
+    path = os.path.join(arguments.policy, _DOMAIN_POLICY) if arguments.policy is not None else None
+    text = ""
+    if path is not None:
+        with open(path, "rb") as file:
+            text = file.read().decode("ascii", "surrogateescape")
+        if not text.isascii():
+            raise UsageError(f"{path} holds bytes that are no ASCII: 'tomoyo check' tells where")
+    try:
+        insertions = find_insertions(text, added)
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
+    if arguments.diff:
+        sys.stdout.writelines(unified_diff(text, insertions, str(path)))
+    elif arguments.output:
+        write_file(arguments.output, insert_lines(text, insertions))
+    elif insertions:
+        replace_file(str(path), insert_lines(text, insertions))
+
+
+def _print(arguments: argparse.Namespace, chosen: Chosen) -> None:
+    domain = None
+    for suggestion, entries in chosen:
+        if arguments.json:
+            sys.stdout.write(json.dumps(_plain(suggestion, entries, arguments.missing)) + "\n")
+            continue
+        if suggestion.domain != domain:
+            sys.stdout.write(f"{'' if domain is None else chr(10)}{suggestion.domain}\nuse_profile {suggestion.profile}\n\n")
+            domain = suggestion.domain
+        sys.stdout.write(f"# {visible(_because(suggestion))}\n")
+        for name in _missing(suggestion) if arguments.missing else ():
+            sys.stdout.write(f"# exists no more: {visible(name)}\n")
+        sys.stdout.writelines(f"{entry}\n" for entry in entries)
+
+
+def _because(suggestion: Suggestion) -> str:
+    evidence = suggestion.evidence
+    text = "learned"
+    if evidence.records:
+        text = f"{evidence.records} record{'s' * (evidence.records > 1)}, {evidence.first}"
+        if evidence.last != evidence.first:
+            text += f" to {evidence.last}"
+    if suggestion.general is not None:
+        text += f"; by {', '.join(suggestion.rules)}, from {evidence.example}"
+    return text
+
+
+def _missing(suggestion: Suggestion) -> tuple[str, ...]:
+    from ..analysis.suggestion import missing_paths
+    from ..model.words import decode
+
+    return missing_paths(suggestion, lambda name: os.path.lexists(decode(name)))
+
+
+def _plain(suggestion: Suggestion, entries: tuple[Entry, ...], missing: bool) -> dict[str, object]:
+    evidence = suggestion.evidence
+    plain: dict[str, object] = {
+        "domain": suggestion.domain.text,
+        "profile": suggestion.profile,
+        "entries": [entry.text for entry in entries],
+        "exact": [entry.text for entry in suggestion.exact],
+        "complete": suggestion.complete,
+        "general": suggestion.general.text if suggestion.general else None,
+        "rules": list(suggestion.rules),
+        "records": evidence.records,
+        "first": str(evidence.first) if evidence.first else None,
+        "last": str(evidence.last) if evidence.last else None,
+        "example": evidence.example.text,
+    }
+    if missing:
+        plain["missing"] = list(_missing(suggestion))
+    return plain

@@ -5,7 +5,7 @@ The kernel keeps the radix and compares it: ``8`` and ``010`` are two entries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 #: Numbers are the kernel's unsigned long; larger ones wrap around.
@@ -41,15 +41,17 @@ class NumberRange:
 
     first: Number
     last: Number
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.first.value > self.last.value:
             raise ValueError(f"a range must not fall: {self.first}-{self.last}")
+        # Kept, because one range is printed in many entries.
+        text = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        object.__setattr__(self, "text", text)
 
     def __str__(self) -> str:
-        if self.first == self.last:
-            return str(self.first)
-        return f"{self.first}-{self.last}"
+        return self.text
 
     def __contains__(self, value: int) -> bool:
         return self.first.value <= value <= self.last.value

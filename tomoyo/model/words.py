@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: Escapes that stand for varying text and may occur at most this often in a word.
 MAX_VARIABLE_ESCAPES = 20
@@ -104,6 +105,7 @@ def is_word(text: str) -> bool:
     return word_fault(text) is None
 
 
+@lru_cache(maxsize=1 << 14)  # the names of domains repeat their programs
 def path_fault(text: str) -> Fault | None:
     """Tell why the kernel would not take TEXT as a path; None if it would.
 

@@ -35,6 +35,8 @@ HEX = "0123456789abcdef0123456789abcdef"
         ("/home/run/user/1000/bus", "/home/run/user/1000/bus"),
         ("devpts:/3", r"devpts:/\$"),
         ("/run/x/invocation:" + HEX, "/run/x/invocation:" + r"\x" * 32),
+        (f"/run/systemd/transient/run-r{HEX}.scope", "/run/systemd/transient/run-r" + r"\x" * 32 + ".scope"),
+        ("/run/x/" + HEX + "0", "/run/x/" + HEX + "0"),
         ("/dev/disk/by-uuid/01234567-89ab-cdef-0123-456789abcdef", "/dev/disk/by-uuid/01234567-89ab-cdef-0123-456789abcdef"),
         ("/var/log/a-2026-11-24.log", r"/var/log/a-\+\+\+\+-\+\+-\+\+.log"),
         ("/var/log/20261124T101112", r"/var/log/\+\+\+\+\+\+\+\+T\+\+\+\+\+\+"),

@@ -69,6 +69,13 @@ def test_without_a_policy_the_verdicts_of_the_records_count() -> None:
     assert "file read /b" not in done.output
 
 
+def test_with_a_policy_what_it_does_not_grant_counts(place: Path) -> None:
+    records = log("file read /etc/a", "file read /c", granted="yes") + log("file read /etc/a", domain="<other>", granted="yes")
+    done = suggest("--policy", place, stdin=records)
+    lines = [line for line in done.output.splitlines() if line and not line.startswith("#")]
+    assert lines == [SHELL, "use_profile 3", "file read /c", "<other>", "use_profile 3", "file read /etc/a"]
+
+
 def test_diff(place: Path) -> None:
     done = suggest("--policy", place, "--diff", place / "log")
     assert done.status == 0

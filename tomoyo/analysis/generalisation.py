@@ -23,7 +23,7 @@ from ..model.addresses import AddressRange
 from ..model.conditions import Comparison, Condition, Test
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
-from ..model.words import GroupReference, Quoted, Word, word_fault
+from ..model.words import GroupReference, Quoted, Word, constant_length, word_fault
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
 from ..syntax.values import address_range, parse_range
 
@@ -32,7 +32,7 @@ STORE = "/nix/store/"
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TEMPORARY = re.compile(r"/(?:tmp|shm)(?=/)")
-_BOOT = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9a-f]{{32}})(?![0-9A-Za-z])")
+_BOOT = re.compile(rf"(?<![0-9A-Fa-f])(?:{_UUID}|[0-9a-f]{{32}})(?![0-9A-Fa-f])")
 _DATE = re.compile(
     r"(?<![0-9])(?:19|20)[0-9]{2}([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])"
     r"(?:[-_T.:]?(?:[01][0-9]|2[0-3])([-_.:]?)[0-5][0-9](?:\2[0-5][0-9])?)?(?![0-9])"
@@ -137,7 +137,7 @@ DEFAULT = tuple(rule for rule in BUILT_IN_RULES.values() if rule.name != "number
 
 def generalise_name(name: str, rules: Iterable[Rule]) -> Generalised:
     """NAME, a word without patterns, as RULES make it, one after the other."""
-    if STORE in name or compile_pattern(name).is_pattern:
+    if STORE in name or constant_length(name) < len(name):
         return Generalised(name)
     found, applied, least = name, [], 1
     for rule in rules:

@@ -192,7 +192,7 @@ def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
     try:
         return not engine.decide_record(record).granted
     except UnknownDomain:
-        return not record.granted
+        return True
 
 
 def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Suggestion]:
@@ -229,7 +229,7 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
         try:
             with open(arguments.state, encoding="ascii") as file:
                 state = json.load(file)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{arguments.state}: not a state: {error}") from None
     try:
         dialogue = SuggestionDialogue(found, state)

@@ -104,6 +104,9 @@ def test_the_package_installs_a_command_that_the_environment_cannot_change(
     assert shown.stdout.startswith(b"tomoyo ")
     assert list(out.glob("lib/python3/site-packages/tomoyo/__pycache__/*.pyc"))
     assert (out / "lib/python3/site-packages/tomoyo/kernel/boot.sh").exists()
+    assert (out / "share/man/man1/tomoyo.1").read_text().startswith(".TH TOMOYO 1")
+    completions = ("bash-completion/completions/tomoyo", "fish/vendor_completions.d/tomoyo.fish", "zsh/site-functions/_tomoyo")
+    assert all("activate" in (out / "share" / path).read_text() for path in completions)
 
 
 def test_the_library_has_the_parts(nix_store: NixStore, flake: Path) -> None:

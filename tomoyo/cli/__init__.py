@@ -22,12 +22,14 @@ COMMANDS = {
     "can": "tell who may do what, and how a process gets there",
     "check": "find every error in policy files, and every line that a kernel would drop or alter",
     "compile": "make a named policy into the checked set of files that a kernel takes, for one closure",
+    "completion": "print the completion of a shell for this command",
     "convert": "make audit records into policy, with all that is known of them as conditions",
     "doctor": "tell every reason why TOMOYO does not work here, and what to do",
     "explain": "tell what a policy answers to a request, and why",
     "fmt": "print policy files as the kernel would print them",
     "gc": "delete old bindings that no process needs, and domains that nobody is in",
     "learn": "let a program run in learning mode, and print what it needs",
+    "man": "print the manual page",
     "mode": "show or set the mode of domains",
     "name": "turn what a kernel learned into a policy of names, or a Nix expression",
     "notify": "run a command when something is denied",
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _help(arguments: list[str]) -> int:
-    commands = "".join(f"  {name:<8} {purpose}\n" for name, purpose in COMMANDS.items())
+    commands = "".join(f"  {name:<10} {purpose}\n" for name, purpose in COMMANDS.items())
     text = (
         "usage: tomoyo COMMAND [OPTION]... [FILE]...\n\n"
         "Work with TOMOYO Linux policy.\n\n"

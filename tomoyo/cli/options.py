@@ -31,8 +31,8 @@ class UsageError(Exception):
     """Input or arguments that cannot be used; the message says what to do."""
 
 
-def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
-    """Parse ARGUMENTS as the command in MODULE wants them, and run it."""
+def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.ArgumentParser:
+    """The parser of the command in MODULE."""
     parser = argparse.ArgumentParser(
         prog=f"tomoyo {name}",
         description=(module.__doc__ or purpose).strip(),
@@ -40,6 +40,12 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         allow_abbrev=False,  # a script must not depend on which options there are today
     )
     module.configure(parser)
+    return parser
+
+
+def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
+    """Parse ARGUMENTS as the command in MODULE wants them, and run it."""
+    parser = command_parser(module, name, purpose)
     try:
         parsed = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has printed its message

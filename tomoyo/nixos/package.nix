@@ -34,6 +34,17 @@ buildPythonPackage {
     sys.exit(main())
     EOF
     chmod +x $out/bin/tomoyo
+    # What the parsers tell; by the Python that runs here, which need not be the one of the system.
+    tomoyo() (
+      cd $packages
+      PYTHONDONTWRITEBYTECODE=1 ${python.pythonOnBuildForHost.interpreter or python.interpreter} -m tomoyo "$@"
+    )
+    share=$out/share
+    mkdir -p $share/man/man1 $share/bash-completion/completions $share/fish/vendor_completions.d $share/zsh/site-functions
+    tomoyo man > $share/man/man1/tomoyo.1
+    tomoyo completion bash > $share/bash-completion/completions/tomoyo
+    tomoyo completion fish > $share/fish/vendor_completions.d/tomoyo.fish
+    tomoyo completion zsh > $share/zsh/site-functions/_tomoyo
     runHook postInstall
   '';
 

@@ -1,0 +1,131 @@
+"""The references of commands and of the library, made from the code: `python3 -m tests.reference` writes both documents."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tomoyo
+from tomoyo.cli import reference
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+INTRODUCTION = """\
+# The library
+
+Made from the code by `python3 -m tests.reference`. Everything here can be imported from `tomoyo` itself; the headings say which
+module it is of. A module is loaded when one of its names is first used.
+
+Text may come as `str` or `bytes`. Errors have their place as data. `help(tomoyo.activate)` and the like tell
+all arguments, results and errors of a function.
+"""
+
+
+class _Written:
+    """An annotation as it stands in the code."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _signature(function: Any, *, method: bool = False) -> str:
+    """FUNCTION's signature, the same for every version of Python."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return "(...)"
+    found = list(signature.parameters.values())[method:]
+    parameters = [parameter.replace(annotation=_written(parameter.annotation)) for parameter in found]
+    parameters = [parameter.replace(default=_default(parameter.default)) for parameter in parameters]
+    return str(signature.replace(parameters=parameters, return_annotation=_written(signature.return_annotation)))
+
+
+def _written(annotation: Any) -> Any:
+    return _Written(annotation) if isinstance(annotation, str) else annotation
+
+
+def _default(value: Any) -> Any:
+    if value is inspect.Parameter.empty:
+        return value
+    if isinstance(value, enum.Enum):
+        return _Written(f"{type(value).__name__}.{value.name}")
+    # What has no literal may show an address, or everything that it holds.
+    return value if isinstance(value, (str, bytes, int, float, type(None))) or value == () else _Written("...")
+
+
+def _paragraph(value: Any) -> str:
+    found = inspect.getdoc(value) or ""
+    return reference._escaped(found.split("\n\n")[0].replace("\n", " "))
+
+
+def _entry(name: str, value: Any) -> Iterator[str]:
+    yield f"### {name}\n"
+    if inspect.isclass(value):
+        yield from _class(name, value)
+    elif inspect.isroutine(value):
+        yield f"```python\n{name}{_signature(value)}\n```\n\n{_paragraph(value)}\n"
+    elif isinstance(value, (str, bytes, int, float)):
+        yield f"`{value!r}`\n"
+    elif isinstance(value, (dict, list, tuple, frozenset)):
+        yield f"A {type(value).__name__}.\n"
+    else:
+        yield "A name for a type.\n"
+
+
+def _class(name: str, value: type) -> Iterator[str]:
+    own = value.__doc__ or ""
+    if own == "An enumeration.":  # what older Pythons say where nobody says anything
+        own = ""
+    generated = own.startswith(f"{value.__name__}(")
+    text = "" if generated or not own else _paragraph(value)
+    if issubclass(value, enum.Enum):
+        yield f"{text}\n\nOne of {', '.join(f'`{member.name}`' for member in value)}.\n"
+    elif issubclass(value, BaseException):
+        yield f"An exception, a `{value.__mro__[1].__name__}`. {text}\n"
+    else:
+        # What a class constructor returns is not news.
+        yield f"```python\nclass {name}{_signature(value).removesuffix(' -> None')}\n```\n\n{text}\n"
+    members = [
+        (member, found) for member, found in vars(value).items() if not member.startswith("_") and not _is_field(value, found)
+    ]
+    lines = [line for member, found in members for line in _member(member, found)]
+    if lines:
+        yield "\n".join(lines) + "\n"
+
+
+def _is_field(owner: type, value: Any) -> bool:
+    return isinstance(value, owner) or not (inspect.isroutine(value) or isinstance(value, (property, classmethod, staticmethod)))
+
+
+def _member(name: str, value: Any) -> Iterator[str]:
+    if inspect.ismemberdescriptor(value):
+        return
+    if isinstance(value, property):
+        yield f"- `{name}`: {_paragraph(value)}"
+    else:
+        function = getattr(value, "__func__", value)
+        yield f"- `{name}{_signature(function, method=not isinstance(value, staticmethod))}`: {_paragraph(function)}"
+
+
+def library() -> str:
+    """docs/api.md."""
+    parts = [INTRODUCTION]
+    for module, names in sorted(tomoyo._MODULES.items()):
+        parts.append(f"## tomoyo.{module}\n")
+        for name in names.split():
+            parts += [part for part in _entry(name, getattr(tomoyo, name)) if part.strip()]
+    return "\n".join(parts)
+
+
+#: Each document with what makes it.
+DOCUMENTS = {"commands.md": reference.markdown, "api.md": library}
+
+
+if __name__ == "__main__":
+    for name, make in DOCUMENTS.items():
+        (DOCS / name).write_text(make())

@@ -1,0 +1,154 @@
+"""What each command takes, read from its parser: for the manual page, shell completion and docs/commands.md."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+from . import COMMANDS
+from .options import command_parser
+
+#: By the name that help gives a value: what a shell completes it with.
+_COMPLETED = {"DIR": "directories", "FILE": "files", "LOG": "files", "PATH": "files", "PROGRAM": "files", "ROOT": "files"}
+_MARKUP = re.compile(r"[\\`*_<>\[\]|]")
+
+HEAD = """\
+# Commands
+
+Made from the parsers by `python3 -m tests.reference`. `python3 -m tomoyo COMMAND --help` prints the same;
+`python3 -m tomoyo man` makes a manual page, `python3 -m tomoyo completion bash` (or `zsh`, `fish`) the completion of a shell:
+
+```console
+$ eval "$(tomoyo completion bash)"
+$ tomoyo completion fish > ~/.config/fish/completions/tomoyo.fish
+$ tomoyo completion zsh > ~/.local/share/zsh/site-functions/_tomoyo   # a folder of $fpath
+```
+
+The Nix package has all three installed.
+
+Exit codes: 0 fine; 1 the answer is no; 2 unusable input or arguments; 3 the kernel or the system refused. Messages go to standard
+error as `FILE:LINE:COLUMN: error: TEXT`. A file `-` is standard input. Options cannot be abbreviated.
+"""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An option, or what stands without one (then it has no flags).
+
+    ``value`` is what help calls its value, empty where it takes none.
+    """
+
+    flags: tuple[str, ...]
+    value: str
+    choices: tuple[str, ...]
+    text: str
+    required: bool
+    repeated: bool
+
+    @property
+    def completed(self) -> str:
+        """What a shell completes the value with: ``directories``, ``files`` or nothing."""
+        return "" if self.choices else _COMPLETED.get(self.value, "")
+
+    @property
+    def shown_value(self) -> str:
+        """The value as a synopsis shows it."""
+        return "|".join(self.choices) if self.choices else self.value
+
+    @property
+    def synopsis(self) -> str:
+        """The argument as a synopsis shows it: ``-o, --output DIR`` or ``[FILE]...``."""
+        if self.flags:
+            return ", ".join(self.flags) + f" {self.shown_value}" * bool(self.value)
+        shown = self.shown_value if self.required else f"[{self.shown_value}]"
+        return shown + "..." * self.repeated
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its name, what it is for, the text of its help, and what it takes."""
+
+    name: str
+    purpose: str
+    description: str
+    options: tuple[Argument, ...]
+    operands: tuple[Argument, ...]
+
+    @property
+    def synopsis(self) -> str:
+        """How it is called."""
+        needed = [option.synopsis.rpartition(", ")[2] for option in self.options if option.required]
+        return " ".join(["tomoyo", self.name, *needed, "[OPTION]...", *(operand.synopsis for operand in self.operands)])
+
+
+def commands() -> Iterator[Command]:
+    """All commands, by name."""
+    for name, purpose in COMMANDS.items():
+        parser = command_parser(import_module(f".{name}", __package__), name, purpose)
+        found = [_argument(action) for action in parser._actions if action.help != argparse.SUPPRESS]
+        yield Command(
+            name,
+            purpose,
+            parser.description or "",
+            tuple(argument for argument in found if argument.flags),
+            tuple(argument for argument in found if not argument.flags),
+        )
+
+
+def _argument(action: argparse.Action) -> Argument:
+    takes = action.nargs != 0
+    metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+    help_text = action.help or ""
+    return Argument(
+        tuple(action.option_strings),
+        metavar if takes else "",
+        tuple(map(str, action.choices or ())),
+        help_text % {**vars(action), "prog": "tomoyo"} if "%" in help_text else help_text,
+        action.required if action.option_strings else action.nargs not in ("?", "*"),
+        action.nargs in ("*", "+", argparse.REMAINDER) or "Append" in type(action).__name__,
+    )
+
+
+def blocks(description: str) -> Iterator[tuple[bool, list[str]]]:
+    """The parts of a DESCRIPTION: whether its lines stand as they are, being indented, and the lines."""
+    for part in description.split("\n\n"):
+        lines: list[str] = []
+        indented = False
+        for line in part.split("\n"):
+            if lines and line.startswith(" ") != indented:
+                yield indented, lines
+                lines = []
+            indented = line.startswith(" ")
+            lines.append(line.strip() if not indented else line[2:])
+        yield indented, lines
+
+
+def markdown() -> str:
+    """docs/commands.md."""
+    return HEAD + "".join(_markdown(command) for command in commands())
+
+
+def _markdown(command: Command) -> str:
+    parts = [f"\n## tomoyo {command.name}\n", f"    {command.synopsis}\n"]
+    for indented, lines in blocks(command.description):
+        parts.append("\n".join(f"    {line}" for line in lines) if indented else "\n".join(map(_escaped, lines)))
+        parts[-1] += "\n"
+    arguments = [*command.operands, *(option for option in command.options if "--help" not in option.flags)]
+    if arguments:
+        parts.append(
+            "\n".join(f"- `{argument.synopsis}`: {_escaped(_again(argument))}".replace(": ; ", ": ") for argument in arguments)
+            + "\n"
+        )
+    return "\n".join(parts)
+
+
+def _again(argument: Argument) -> str:
+    again = argument.flags and argument.repeated and "may be repeated" not in argument.text
+    return argument.text + "; may be repeated" * bool(again)
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\g<0>", text)

@@ -74,7 +74,14 @@ class NixStore:
         Returns the path of each attribute's first output.
         """
         source = f"{PRELUDE} {expression}"
-        self.run("nix-build", "--no-out-link", "-E", source)
+        command = ("nix-build", "--no-out-link", "-E", source)
+        try:
+            self.run(*command)
+        except NixFailureError as failure:
+            # On a crowded machine a builder is killed before it begins, now and then; the next time it is not.
+            if "due to signal 9" not in str(failure):
+                raise
+            self.run(*command)
         paths = self.run(
             "nix-instantiate", "--eval", "--strict", "--json", "-E", f"builtins.mapAttrs (_: x: x.outPath) ({source})"
         )

@@ -75,6 +75,25 @@ def test_the_shell_can_read_it(shell: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("tomoyo comp", {"compile", "completion"}),
+        ("tomoyo check --kind e", {"exception"}),
+        ("tomoyo activate --dry", {"--dry-run"}),
+        ("tomoyo activate ", {"my policy/"}),
+        ("tomoyo man ", set()),
+    ],
+)
+def test_fish_completes(line: str, offered: set[str], folder: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    (folder / "fish.script").write_text(script("fish"))
+    command = ["fish", "-c", f"source fish.script; complete -C '{line}'"]
+    done = subprocess.run(command, cwd=folder, env={"PATH": "/usr/bin:/bin", "HOME": str(folder)}, capture_output=True, text=True)
+    assert {found.split("\t")[0].replace("\\", "") for found in done.stdout.splitlines()} == offered, done.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_option_is_there(shell: str) -> None:
     text = script(shell)

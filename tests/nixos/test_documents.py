@@ -19,3 +19,14 @@ def test_the_configuration_in_the_documents_builds(standin: Evaluator, platform:
     assert re.search(
         r"<kernel> nix:/hello/bin/hello\nuse_profile 2\nuse_group [0-9]+\n\nfile read @nix:/hello/bin/hello\n", domains
     )
+
+
+def test_the_configurations_in_the_tutorial_evaluate(standin: Evaluator) -> None:
+    blocks = re.findall(r"```nix\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL)
+    states = [
+        standin.value(
+            "nixos", block.replace("services.nginx.enable = true;", ""), "s.config.security.tomoyo.policies.nginx.state"
+        )
+        for block in blocks
+    ]
+    assert states == ["learn", "permissive"]

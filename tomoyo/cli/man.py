@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+_ESCAPED = str.maketrans({"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", '"': r"\(dq"})
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: none."""
@@ -63,5 +65,5 @@ def manual_page() -> str:
 
 def _text(text: str) -> str:
     """TEXT so that nothing in it is taken for a request, an escape or typography."""
-    escaped = text.replace("\\", r"\e").replace("-", r"\-").replace("'", r"\(aq").replace("`", r"\(ga").replace('"', r"\(dq")
+    escaped = text.replace("``", "'").translate(_ESCAPED)
     return rf"\&{escaped}" if escaped.startswith(".") else escaped

@@ -151,4 +151,6 @@ def _again(argument: Argument) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", text)
+    # What stands between two grave accents is code already.
+    parts = text.split("``")
+    return "".join(f"`{part}`" if at % 2 else _MARKUP.sub(r"\\\g<0>", part) for at, part in enumerate(parts))

@@ -82,6 +82,7 @@ def boot_script(
         "fallback": "yes" if fallback else "no",
         "search_path": ":".join(search_path),
         "sizes": "\n".join(f"{name}={size}" for name, size in (sizes or {}).items()),
+        "interpreter": interpreter,
     }
     from importlib.resources import files
 

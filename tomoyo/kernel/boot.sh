@@ -13,6 +13,7 @@ state=/var/lib/tomoyo
 fallback=yes
 search_path=
 sizes=
+interpreter=/bin/sh
 # settings: end
 
 newline='
@@ -193,8 +194,26 @@ judge() {
     done
 }
 
+# can_execute: whether a program can still be executed: a transition into a namespace without profiles makes every execve fail.
+# By its path, for busybox has programs that it need not execute.
+can_execute() {
+    IFS=' '
+    set -- $interpreter
+    IFS=$newline
+    "$@" -c :
+}
+
+# release: let programs be executed again, without executing one.
+release() {
+    read_lines <"$interface/exception_policy" | while IFS= read -r line; do
+        printf 'delete %s\n' "$line"
+    done >$interface/exception_policy
+    scan=read_lines
+}
+
 # clear: take away all that the kernel holds, for a domain or profile cannot be forgotten, only made harmless.
 clear() {
+    [ $scan = read_lines ] || can_execute || release
     gather $scan <"$interface/profile"
     for line in $text; do
         prefix=
@@ -371,7 +390,16 @@ use() {
         load "$folder" || printf '!%s\n' "$reason"
         wait
     )
-    judge "$folder" "$listing" && verify "$folder" && limit "$folder"
+    can_execute &
+    trial=$!
+    judge "$folder" "$listing" && verify "$folder"
+    sound=$?
+    if ! wait $trial; then
+        # At once, for ls is needed to tell whether another set can be trusted.
+        release
+        fail 'with its transitions, no program can be executed any more' || return 1
+    fi
+    [ $sound = 0 ] && limit "$folder"
 }
 
 # use_another LINK: load the set that was in use before, if there is one.

@@ -86,7 +86,7 @@ def _class(name: str, value: type) -> Iterator[str]:
     if issubclass(value, enum.Enum):
         yield f"{text}\n\nOne of {', '.join(f'`{member.name}`' for member in value)}.\n"
     elif issubclass(value, BaseException):
-        yield f"An exception, a `{value.__mro__[1].__name__}`. {text}\n"
+        yield f"An exception, derived from `{value.__mro__[1].__name__}`. {text}\n"
     else:
         # What a class constructor returns is not news.
         yield f"```python\nclass {name}{_signature(value).removesuffix(' -> None')}\n```\n\n{text}\n"

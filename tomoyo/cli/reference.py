@@ -151,6 +151,8 @@ def _again(argument: Argument) -> str:
 
 
 def _escaped(text: str) -> str:
-    # What stands between two grave accents is code already.
-    parts = text.split("``")
+    # What stands between grave accents is code already.
+    parts = re.split("`+", text)
+    if len(parts) % 2 == 0:
+        return _MARKUP.sub(r"\\\g<0>", text)
     return "".join(f"`{part}`" if at % 2 else _MARKUP.sub(r"\\\g<0>", part) for at, part in enumerate(parts))

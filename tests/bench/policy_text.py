@@ -26,10 +26,10 @@ SEED = 1
 def write_policy(path: Path, lines: int) -> None:
     """Write a domain policy of about LINES lines: a domain has entries that all have, that many have, and a few of its own."""
     generator = random.Random(SEED)
-    libraries = [f"file read/getattr /usr/lib/x86_64-linux-gnu/lib{number}.so.{number % 7}" for number in range(8)]
+    libraries = [f"file read/getattr /usr/lib/x86_64-linux-gnu/lib{number}.so.{number % 7}" for number in range(4)]
     shared = [
         f"file {operation} /usr/share/package{number % 97}/file{number}"
-        for number in range(3000)
+        for number in range(60_000)
         for operation in ("read", "getattr")
     ]
     shared += [f"misc env VARIABLE_{number}" for number in range(60)]
@@ -48,8 +48,8 @@ def write_policy(path: Path, lines: int) -> None:
                 if number % 9
                 else f"<kernel> /usr/sbin/service{number}"
             )
-            entries = [*libraries, *generator.sample(shared, 10)]
-            entries += [f"file create /var/lib/service{number}/{name} 0{generator.choice(('600', '644'))}" for name in range(8)]
+            entries = [*libraries, *generator.sample(shared, 28)]
+            entries += [f"file create /var/lib/service{number}/{name} 0{generator.choice(('600', '644'))}" for name in range(2)]
             generator.shuffle(entries)
             file.write("\n".join([names[-1], f"use_profile {number % 4}", "", *entries, "", ""]))
             written += len(entries) + 4

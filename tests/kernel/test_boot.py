@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.boot import boot_script
+from tomoyo.kernel.boot import REFUSED, boot_script, check_boot
+from tomoyo.kernel.policy_set import Fault
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"])
 
@@ -85,3 +86,20 @@ def test_the_settings_by_default() -> None:
 def test_what_cannot_stand_in_a_script_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not a|at most|cannot hold"):
         boot_script(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line", ["reset_domain /sbin/init from any", "reset_domain any from any"])
+def test_a_set_that_would_let_no_init_start_is_refused(line: str, tmp_path: Path) -> None:
+    """The loader itself cannot see this: such a rule catches the first program alone."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "profile.conf").write_text("PROFILE_VERSION=20150505\n0-CONFIG={ mode=disabled grant_log=no reject_log=no }\n")
+    (folder / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n\n\n")
+    (folder / "manager.conf").write_text("")
+    (folder / "exception_policy.conf").write_text("initialize_domain /bin/sh from any\n")
+    before = check_boot(folder)
+    assert [problem for problem in before if problem.fault in REFUSED] == []
+    (folder / "exception_policy.conf").write_text(f"initialize_domain /bin/sh from any\n{line}\n")
+    (found,) = [problem for problem in check_boot(folder) if problem.fault in REFUSED]
+    assert (found.fault, found.file, found.line) == (Fault.STOPPED, "exception_policy.conf", 2)
+    assert "execution fails" in found.message

@@ -18,6 +18,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..analysis.namespaces import missing_domains
+from ..model.exception_policy import TransitionControl
 from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 STATE = "/var/lib/tomoyo"
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
-#: Faults for which a loader refuses a set.
-REFUSED = (Fault.PANIC, Fault.DAMAGED)
+#: Faults with which a system may not come up, or for which the loader refuses a set.
+REFUSED = (Fault.PANIC, Fault.STOPPED, Fault.DAMAGED)
 #: Texts without which a set is none.
 _NEVER_EMPTY = ("profile", "domain_policy")
 _BEGIN = "# settings: begin\n"
@@ -151,7 +153,20 @@ def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
         for name in _NEVER_EMPTY
         if not getattr(policy, name)
     ]
-    return [*empty, *_check_loader(policy, path), *check_policy_set(policy)]
+    return [*empty, *_check_loader(policy, path), *_find_dead_ends(policy), *check_policy_set(policy)]
+
+
+def _find_dead_ends(policy: PolicySet) -> list[SetProblem]:
+    """Transition control that leads to no domain: what it catches, perhaps the first program, fails to execute."""
+    holding = policy.loaded().holding
+    found = []
+    for missing in missing_domains(holding.domain_policy(), holding.exception_policy()):
+        if isinstance(missing.rule, TransitionControl):
+            lines = [line for line in policy.exception_policy.split("\n") if line.endswith(str(missing.rule))]
+            number = policy.exception_policy.split("\n").index(lines[0]) + 1 if lines else 0
+            message = f"{missing.rule}: {missing.reason}"
+            found.append(SetProblem(Fault.STOPPED, FILES["exception_policy"], number, 1 if number else 0, message))
+    return found
 
 
 def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:

@@ -86,6 +86,7 @@ class Fault(Enum):
     """What would go wrong with a policy set."""
 
     PANIC = "a kernel that boots with this panics"
+    STOPPED = "programs that this applies to cannot be executed any more"
     LOST = "the kernel drops this, or stores something else"
     UNDEFINED = "nothing defines this, so it grants nothing"
     DAMAGED = "not the file that the manifest tells of"

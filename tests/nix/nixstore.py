@@ -26,13 +26,15 @@ OPTIONS = (
     *("--extra-experimental-features", "nix-command"),
 )
 
+# Nix kills a builder as soon as nobody holds its output open any more.  A program may close that before it ends, the
+# shell does not, so it must be the last one there.
 PRELUDE = """
 let
   script = name: text: attributes: derivation ({
     inherit name;
     system = builtins.currentSystem;
     builder = "/bin/sh";
-    args = [ "-euc" "PATH=/usr/bin:/bin; ${text}" ];
+    args = [ "-euc" "PATH=/usr/bin:/bin; ${text}\\n:" ];
   } // attributes);
 in
 """
@@ -74,14 +76,7 @@ class NixStore:
         Returns the path of each attribute's first output.
         """
         source = f"{PRELUDE} {expression}"
-        command = ("nix-build", "--no-out-link", "-E", source)
-        try:
-            self.run(*command)
-        except NixFailureError as failure:
-            # On a crowded machine a builder is killed before it begins, now and then; the next time it is not.
-            if "due to signal 9" not in str(failure):
-                raise
-            self.run(*command)
+        self.run("nix-build", "--no-out-link", "-E", source)
         paths = self.run(
             "nix-instantiate", "--eval", "--strict", "--json", "-E", f"builtins.mapAttrs (_: x: x.outPath) ({source})"
         )

@@ -229,7 +229,7 @@ GRAPHS = """
   old = script "graph" "cp graph $out" { exportReferencesGraph = [ "graph" %s ]; };
   structured = derivation {
     name = "attributes"; system = builtins.currentSystem; builder = "/bin/bash";
-    args = [ "-euc" ". ./.attrs.sh; /bin/cp .attrs.json ${"$"}{outputs[out]}" ];
+    args = [ "-euc" ". ./.attrs.sh; /bin/cp .attrs.json ${"$"}{outputs[out]}; :" ];
     __structuredAttrs = true; exportReferencesGraph.closure = [ %s ]; other = [ 1 ];
   };
 }

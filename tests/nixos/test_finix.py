@@ -117,7 +117,7 @@ def test_words_of_a_command_reach_the_program_as_they_are(standin: Evaluator) ->
     configuration = f'{{ {ENABLED} security.tomoyo.audit = {{ enable = true; extraOptions = [ "--filter" "two words" ]; }}; }}'
     copied = (
         'derivation { name = "copy"; system = builtins.currentSystem; builder = "/bin/sh";'
-        ' args = [ "-c" "/bin/cat ${command} > $out" ]; }'
+        ' args = [ "-c" "/bin/cat ${command} > $out; :" ]; }'
     )
     script = standin.build("finix", configuration, f"let command = s.config.finit.services.tomoyo-audit.command; in {copied}")
     assert script.read_text().endswith(" --filter 'two words'\n")

@@ -8,7 +8,7 @@ let
     inherit name;
     system = builtins.currentSystem;
     builder = "/bin/sh";
-    args = [ "-euc" "PATH=/usr/bin:/bin; ${text}" ];
+    args = [ "-euc" "PATH=/usr/bin:/bin; ${text}\n:" ];
   } // attributes);
 
   # An argument list where Nix passes the text in the environment, which builders read with $name.

@@ -29,7 +29,7 @@ def write_policy(path: Path, lines: int) -> None:
     libraries = [f"file read/getattr /usr/lib/x86_64-linux-gnu/lib{number}.so.{number % 7}" for number in range(4)]
     shared = [
         f"file {operation} /usr/share/package{number % 97}/file{number}"
-        for number in range(60_000)
+        for number in range(120_000)
         for operation in ("read", "getattr")
     ]
     shared += [f"misc env VARIABLE_{number}" for number in range(60)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tomoyo.nix.module_numbers import hashed_number
 from tomoyo.nix.source import SourceError, SourceKind, read_sources
 from tomoyo.nix.source_policy import Conflicts
 from tomoyo.syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
@@ -244,11 +245,35 @@ def test_pinned_numbers(tmp_path: Path) -> None:
     ]
 
 
-def test_a_number_written_by_hand_moves_a_module(tmp_path: Path) -> None:
+def test_a_number_written_by_hand_is_no_module_s(tmp_path: Path) -> None:
     source = write_source(
-        tmp_path, domains__a=f"{DOMAIN}\nuse_group base", modules__base="file read /x", exceptions__a="acl_group 178 file read /y"
+        tmp_path / "source",
+        domains__a=f"{DOMAIN}\nuse_group base",
+        modules__base="file read /x",
+        exceptions__a="acl_group 178 file read /y",
     )
-    assert combined(source).modules["base"] != 178
+    assert refusals(source) == [
+        "source/modules/base.conf:1:1: module base: the policy itself uses acl_group 178, which is this name's; "
+        "pin another one in module-numbers.conf: base 16"
+    ]
+    write_source(source, **{"module-numbers": "base 16"})
+    assert combined(source).modules == {"base": 16}
+
+
+def test_two_modules_of_one_number_are_refused_until_one_is_pinned(tmp_path: Path) -> None:
+    # No rule could give way for the newer one alone: nothing says which that is.
+    files = {"modules__module-005": "file read /x", "modules__module-015": "file read /y"}
+    source = write_source(tmp_path / "source", domains__a=f"{DOMAIN}\nuse_group module-005\nuse_group module-015", **files)
+    assert hashed_number("module-005") == hashed_number("module-015") == 137
+    assert refusals(source) == [
+        "source/modules/module-015.conf:1:1: modules module-005 and module-015 would both be acl_group 137; pin the one "
+        "that is newer in module-numbers.conf, so that the other keeps its number: module-015 16, or module-005 16"
+    ]
+    write_source(source, **{"module-numbers": "module-005 16"})
+    assert combined(source).modules == {"module-005": 16, "module-015": 137}
+    # One that no domain uses is in nobody's way.
+    write_source(source, domains__a=f"{DOMAIN}\nuse_group module-005", **{"module-numbers": ""})
+    assert combined(source).modules == {"module-005": 137}
 
 
 # Profiles, managers, quotas

@@ -1,12 +1,12 @@
 """Which acl_group each module of a policy source becomes.
 
 The kernel knows 256 numbered groups of entries, a policy source has modules
-with names.  A number should stay the same when other modules come and go: a
+with names.  A number stays the same whatever other modules come and go: a
 module that changes its number is written to the kernel anew, with all the
-domains that use it.  So the number is a hash of the name, and where two names
-want the same one, one of the two gives way, always the same.  A new module
-therefore moves another one only if they want the same number: among twenty
-modules, in about one case of twenty.  Whoever wants none of that pins the numbers.
+domains that use it.  So the number is a hash of the name and of nothing else.
+Where two names have the same one, no rule could give way for the newcomer
+alone, since a name does not say which of the two that is.  It is refused then
+until one of them is pinned, which who adds a module does once.
 
 Numbers below `FIRST_NUMBER` are left to those who write numbers themselves.
 """
@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 from ..model.domains import MAX_GROUPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 #: The first number that a module gets by itself.
 FIRST_NUMBER = 16
@@ -28,39 +29,60 @@ FIRST_NUMBER = 16
 MODULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,63}")
 
 
-class ModuleNumberError(ValueError):
-    """There are more modules than numbers."""
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """A module whose number is another's already.
+
+    name: the module.
+    number: the acl_group that its name gives.
+    other: the module that has it, None if the policy uses the number by itself.
+    free: a number that nothing has, for a pin; None if there is none.
+    """
+
+    name: str
+    number: int
+    other: str | None
+    free: int | None
 
 
-def assign_numbers(names: Iterable[str], pins: Mapping[str, int], taken: Collection[int] = ()) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class ModuleNumbers:
+    """Numbers of modules.
+
+    numbers: the number of each module that could be given one, sorted by name.
+    collisions: those that could not, sorted by name.
+    """
+
+    numbers: dict[str, int]
+    collisions: tuple[Collision, ...]
+
+
+def assign_numbers(names: Iterable[str], pins: Mapping[str, int], taken: Collection[int] = ()) -> ModuleNumbers:
     """Give each module a number.
 
     names: the modules, in any order; the order does not matter.
     pins: numbers that some names, among them perhaps others, have for good.
     taken: numbers that the policy uses by itself.
 
-    Returns the numbers by name, sorted by name.  Raises `ModuleNumberError`.
+    A module's number depends on its own name and pin alone: with more names, pins
+    or numbers taken it keeps that number, or is a collision.
     """
-    wanted = set(names)
-    numbers = {name: pins[name] for name in wanted if name in pins}
-    free = set(range(FIRST_NUMBER, MAX_GROUPS)).difference(taken, pins.values())
-    for digest, name in sorted((_digest(name), name) for name in wanted.difference(pins)):
-        if not free:
-            raise ModuleNumberError(f"no number is left for module {name}: there are {MAX_GROUPS - FIRST_NUMBER} for modules")
-        numbers[name] = next(number for number in _candidates(digest) if number in free)
-        free.remove(numbers[name])
-    return dict(sorted(numbers.items()))
+    wanted = sorted(set(names))
+    owners = {number: name for name, number in pins.items()}
+    numbers: dict[str, int] = {}
+    refused: list[tuple[str, int, str | None]] = []
+    for name in wanted:
+        number = pins.get(name, hashed_number(name))
+        if number in taken:
+            refused.append((name, number, None))
+        elif owners.setdefault(number, name) != name:
+            refused.append((name, number, owners[number]))
+        else:
+            numbers[name] = number
+    free = (number for number in range(FIRST_NUMBER, MAX_GROUPS) if number not in owners and number not in taken)
+    return ModuleNumbers(numbers, tuple(Collision(*found, next(free, None)) for found in refused))
 
 
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(name.encode("ascii")).digest()
-
-
-def _candidates(digest: bytes) -> Iterator[int]:
-    """The numbers that a module would like, best first; in the end all of them.
-
-    Taken from the end of the digest: its beginning says who chooses first.
-    """
-    for byte in reversed(digest):
-        yield FIRST_NUMBER + byte % (MAX_GROUPS - FIRST_NUMBER)
-    yield from range(FIRST_NUMBER, MAX_GROUPS)
+def hashed_number(name: str) -> int:
+    """The number that a module called NAME gets if none is pinned."""
+    return FIRST_NUMBER + hashlib.sha256(name.encode("ascii")).digest()[-1] % (MAX_GROUPS - FIRST_NUMBER)

@@ -40,7 +40,7 @@ from ..syntax.managers import HeldManagers, ManagerStatement, SetManager, read_m
 from ..syntax.profiles import parse_profile
 from ..syntax.stat import parse_stat
 from ..syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
-from .module_numbers import MODULE_NAME, ModuleNumberError, assign_numbers
+from .module_numbers import MODULE_NAME, Collision, assign_numbers
 from .names import is_name
 from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
 
@@ -349,11 +349,12 @@ class _Combined:
                 self.problems.append(said.problem(f"an exception policy has an acl_group {said.value} of its own"))
         # One without entries needs none: a group that is not there grants as little.
         used = {name for _, name in self.used_modules if name in self.modules and self.modules[name].value}
-        try:
-            return assign_numbers(used, {name: said.value for name, said in self.pins.items()}, own.union(taken))
-        except ModuleNumberError as error:
-            self.problems.append(Problem(Severity.ERROR, str(error)))
-            return {}
+        assigned = assign_numbers(used, {name: said.value for name, said in self.pins.items()}, own.union(taken))
+        for collision in assigned.collisions:
+            if collision.name in self.pins and collision.other is None:
+                continue  # Told above, where the number stands.
+            self.problems.append(self.modules[collision.name].problem(_collision(collision)))
+        return assigned.numbers
 
     def complete_profiles(self) -> ProfilePolicy:
         """Profiles for every namespace; the default ones where no file has any."""
@@ -427,6 +428,22 @@ class _Combined:
             if ">" in name[:-1]:
                 message = f"namespace {name}: one with '>' inside takes the place of others in the kernel"
                 self.problems.append(Problem(Severity.ERROR, message, *find_word(self.files, name)))
+
+
+def _collision(collision: Collision) -> str:
+    """What is wrong with a module's number, and what to write."""
+    number, name, other, free = collision.number, collision.name, collision.other, collision.free
+    if free is None:
+        return f"module {name}: no acl_group is left for it"
+    if other is None:
+        return (
+            f"module {name}: the policy itself uses acl_group {number}, which is this name's; "
+            f"pin another one in module-numbers.conf: {name} {free}"
+        )
+    return (
+        f"modules {other} and {name} would both be acl_group {number}; pin the one that is newer in module-numbers.conf, "
+        f"so that the other keeps its number: {name} {free}, or {other} {free}"
+    )
 
 
 _READERS: dict[SourceKind, Callable[[_Combined, SourceFile], None]] = {

@@ -179,8 +179,8 @@ in
       default = { };
       example = { base = 1; };
       description = ''
-        The `acl_group` of some modules. Without it a module's number comes from its name, and two names that want the same
-        number make one of them change when the other is added.
+        The `acl_group` of some modules. Without it a module's number comes from its name and stays the same whatever other
+        modules there are. Where two names have the same number the build asks for one of the two to be given here.
       '';
     };
 

@@ -43,19 +43,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..nix.bindings import Fault, Programs, Several, bind
     from ..nix.uses import policy_uses
+    from .progress import Progress
 
     files = [] if arguments.all_programs and not arguments.files else read_files(arguments)
     policies = _policies(files)
-    trusted = read_closure(arguments)
-    bindings = bind(
-        policy_uses(policies["domain"], policies["exception"], policies["manager"]),
-        trusted.names,
-        trusted.tree,
-        exceptions=policies["exception"],
-        several=Several.REFUSE if arguments.strict_names else Several.BIND,
-        programs=Programs.ALL if arguments.all_programs else Programs.USED,
-        links=trusted.links,
-    )
+    with Progress() as progress:
+        progress("reading the closure")
+        trusted = read_closure(arguments)
+        progress("binding names")
+        bindings = bind(
+            policy_uses(policies["domain"], policies["exception"], policies["manager"]),
+            trusted.names,
+            trusted.tree,
+            exceptions=policies["exception"],
+            several=Several.REFUSE if arguments.strict_names else Several.BIND,
+            programs=Programs.ALL if arguments.all_programs else Programs.USED,
+            links=trusted.links,
+        )
     places = _places(files) if bindings.problems else {}
     _tell_all(bindings, places, arguments.verbose)
     if any(problem.fault is Fault.MALFORMED for problem in bindings.problems):

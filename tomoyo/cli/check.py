@@ -12,6 +12,7 @@ from typing import Any
 
 from ..syntax.lines import PolicySyntaxError
 from .options import PolicyFile, add_files, place, print_json, read_files, visible
+from .progress import Progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     found: list[tuple[PolicyFile, PolicySyntaxError]] = []
     for file in read_files(arguments):
         errors: list[PolicySyntaxError] = []
-        policy = file.parse(errors.append)
+        with Progress() as progress:
+            progress(f"checking {file.name}")
+            policy = file.parse(errors.append)
         found += [(file, error) for error in errors]
         if not arguments.json:
             _tell(file, policy, errors, arguments.quiet)

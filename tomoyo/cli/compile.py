@@ -56,19 +56,23 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.policy_set import PolicySetError, write_policy_set
     from ..nix.compile import compile_policy
     from ..nix.source import SourceError, read_sources
+    from .progress import Progress
 
     if arguments.check == (arguments.output is not None):
         raise UsageError("say where to write the set with -o DIR, or --check to write none")
-    trusted = read_closure(arguments)
     try:
-        compiled = compile_policy(
-            read_sources(arguments.sources),
-            trusted.names,
-            trusted.tree,
-            roots=trusted.roots,
-            links=trusted.links,
-            settings=_settings(arguments),
-        )
+        with Progress() as progress:
+            progress("reading the closure")
+            trusted = read_closure(arguments)
+            compiled = compile_policy(
+                read_sources(arguments.sources),
+                trusted.names,
+                trusted.tree,
+                roots=trusted.roots,
+                links=trusted.links,
+                settings=_settings(arguments),
+                progress=progress,
+            )
     except SourceError as error:
         _tell(error.problems)
         if arguments.json:

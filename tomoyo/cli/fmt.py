@@ -23,6 +23,7 @@ from .options import (
     read_files,
     replace_file,
 )
+from .progress import Progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
     """The policy to print; None where the file has errors, which are then told."""
     errors: list[PolicySyntaxError] = []
-    policy = _held_by_kernel(file) if arguments.as_kernel else file.parse(errors.append)
+    if arguments.as_kernel:
+        policy = _held_by_kernel(file)
+    else:
+        with Progress() as progress:
+            progress(f"reading {file.name}")
+            policy = file.parse(errors.append)
     for error in errors:
         place("error", file.name, error)
     if errors:

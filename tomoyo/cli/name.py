@@ -89,17 +89,22 @@ def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies
     from ..nix.names import NameSyntaxError
     from ..nix.naming import name_policy, unsafe_policy
     from ..syntax.writer import write_domain_policy, write_exception_policy
+    from .progress import Progress
 
-    trusted = read_closure(arguments)
     domains, exceptions = (*policies, None)[:2]
-    if arguments.unsafe_wildcards:
-        named = unsafe_policy(domains, exceptions, trusted.names)
-    else:
-        contents = read_contents(trusted.names.paths, trusted.tree)
-        try:
-            named = name_policy(domains, exceptions, trusted.names, contents, trusted.links)
-        except NameSyntaxError as error:
-            raise UsageError(f"not a name: {error}") from None
+    with Progress() as progress:
+        progress("reading the closure")
+        trusted = read_closure(arguments)
+        if arguments.unsafe_wildcards:
+            named = unsafe_policy(domains, exceptions, trusted.names)
+        else:
+            progress(f"reading {len(trusted.names.paths)} store paths")
+            contents = read_contents(trusted.names.paths, trusted.tree)
+            progress(f"naming {len(domains)} domains")
+            try:
+                named = name_policy(domains, exceptions, trusted.names, contents, trusted.links)
+            except NameSyntaxError as error:
+                raise UsageError(f"not a name: {error}") from None
     places = _places(files, {finding.text for finding in named.findings})
     _tell_all(named, places)
     if arguments.json:

@@ -102,6 +102,7 @@ def compile_policy(
     roots: Iterable[StorePath] = (),
     links: Mapping[str, str] | None = None,
     settings: CompileSettings | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Compiled:
     """Make one policy set of FILES, bound to the closure of NAMES.
 
@@ -111,14 +112,18 @@ def compile_policy(
     roots: what the closure is the closure of, for the manifest; by default
         the store paths that no other refers to.
     links: symlinks that the system will have outside the store; see `find_ways`.
+    progress: called with what is being done, for whoever waits.
 
     Raises SourceError with every error and warning.
     """
     settings = settings or CompileSettings()
     problems: list[Problem] = []
+    progress("reading the policy")
     policy = combine_sources(files, settings.conflicts, problems.append)
+    progress(f"reading {len(names.paths)} store paths")
     contents = read_contents(names.paths, tree)
     uses = policy_uses(policy.domains, policy.exceptions, policy.managers)
+    progress(f"binding {len(uses)} names")
     bindings = bind(uses, names, tree, exceptions=policy.exceptions, several=settings.several, links=links, contents=contents)
     problems += _binding_problems(bindings, files, settings.unresolved)
     problems += _store_paths(files, tree)
@@ -127,6 +132,7 @@ def compile_policy(
     managers = _real_managers(policy.managers, bindings, contents, files, problems)
     boot = _real_boot(settings.boot, names, contents, problems)
     if not _errors(problems):
+        progress("loading the set into a simulated kernel")
         compiled = _policy_set(policy, bindings, managers, boot, _manifest(policy, bindings, names, tree, roots, settings))
         problems += _prove(compiled)
     if _errors(problems):

@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from .nix.database import StoreDatabase
     from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
     from .nix.expression import Expression, ExpressionError, nix_expression
+    from .nix.library import ServiceState, library_modules, library_services
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
     from .nix.naming import EntryNames, Named, name_policy, unsafe_policy
@@ -186,6 +187,7 @@ _MODULES = {
     "nix.database": "StoreDatabase",
     "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
     "nix.expression": "Expression ExpressionError nix_expression",
+    "nix.library": "ServiceState library_modules library_services",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
     "nix.naming": "EntryNames Named name_policy unsafe_policy",

@@ -38,7 +38,7 @@ from .bindings import Problem as BindingProblem
 from .bindings import Severity as BindingSeverity
 from .contents import Contents, read_contents
 from .names import NameTable, encode_file, is_name, parse_name
-from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
+from .source import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
 from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 from .store import StorePath, find_store_path
 from .tree import Tree
@@ -216,9 +216,13 @@ def _manifest(
 def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolved: Unresolved) -> Iterator[Problem]:
     found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
     places = _places(files) if found else {}
+    library = {file.path: _first_domain(file) for file in files if file.directory == LIBRARY}
     for problem in found:
         # What a module says counts in any namespace.
         place = places.get(problem.use) or places.get(replace(problem.use, namespace="")) or Place("", 0, 0)
+        # The library is for systems that lack some of what it names, but not the service itself.
+        if problem.fault in _UNRESOLVED and place.file in library and place.line != library[place.file]:
+            continue
         severity = Severity.ERROR
         if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
             severity = Severity.WARNING
@@ -230,8 +234,14 @@ def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
     return problem.fault in _UNRESOLVED and unresolved is Unresolved.ACCEPT
 
 
+def _first_domain(file: SourceFile) -> int:
+    """The line of the first domain in FILE, of a service that must be there; 0 for none."""
+    lines = file.text.split("\n") if file.kind is SourceKind.DOMAIN else ()
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
+
+
 def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
-    """Where each use first stands; those of modules have no namespace."""
+    """Where each use first stands, in the library last; those of modules have no namespace."""
     readers = {
         SourceKind.DOMAIN: domain_policy_places,
         SourceKind.MODULE: domain_policy_places,
@@ -239,7 +249,7 @@ def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
         SourceKind.MANAGER: manager_places,
     }
     found: dict[Use, Place] = {}
-    for file in files:
+    for file in sorted(files, key=lambda file: file.directory == LIBRARY):
         if file.kind in readers:
             found = readers[file.kind](file.text, file.path) | found
     return found

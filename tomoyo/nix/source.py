@@ -25,7 +25,9 @@ from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .library import ServiceState
 
 
 class SourceKind(Enum):
@@ -49,6 +51,8 @@ FILES = {
     "manager.conf": SourceKind.MANAGER,
     "stat.conf": SourceKind.STAT,
 }
+#: The number of the policy library among the directories: what it says gives way to what any other says.
+LIBRARY = -1
 #: Folders of a policy source, whose files end in `SUFFIX`.
 FOLDERS = {"domains": SourceKind.DOMAIN, "exceptions": SourceKind.EXCEPTION, "modules": SourceKind.MODULE}
 SUFFIX = ".conf"
@@ -58,7 +62,7 @@ SUFFIX = ".conf"
 class SourceFile:
     """One file that was read.
 
-    directory: which of the policy sources it is from, counted from 0.
+    directory: which of the policy sources it is from, counted from 0; `LIBRARY` for the library's.
     name: its place there, ``modules/base.conf``.
     path: how messages call it.
     kind: what it holds.
@@ -120,14 +124,19 @@ class SourceError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def read_sources(directories: Iterable[str | os.PathLike[str]]) -> tuple[SourceFile, ...]:
-    """Read the policy sources at DIRECTORIES.
+def read_sources(
+    directories: Iterable[str | os.PathLike[str]], services: Mapping[str, ServiceState] | None = None
+) -> tuple[SourceFile, ...]:
+    """Read the policy sources at DIRECTORIES, and what they take from the policy library.
 
-    Returns their files: those of the first folder first, within a folder
-    sorted by name.
+    services: those of the library that are wanted, each with its state.
+
+    Returns their files: the library's first, then those of the first folder,
+    within a folder sorted by name.  Of the library's modules there are those
+    that the rest uses and does not have; see `library_files`.
 
     Raises SourceError with every file that is at the wrong place or cannot be
-    read, and for a folder without any policy.
+    read, for a folder without any policy, and for an unknown service.
     """
     files: list[SourceFile] = []
     problems: list[Problem] = []
@@ -144,7 +153,9 @@ def read_sources(directories: Iterable[str | os.PathLike[str]]) -> tuple[SourceF
                 problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
     if problems:
         raise SourceError(problems)
-    return tuple(files)
+    from .library import library_files
+
+    return (*library_files(files, services), *files)
 
 
 def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, SourceKind]]:

@@ -3,9 +3,10 @@
 Several files may speak of the same domain: its entries and groups come
 together.  What cannot come together must agree: a domain's ``use_profile``,
 what a profile or a module is, a memory quota.  Two folders that disagree are
-an error too, unless the later one is asked to win (`Conflicts`).  A domain
-needs a ``use_profile`` in some file: without one it would have profile 0,
-which most often means that nothing confines it.
+an error too, unless the later one is asked to win (`Conflicts`); the policy
+library alone gives way by itself.  A domain needs a ``use_profile`` in some
+file: without one it would have profile 0, which most often means that nothing
+confines it.
 
 Modules are this package's own: ``use_group base`` names a file of entries,
 which becomes an acl_group of the namespace that uses it, with a number from
@@ -42,7 +43,7 @@ from ..syntax.stat import parse_stat
 from ..syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
 from .module_numbers import MODULE_NAME, Collision, assign_numbers
 from .names import is_name
-from .source import Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
+from .source import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
 
 #: Profiles for a policy source that has none, in every namespace that it uses.
 DEFAULT_PROFILES = """\
@@ -202,13 +203,16 @@ class _Combined:
     def settle(self, held: dict[Any, _Said], key: Any, said: _Said) -> _Said | None:
         """Let SAID stand for KEY; give back what already stands there if it says otherwise and cannot give way."""
         other = held.get(key)
-        if other is None or (
-            other.value != said.value and self.conflicts is Conflicts.LATER_WINS and other.file.directory < said.file.directory
-        ):
+        if other is None or (other.value != said.value and self.gives_way(other, said)):
             held[key] = said
         elif other.value != said.value:
             return other
         return None
+
+    def gives_way(self, other: _Said, said: _Said) -> bool:
+        """Whether SAID, which is read later, counts rather than OTHER."""
+        first, second = other.file.directory, said.file.directory
+        return first < second and (first == LIBRARY or self.conflicts is Conflicts.LATER_WINS)
 
     # One method for each kind of file
 

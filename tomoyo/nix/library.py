@@ -1,0 +1,160 @@
+"""The policy library: modules and policies of services that come with this package, in its folder ``policies``.
+
+    policies/modules/NAME.conf         entries, for ``use_group NAME`` of any policy source
+    policies/services/NAME/            a policy source: how one service is confined
+    policies/module-numbers.conf       the acl_groups of the modules
+
+A policy source that uses a module which it does not have gets the library's;
+one that has a module of that name keeps its own.  Services are asked for by
+name, each with a `ServiceState`.  What the library says about a thing gives way to
+what any policy source says about it.
+
+Its policies are for all systems, most of which lack some of the packages that
+they name.  So a name in their entries that nothing has is no error: it grants
+nothing.  A program that a service's domain is named after must be there.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import cache
+from importlib.resources import files as resources
+
+from ..model.profiles import Mode
+from ..model.words import KERNEL
+from ..syntax.lines import normalise
+from ..syntax.profiles import parse_profile
+from .source import FOLDERS, LIBRARY, SUFFIX, Problem, Severity, SourceError, SourceFile, SourceKind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    # Python 3.10 has it elsewhere than 3.14.
+    from importlib.abc import Traversable
+
+_USE_PROFILE = re.compile(r"^([^\S\n]*use_profile[^\S\n]+)[0-9]+[^\S\n]*$", re.MULTILINE)
+
+
+class ServiceState(Enum):
+    """What becomes of a request that a service's policy does not grant; the value is the profile that says so."""
+
+    DISABLE = 0
+    LEARN = 1
+    PERMISSIVE = 2
+    ENFORCE = 3
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that the profile must have."""
+        return _MODES[self]
+
+
+_MODES = {
+    ServiceState.DISABLE: Mode.DISABLED,
+    ServiceState.LEARN: Mode.LEARNING,
+    ServiceState.PERMISSIVE: Mode.PERMISSIVE,
+    ServiceState.ENFORCE: Mode.ENFORCING,
+}
+#: The states by the words that people write.
+STATES = {state.name.lower(): state for state in ServiceState}
+
+
+@cache
+def library_modules() -> tuple[str, ...]:
+    """The names of the library's modules, sorted."""
+    return tuple(name.removesuffix(SUFFIX) for name in _names(_folder() / "modules") if name.endswith(SUFFIX))
+
+
+@cache
+def library_services() -> tuple[str, ...]:
+    """The names of the services that the library has a policy for, sorted."""
+    return tuple(_names(_folder() / "services"))
+
+
+def library_files(own: Sequence[SourceFile], services: Mapping[str, ServiceState] | None = None) -> tuple[SourceFile, ...]:
+    """The files of the library that belong to the policy sources OWN.
+
+    services: those that are wanted, each with its state.
+
+    Returns the services' files and those modules that are used and not in OWN,
+    with their numbers, sorted by name.
+
+    Raises SourceError for a service that the library does not have, and where
+    the profile of a state is another one in OWN.
+    """
+    wanted = services or {}
+    problems = [
+        Problem(Severity.ERROR, f"the library has no policy for {name!a}; it has {', '.join(library_services())}")
+        for name in wanted
+        if name not in library_services()
+    ]
+    problems += _other_profiles(own, wanted.values())
+    if problems:
+        raise SourceError(problems)
+    found = [file for name in sorted(wanted) for file in _service_files(name, wanted[name])]
+    known = {file.module for file in (*own, *found) if file.kind is SourceKind.MODULE}
+    used = sorted(_used_modules((*own, *found)) - known)
+    modules = [name for name in used if name in library_modules()]
+    found += [_read(_folder() / "modules" / (name + SUFFIX), SourceKind.MODULE) for name in modules]
+    if modules:
+        numbers = _read(_folder() / "module-numbers.conf", SourceKind.NUMBERS)
+        found.append(_only(numbers, modules))
+    return tuple(found)
+
+
+def _folder() -> Traversable:
+    return resources(__package__.rpartition(".")[0]) / "policies"
+
+
+def _names(folder: Traversable) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _read(file: Traversable, kind: SourceKind, name: str = "") -> SourceFile:
+    return SourceFile(LIBRARY, name or file.name, str(file), kind, file.read_bytes().decode("latin-1"))
+
+
+def _service_files(service: str, state: ServiceState) -> Iterator[SourceFile]:
+    """The policy of SERVICE, in STATE; its lines stay where they are."""
+    top = _folder() / "services" / service
+    for folder, kind in FOLDERS.items():
+        for name in _names(top / folder) if (top / folder).is_dir() else ():
+            file = _read(top / folder / name, kind, f"{folder}/{name}")
+            if kind is SourceKind.DOMAIN:
+                text = _USE_PROFILE.sub(rf"\g<1>{state.value}", file.text)
+                file = SourceFile(LIBRARY, file.name, file.path, kind, text)
+            yield file
+
+
+def _only(numbers: SourceFile, modules: Iterable[str]) -> SourceFile:
+    """NUMBERS without the lines of other modules than MODULES; those that stay keep their numbers."""
+    lines = [line if line.partition(" ")[0] in modules else "" for line in numbers.text.split("\n")]
+    return SourceFile(LIBRARY, numbers.name, numbers.path, numbers.kind, "\n".join(lines))
+
+
+def _used_modules(files: Iterable[SourceFile]) -> set[str]:
+    """What stands behind ``use_group`` in FILES, numbers of groups among it."""
+    found = set()
+    for file in files:
+        if file.kind is SourceKind.DOMAIN and "use_group" in file.text:
+            for raw in file.text.split("\n"):
+                line = normalise(raw)
+                if line.startswith("use_group "):
+                    found.add(line.removeprefix("use_group "))
+    return found
+
+
+def _other_profiles(own: Iterable[SourceFile], states: Iterable[ServiceState]) -> Iterator[Problem]:
+    """Tell of profiles in OWN that are not what STATES take them for."""
+    wanted = {state.value: state for state in states}
+    for file in own if wanted else ():
+        # Mistakes are told of where the file is read for good.
+        policy = parse_profile(file.text, report=lambda _: None) if file.kind is SourceKind.PROFILE else ()
+        for profile in (profile for part in policy for profile in part.profiles if part.namespace == KERNEL):
+            state = wanted.get(profile.number)
+            if state is not None and profile.default.mode is not state.mode:
+                name = state.name.lower()
+                message = f"profile {profile.number} is not {state.mode.value}, which the library's state {name} takes it for"
+                yield Problem(Severity.ERROR, message, file.path)

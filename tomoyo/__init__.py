@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .analysis.conversion import converted, execution_conditions, request_conditions
-    from .analysis.explanation import Explanation, NearMiss, Part, explain
+    from .analysis.explanation import Explainer, Explanation, NearMiss, Part, explain
     from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
     from .analysis.policy_edit import Insertion, find_insertions, insert_lines, unified_diff
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
@@ -133,7 +133,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
-    "analysis.explanation": "Explanation NearMiss Part explain",
+    "analysis.explanation": "Explainer Explanation NearMiss Part explain",
     "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
     "analysis.policy_edit": "Insertion find_insertions insert_lines unified_diff",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import secrets
+import time
 from pathlib import Path
 
 import pytest
 
-from tomoyo.analysis.explanation import explain
+from tomoyo.analysis.explanation import Explainer, _miss, explain
 from tomoyo.analysis.reachability import Chains, who_may
 from tomoyo.cli import main
 from tomoyo.decision.engine import DecisionEngine
@@ -16,6 +20,7 @@ from tomoyo.model.words import DomainName
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.profiles import parse_profile
+from tomoyo.syntax.records import parse_audit
 
 DOMAINS = """\
 <kernel>
@@ -153,3 +158,101 @@ def test_the_command_can(folder: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(capsys.readouterr().out) == []
     assert main(["can", "--policy", folder, "--op", "fly", "--path", "/x"]) == 2
     assert "no operation fly" in capsys.readouterr().err
+
+
+COMPONENTS = ("a", "b", "c", "ab", "\\*", "a\\*", "\\?", "\\{a\\}")
+
+
+def test_the_nearest_are_found_without_a_look_at_all() -> None:
+    """The same entries as by scoring each of them."""
+    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
+    print(f"seed: TOMOYO_TEST_SEED={seed}")
+    chance = random.Random(seed)
+
+    def path(components: tuple[str, ...]) -> str:
+        text = "".join(f"/{chance.choice(components)}" for _ in range(chance.randint(1, 4)))
+        return text + "/" if text.endswith("}") or not chance.randrange(4) else text
+
+    def line(components: tuple[str, ...]) -> str:
+        name = "@shells" if components is COMPONENTS and not chance.randrange(20) else path(components)
+        condition = " task.uid=0" if components is COMPONENTS and not chance.randrange(4) else ""
+        return f"file {chance.choice(['read', 'write', 'unlink'])} {name}{condition}"
+
+    denied = 0
+    for _ in range(40):
+        lines = list(dict.fromkeys(line(COMPONENTS) for _ in range(chance.randint(0, 40))))
+        text = "".join(f"{one}\n" for one in lines)
+        shared = "".join(f"acl_group 1 {line(COMPONENTS)}\n" for _ in range(5))
+        domains = parse_domain_policy(f"{SSHD}\nuse_profile 3\nuse_group 1\n\n{text}")
+        engine = DecisionEngine(domains, parse_exception_policy(f"path_group shells /b/b\n{shared}"))
+        explainer = Explainer(engine)
+        for _ in range(20):
+            request = parse_request(line(COMPONENTS[:4]))
+            found = explainer.explain(SSHD, request)
+            if found.verdict.granted:
+                continue
+            denied += 1
+            everything = next(iter(domains)).entries, dict(engine.exceptions("<kernel>").acl_groups)[1]
+            scores = [
+                (_miss(entry, request, engine.groups("<kernel>"))[0], -number, -position, entry)
+                for number, entries in enumerate(everything)
+                for position, entry in enumerate(entries)
+            ]
+            best = [entry for *_, entry in sorted(scores, key=lambda score: score[:3], reverse=True)[: len(found.near)]]
+            assert [str(miss.entry) for miss in found.near] == [str(entry) for entry in best]
+            assert len(found.near) >= min(3, sum(request.operation in entry.operations for *_, entry in scores))
+    assert denied > 50
+
+
+def test_an_entry_by_name() -> None:
+    exceptions = parse_exception_policy("path_group big /lib/x\npath_group big /lib/y\npath_group nix:/x/lib/x /lib/x\n")
+    engine = DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n"), exceptions)
+    found = explain(engine, SSHD, parse_request("file rename /lib/x /lib/z"))
+    assert str(found.named) == "file rename @nix:/x/lib/x /lib/z"
+    assert "so would this, by name: file rename @nix:/x/lib/x /lib/z" in found.sentences()
+    assert explain(engine, SSHD, parse_request("file execute /lib/x")).named is None
+    assert explain(engine, SSHD, parse_request("file read /lib/z")).named is None
+
+
+def test_a_record_names_a_program_as_aggregators_do() -> None:
+    exceptions = parse_exception_policy("aggregator /a /b\naggregator /b /c\n")
+    engine = DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\nfile execute /b\n"), exceptions)
+    record = parse_audit(
+        "#2026/11/24 08:45:01# profile=3 mode=enforcing granted=yes (global-pid=1) task={ pid=1 ppid=1 uid=0 gid=0 euid=0 egid=0"
+        f" suid=0 sgid=0 fsuid=0 fsgid=0 }}\n{SSHD}\nfile execute /b\n"
+    )[0]
+    explainer = Explainer(engine)
+    assert explainer.explain_record(record).verdict.granted
+    assert explainer.explain(SSHD, parse_request("file execute /a")).verdict.granted
+    assert not explainer.explain(SSHD, parse_request("file execute /b")).verdict.granted
+
+
+def test_explaining_by_a_large_policy_is_quick() -> None:
+    """A hundred thousand entries in one domain: they are sorted once."""
+    lines = "".join(f"file read/getattr /usr/lib/{number % 300}/x{number}\n" for number in range(100_000))
+    explainer = Explainer(DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n\n{lines}")))
+    assert (
+        explainer.explain(SSHD, parse_request("file read /usr/lib/7/z")).near[0].entry.text == "file read/getattr /usr/lib/7/x7"
+    )
+    started = time.process_time()
+    for number in range(200):
+        request = parse_request(f"file {('read', 'write')[number % 2]} /usr/lib/{number}/z")
+        assert explainer.explain(SSHD, request).near
+    assert time.process_time() - started < 5  # by a look at each entry it is a minute
+
+
+def test_the_command_explain_with_a_log(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = (
+        "#2026/11/24 08:45:01# profile=3 mode=enforcing granted=no (global-pid=1) task={ pid=1 ppid=1 uid=0 gid=0 euid=0 egid=0"
+        " suid=0 sgid=0 fsuid=0 fsgid=0 }"
+    )
+    good = f"{header}\n{SSHD}\nfile read /etc/passwd\n\n{header}\n<none> /x\nfile read /a\n\n{header}\n{SSHD}\nuse_profile 3\n\n"
+    log = tmp_path / "log"
+    log.write_bytes(b"\xff\0noise\n\n" * 20 + good.encode() + header.encode() + b"\n<kernel>\n")
+    assert main(["explain", "--policy", folder, "--log", str(log)]) == 0
+    output, messages = capsys.readouterr()
+    assert output.splitlines() == ["granted (enforcing mode): 'file read /etc/passwd' grants 'file read /etc/passwd' in " + SSHD]
+    assert messages.count(f"{log}:") == 10
+    assert "further broken records are only counted" in messages
+    assert "there is no domain <none> /x" in messages
+    assert messages.endswith("note: 41 broken records were skipped\n")

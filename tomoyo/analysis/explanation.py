@@ -14,16 +14,20 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from ..decision.conditions import failing_tests
 from ..decision.engine import DecisionEngine, Verdict
 from ..decision.groups import Groups
-from ..decision.index import argument_matches, asked_as
+from ..decision.index import EntryIndex, argument_matches
 from ..decision.matching import matches
-from ..decision.requests import Request, Value
-from ..decision.transition import Transition, transition
-from ..model.entries import Argument, Entry, Kind
+from ..decision.requests import Request, Value, request_of
+from ..decision.transition import Transition, TransitionRules, transition
+from ..model.domains import DomainPolicy
+from ..model.entries import Argument, ArgumentType, Entry, Kind
+from ..model.records import AuditRecord
 from ..model.words import DomainName, GroupReference, Word
+from .nearest import NearEntries
 
 #: How many entries that came near are given.
 NEAREST = 3
@@ -62,7 +66,8 @@ class Explanation:
     Attributes: ``verdict``; ``transition``, what becomes of the process, if
     the request is an execution; ``near``, the nearest entries where none
     grants it, best first; ``remedy``, the entry that would grant just this, or
-    None where one does.
+    None where one does; ``named``, the same by the groups that hold the paths
+    (a *name*, such as ``@nix:/glibc/lib/libc.so.6``), or None.
     """
 
     domain: DomainName
@@ -71,6 +76,7 @@ class Explanation:
     transition: Transition | None
     near: tuple[NearMiss, ...]
     remedy: Entry | None
+    named: Entry | None = None
 
     def sentences(self) -> Iterator[str]:
         """The explanation, a line at a time."""
@@ -92,42 +98,124 @@ class Explanation:
             yield f"learning mode adds: {verdict.learned}"
         if self.remedy is not None:
             yield f"this would allow it: {self.remedy}"
+        if self.named is not None:
+            yield f"so would this, by name: {self.named}"
         if self.transition is not None:
             yield from _transition_sentences(self.transition)
 
+    def plain(self) -> dict[str, Any]:
+        """The explanation as plain data, for JSON."""
+        verdict, moved = self.verdict, self.transition
+        return {
+            "domain": self.domain.text,
+            "request": self.request.text,
+            "mode": verdict.mode.value if verdict.mode else None,
+            "granted": verdict.granted,
+            "allowed": verdict.allowed,
+            "certain": verdict.certain,
+            "entry": verdict.entry.text if verdict.entry else None,
+            "acl_group": verdict.group,
+            "logged": verdict.logged,
+            "learned": verdict.learned.text if verdict.learned else None,
+            "nearest": [
+                {"entry": miss.entry.text, "acl_group": miss.group, "part": miss.part.value, "reason": miss.reason}
+                for miss in self.near
+            ],
+            "remedy": self.remedy.text if self.remedy else None,
+            "named": self.named.text if self.named else None,
+            "next_domain": moved.domain.text if moved and not moved.failure else None,
+            "failure": moved.failure.value if moved and moved.failure else None,
+        }
+
+
+class Explainer:
+    """Explains many requests by one policy: each list of entries is sorted once, when first asked about."""
+
+    def __init__(self, engine: DecisionEngine) -> None:
+        self.engine = engine
+        self._near: dict[int, tuple[EntryIndex, NearEntries]] = {}
+        self._rules: dict[str, tuple[TransitionRules, TransitionRules]] = {}
+
+    def with_domains(self, domains: DomainPolicy) -> Explainer:
+        """The explainer for other DOMAINS under the same exception policy and profiles, which are not looked through again."""
+        other = Explainer(self.engine.with_domains(domains))
+        other._rules = self._rules
+        return other
+
+    def explain(self, domain: DomainName | str, request: Request) -> Explanation:
+        """What is answered to REQUEST, a program named as it is executed, in DOMAIN.  Raises UnknownDomain."""
+        return self._explain(domain, request, 0)
+
+    def explain_record(self, record: AuditRecord) -> Explanation:
+        """The same for the request in RECORD.
+
+        Raises ValueError where the record is of an event, UnknownDomain where
+        its domain could not be there.
+        """
+        # The kernel names a program in a record as aggregators do, and so nothing is aggregated again.
+        return self._explain(record.domain, request_of(record), 1)
+
+    def _explain(self, domain: DomainName | str, request: Request, rules: int) -> Explanation:
+        engine = self.engine
+        origin = engine.origin(domain)
+        namespace = origin.name.namespace
+        moved = None
+        if request.kind is Kind.PATH and request.operation == "execute":
+            moved = transition(engine, origin.name, request, self._transition_rules(namespace)[rules])
+            verdict = moved.verdict
+            # Entries must name it as the aggregators do.
+            request = replace(request, arguments=(moved.program,))
+        else:
+            verdict = engine.decide(origin.name, request)
+        if verdict.granted:
+            return Explanation(origin.name, request, verdict, moved, (), None)
+        groups = engine.groups(namespace)
+        scored = []
+        for number, (group, index) in enumerate(engine.lists(origin)):
+            for position, entry in self._near_entries(index).candidates(request, groups, NEAREST):
+                score, part, reason = _miss(entry, request, groups)
+                scored.append((score, -number, -position, NearMiss(entry, group, part, reason)))
+        near = tuple(found[3] for found in heapq.nlargest(NEAREST, scored, key=lambda found: found[:3]))
+        return Explanation(origin.name, request, verdict, moved, near, request.entry, named_entry(request.entry, groups))
+
+    def _near_entries(self, index: EntryIndex) -> NearEntries:
+        found = self._near.get(id(index))
+        if found is None:  # the index is kept, so that no other takes its number
+            found = self._near[id(index)] = (index, NearEntries(index))
+        return found[1]
+
+    def _transition_rules(self, namespace: str) -> tuple[TransitionRules, TransitionRules]:
+        """Those of NAMESPACE, and the same without aggregators."""
+        found = self._rules.get(namespace)
+        if found is None:
+            exceptions = self.engine.exceptions(namespace)
+            found = (TransitionRules(exceptions), TransitionRules(replace(exceptions, aggregators=())))
+            self._rules[namespace] = found
+        return found
+
 
 def explain(engine: DecisionEngine, domain: DomainName | str, request: Request) -> Explanation:
-    """Ask ENGINE what it answers to REQUEST in DOMAIN, and why.  Raises UnknownDomain."""
-    origin = engine.origin(domain)
-    moved = None
-    if request.kind is Kind.PATH and request.operation == "execute":
-        moved = transition(engine, origin.name, request)
-        verdict = moved.verdict
-        # Entries must name it as the aggregators do.
-        request = replace(request, arguments=(moved.program,))
-    else:
-        verdict = engine.decide(origin.name, request)
-    if verdict.granted:
-        return Explanation(origin.name, request, verdict, moved, (), None)
-    groups = engine.groups(origin.name.namespace)
-    scored = (
-        (score, -position, NearMiss(entry, group, part, reason))
-        for position, (group, entry) in enumerate(_entries(engine, origin.name))
-        if asked_as(entry.kind) is asked_as(request.kind)
-        for score, part, reason in [_miss(entry, request, groups)]
-    )
-    near = heapq.nlargest(NEAREST, scored, key=lambda found: found[:2])
-    return Explanation(origin.name, request, verdict, moved, tuple(miss for _, _, miss in near), request.entry)
+    """Ask ENGINE what it answers to REQUEST in DOMAIN, and why.  Raises UnknownDomain.
+
+    For many requests use an ``Explainer``.
+    """
+    return Explainer(engine).explain(domain, request)
 
 
-def _entries(engine: DecisionEngine, name: DomainName) -> Iterator[tuple[int | None, Entry]]:
-    domain = engine.origin(name)
-    for entry in domain.entries:
-        yield None, entry
-    shared = dict(engine.exceptions(name.namespace).acl_groups)
-    for group in domain.groups:
-        for entry in shared.get(group, ()):
-            yield group, entry
+def named_entry(entry: Entry, groups: Groups) -> Entry | None:
+    """ENTRY with path groups in the place of the paths that they hold; None where no group does.
+
+    Of several the one with the fewest members is taken.
+    """
+    if entry.operations == ("execute",):
+        return None  # a domain is named after what its entry says, so that is the aggregators' business
+    arguments = list(entry.arguments)
+    for position, wanted in enumerate(entry.kind.arguments.values()):
+        value = arguments[position]
+        if wanted is ArgumentType.NAME and isinstance(value, Word):
+            name = groups.smallest_group_of(value.text)
+            arguments[position] = value if name is None else GroupReference(name)
+    return replace(entry, arguments=tuple(arguments)) if arguments != list(entry.arguments) else None
 
 
 def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, str]:
@@ -151,15 +239,19 @@ def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float
     if not isinstance(value, str) or not isinstance(argument, Word):
         return 0.0, f"{argument} does not match {_shown(value)} ({name})"
     wanted, given = argument.text.split("/"), value.split("/")
-    if argument.is_directory and not value.endswith("/"):
-        return 0.0, f"{argument} is for directories, and {value} is none"
-    for position, (pattern, component) in enumerate(zip(wanted, given)):
-        if pattern.startswith("\\{"):
+    common = 0
+    for pattern, component in zip(wanted, given):
+        if pattern.startswith("\\{"):  # it may stand for several
             break
         if pattern != component and not (pattern and component and matches(pattern, component)):
-            return position / (len(given) + 1), f"'{pattern}' does not match '{component}' in the {name}"
-    length = min(len(wanted), len(given))
-    return length / (len(given) + 2), f"{argument} does not match {value} ({name})"
+            break
+        common += 1
+    share = common / (len(given) + 2)
+    if argument.is_directory and not value.endswith("/"):
+        return share, f"{argument} is for directories, and {value} is none"
+    if common < min(len(wanted), len(given)) and not wanted[common].startswith("\\{"):
+        return share, f"'{wanted[common]}' does not match '{given[common]}' in the {name}"
+    return share, f"{argument} does not match {value} ({name})"
 
 
 def _shown(value: Value) -> str:

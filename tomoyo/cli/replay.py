@@ -11,17 +11,15 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
 
 from .interface import refused
-from .options import message, place, visible
+from .logs import LogReader
+from .options import visible
 from .policy_source import add_policy, read_engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..analysis.replay import Replayed, ReplayOutcome
-    from ..model.records import AuditRecord
-    from ..syntax.lines import PolicySyntaxError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,33 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     except SecurityfsError as error:
         return refused(error)
     counts: Counter[ReplayOutcome] = Counter()
-    broken: list[int] = [0]
-    for found in replay(engine, _records(arguments.logs, broken)):
+    log = LogReader()
+    for found in replay(engine, log.records(arguments.logs)):
         counts[found.outcome] += 1
         if found.outcome not in (ReplayOutcome.SAME, ReplayOutcome.EVENT) and not arguments.quiet:
             _show(found, arguments.json)
-    _count(counts, broken[0], arguments.json)
+    _count(counts, log.broken, arguments.json)
     return 1 if counts[ReplayOutcome.DENIED] else 0
-
-
-def _records(logs: list[str], broken: list[int]) -> Iterator[AuditRecord]:
-    from ..syntax.records import iterate_audit
-
-    for name in logs or ["-"]:
-        shown = "<stdin>" if name == "-" else name
-
-        def report(error: PolicySyntaxError, shown: str = shown) -> None:
-            broken[0] += 1
-            if broken[0] <= 10:
-                place("warning", shown, error)
-            elif broken[0] == 11:
-                message("warning", "further broken records are only counted")
-
-        if name == "-":
-            yield from iterate_audit(sys.stdin.buffer, file=shown, report=report)
-        else:
-            with open(name, "rb") as file:
-                yield from iterate_audit(file, file=shown, report=report)
 
 
 def _show(found: Replayed, as_json: bool) -> None:

@@ -90,6 +90,15 @@ class DecisionEngine:
         """The engine for what a simulated kernel holds (its ``holding``) at this moment."""
         return cls(holding.domain_policy(), holding.exception_policy(), holding.profile_policy())
 
+    def with_domains(self, domains: DomainPolicy) -> DecisionEngine:
+        """The engine for other DOMAINS under the same exception policy and profiles, of which what is indexed is shared."""
+        other = DecisionEngine(domains, None, self.profiles)
+        other._exceptions = self._exceptions
+        other._groups = self._groups
+        other._shared = self._shared
+        other._configs = self._configs
+        return other
+
     def domain(self, name: DomainName | str) -> Domain | None:
         """The domain called NAME, or None."""
         return self._domains.get(str(name))

@@ -94,6 +94,11 @@ class Groups:
         """The first member of path group GROUP that matches NAME, or None."""
         return self._path_group(group).member(name)
 
+    def smallest_group_of(self, name: str) -> str | None:
+        """Of the path groups that have NAME itself as a member, the one with the fewest members; None where none has."""
+        held = [group for group in self.path_groups_of(name) if self._path_group(group).holds(name)]
+        return min(held, key=lambda group: len(self._members[GroupKind.PATH, group]), default=None)
+
     def has_number(self, group: str, number: int) -> bool:
         """Whether NUMBER is in the number group GROUP."""
         members = self._members.get((GroupKind.NUMBER, group), ())
@@ -132,6 +137,9 @@ class _PathGroup:
                 self._patterns.append((position, pattern))
             else:
                 self._names.setdefault(member, position)
+
+    def holds(self, name: str) -> bool:
+        return name in self._names
 
     def member(self, name: str) -> str | None:
         exact = self._names.get(name)

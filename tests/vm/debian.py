@@ -35,6 +35,23 @@ def download(metapackage: str, suite: str, folder: Path) -> Path:
     raise Unavailable(f"no {metapackage} from Debian {suite}: {'; '.join(reasons)}")
 
 
+def download_package(name: str, suite: str, folder: Path) -> Path:
+    """Download the package called `name` of `suite`, and return its path, which is inside `folder`."""
+    reasons = []
+    if codename() == suite:
+        try:
+            return _download_package(name, folder, ())
+        except Unavailable as failure:
+            reasons.append(str(failure))
+    try:
+        options = _own_apt(suite, folder / "apt")
+        _apt("apt-get", options, "update", "--quiet")
+        return _download_package(name, folder, options)
+    except Unavailable as failure:
+        reasons.append(str(failure))
+    raise Unavailable(f"no {name} from Debian {suite}: {'; '.join(reasons)}")
+
+
 def codename() -> str:
     """The machine's release name, such as "bookworm"; empty where the system does not say."""
     try:
@@ -50,10 +67,14 @@ def _download(metapackage: str, folder: Path, options: Sequence[str]) -> Path:
     found = re.search(r"Depends: (linux-image-\d\S+)", depends)
     if not found:
         raise Unavailable(f"apt-cache names no kernel for {metapackage}")
-    _apt("apt-get", (*options, "-o", "APT::Sandbox::User=root"), "download", "--quiet", found[1], folder=folder)
-    packages = list(folder.glob(f"{found[1]}_*.deb"))
+    return _download_package(found[1], folder, options)
+
+
+def _download_package(name: str, folder: Path, options: Sequence[str]) -> Path:
+    _apt("apt-get", (*options, "-o", "APT::Sandbox::User=root"), "download", "--quiet", name, folder=folder)
+    packages = list(folder.glob(f"{name}_*.deb"))
     if len(packages) != 1:
-        raise Unavailable(f"apt-get download {found[1]} left {len(packages)} files")
+        raise Unavailable(f"apt-get download {name} left {len(packages)} files")
     return packages[0]
 
 

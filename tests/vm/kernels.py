@@ -14,7 +14,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +72,19 @@ def kernel(release: str) -> Kernel:
     if release not in SUITES:
         raise Unavailable(f"no Debian suite is known for Linux {release}")
     _require_programs()
+    folder = cached(f"linux-{release}", lambda workshop: _build(release, workshop))
+    return Kernel(release, (folder / "version").read_text(encoding="ascii").strip(), folder)
+
+
+def cached(name: str, build: Callable[[Path], Path]) -> Path:
+    """The folder `name` of the cache, which `build` makes inside the folder given at the first use."""
     cache = Path(os.environ.get("TOMOYO_TEST_CACHE") or Path.home() / ".cache" / "tomoyo-tests")
-    folder = cache / f"linux-{release}"
+    folder = cache / name
     if not folder.exists():
         with _workshop(cache) as workshop:
             if not folder.exists():
-                _build(release, workshop).rename(folder)
-    return Kernel(release, (folder / "version").read_text(encoding="ascii").strip(), folder)
+                build(workshop).rename(folder)
+    return folder
 
 
 def _require_programs() -> None:

@@ -143,6 +143,13 @@ class System:
         """The profile and domain of a process."""
         return guest.write_and_read(".process_status", b"global-pid %d" % process).decode().partition(" ")[2].strip()
 
+    def answers(
+        self, domain: str, attempts: Sequence[Sequence[Any]], words: Mapping[str, str], user: int = 0
+    ) -> list[tuple[str, str]]:
+        """The same as `attempts`, each with its text; WORDS stand for others."""
+        errors = self.attempts(domain, [[words.get(str(word), word) for word in attempt] for attempt in attempts], user)
+        return list(zip((" ".join(map(str, attempt)) for attempt in attempts), errors))
+
     def attempts(self, domain: str, attempts: Sequence[Sequence[Any]], user: int = 0) -> list[str]:
         """What becomes of ATTEMPTS made by code that runs in DOMAIN: each one's error, or an empty text.
 
@@ -195,9 +202,9 @@ def _execute(path: str) -> None:
 
 
 def _connect(address: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as client:
-        with suppress(ConnectionRefusedError):
-            client.connect((address, port))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as client, suppress(ConnectionRefusedError):
+        client.connect((address, port))
 
 
 def _send(address: str, port: int) -> None:
@@ -214,9 +221,8 @@ def _listen(address: str, port: int) -> None:
 
 def _unix(kind: int) -> Callable[..., None]:
     def attempt(path: str) -> None:
-        with socket.socket(socket.AF_UNIX, kind) as client:
-            with suppress(ConnectionRefusedError, FileNotFoundError):
-                client.connect(path)
+        with socket.socket(socket.AF_UNIX, kind) as client, suppress(ConnectionRefusedError, FileNotFoundError):
+            client.connect(path)
 
     return attempt
 
@@ -247,6 +253,11 @@ def _attempt(operation: str, *arguments: Any) -> str:
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, str(error))
     return ""
+
+
+def children(process: int) -> list[int]:
+    """The children of a process."""
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:

@@ -74,12 +74,41 @@ def nginx_system(folder: Path) -> System:
     return system
 
 
-def run(kernel: Kernel, folder: Path, state: ServiceState) -> dict[str, Any]:
-    """What the job for nginx found out in STATE."""
-    system = nginx_system(folder / "system")
-    policy = system.compiled(library_layout.source(folder / "source"), {"nginx": state}).policy
-    files = {**library_layout.guest_files(policy, folder / "set"), **certificate(folder)}
-    result = machine.run(kernel, "nginx", arguments=[str(system.root)], files=files, loader="/run/set/boot")
+LIGHTTPD = """\
+server.document-root = "/srv/www"
+server.port = 80
+server.username = "lighttpd"
+server.groupname = "lighttpd"
+server.modules = ( "mod_accesslog", "mod_dirlisting" )
+accesslog.use-syslog = "enable"
+server.errorlog-use-syslog = "enable"
+mimetype.assign = ( ".html" => "text/html", ".txt" => "text/plain" )
+index-file.names = ( "index.html" )
+dir-listing.activate = "enable"
+"""
+
+
+def lighttpd_system(folder: Path) -> System:
+    """A system with lighttpd."""
+    system = System(folder, libraries=("libnettle8", "libxxhash0"))
+    files = unpacked("lighttpd")
+    modules = {f"lib/{path.name}": path for path in (files / "usr/lib/lighttpd").glob("*.so")}
+    wanted = {place: path for place, path in modules.items() if path.stem in ("mod_accesslog", "mod_dirlisting")}
+    system.add("lighttpd-1.4.69", {"bin/lighttpd": files / "usr/sbin/lighttpd", **wanted})
+    system.add("lighttpd.conf", LIGHTTPD)
+    system.write()
+    return system
+
+
+def run(
+    kernel: Kernel, folder: Path, service: str, state: ServiceState, system: System, files: dict[str, bytes] | None = None
+) -> dict[str, Any]:
+    """What the job for SERVICE found out in STATE."""
+    # The guest's root directory lies on an overlay, and the kernel asks about its upper layer, too.
+    own = {"domains/guest.conf": f"<kernel> nix:/{service}/bin/{service}\nfile getattr tmpfs:/data/\n"}
+    policy = system.compiled(library_layout.source(folder / "source", own), {service: state}).policy
+    given = {**library_layout.guest_files(policy, folder / "set"), **(files or {})}
+    result = machine.run(kernel, service, arguments=[str(system.root)], files=given, loader="/run/set/boot")
     found: dict[str, Any] = json.loads(result.files["answers.json"])
     return found
 
@@ -87,7 +116,8 @@ def run(kernel: Kernel, folder: Path, state: ServiceState) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def enforced(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """nginx, enforced."""
-    return run(kernel, tmp_path_factory.mktemp("enforced"), ServiceState.ENFORCE)
+    folder = tmp_path_factory.mktemp("enforced")
+    return run(kernel, folder, "nginx", ServiceState.ENFORCE, nginx_system(folder / "system"), certificate(folder))
 
 
 def assert_served(answers: dict[str, Any]) -> None:
@@ -122,7 +152,7 @@ def test_what_nginx_never_does_is_denied_to_its_domain(enforced: dict[str, Any])
 
 
 def test_a_permissive_nginx_is_logged_and_denied_nothing(kernel: Kernel, tmp_path: Path) -> None:
-    answers = run(kernel, tmp_path, ServiceState.PERMISSIVE)
+    answers = run(kernel, tmp_path, "nginx", ServiceState.PERMISSIVE, nginx_system(tmp_path / "system"), certificate(tmp_path))
     assert_served(answers)
     assert answers["domains"] == ["2 <kernel> nix:/nginx/bin/nginx"]
     assert answers["records"] == []
@@ -131,3 +161,22 @@ def test_a_permissive_nginx_is_logged_and_denied_nothing(kernel: Kernel, tmp_pat
     for request in ("read /etc/shadow", "connect 127.0.0.1 22", "unlink /srv/www/index.html", "execute /usr/bin/"):
         assert request in logged
     assert "mode=permissive granted=no" in logged
+
+
+def test_an_enforced_lighttpd_does_its_work_and_nothing_else(kernel: Kernel, tmp_path: Path) -> None:
+    answers = run(kernel, tmp_path, "lighttpd", ServiceState.ENFORCE, lighttpd_system(tmp_path / "system"))
+    assert answers["records"] == []
+    assert answers["test"]["status"] == 0, answers["test"]
+    front, picture, missing, listing = answers["pages"]
+    assert front.endswith("a page\n"), front
+    assert "Content-Type: text/plain" in picture, picture
+    assert missing.startswith("HTTP/1.0 404"), missing
+    assert "1.txt" in listing, listing
+    assert answers["reloaded"].endswith("a page\n")
+    assert answers["domains"] == ["3 <kernel> nix:/lighttpd/bin/lighttpd"]
+    assert answers["user"] == 75
+    assert (answers["stopped"], answers["printed"]) == (0, "")
+    assert sum("GET / HTTP/1.0" in message for message in answers["logs"]) == 2, answers["logs"]
+    assert {attempt: error for attempt, error in answers["forbidden"] if error != "EPERM"} == {}
+    assert {attempt: error for attempt, error in answers["allowed"] if error} == {}
+    assert len(answers["forbidden records"]) == len(answers["forbidden"])

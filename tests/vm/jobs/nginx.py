@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "LOGS_DIRECTORY": "/var/log/nginx",
 }
 #: What code in the domain must not do, and what it may do.
-ATTEMPTS = [
+FORBIDDEN = [
     ["write", "PROGRAM"],
     ["write", "/etc/nginx/nginx.conf"],
     ["write", "/srv/www/index.html"],
@@ -86,6 +86,11 @@ def get_encrypted(path: str) -> bytes:
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+def replaced(workers: list[int], others: list[int]) -> bool:
+    """Whether OTHERS work now, and none of WORKERS."""
+    return bool(others) and not set(workers) & set(others)
+
+
 def main() -> None:
     system = confined.System(sys.argv[1])
     prepare(system)
@@ -100,13 +105,13 @@ def main() -> None:
     answers["pages"] = [confined.get(80, path).decode() for path in ("/", "/pictures/1.txt", "/missing", "/pictures/")]
     answers["encrypted"] = get_encrypted("/").decode()
     # ExecReload.
-    workers = children(service.pid)
+    workers = confined.children(service.pid)
     reload = [system.run([*command, "-t"], user=USER, environment=ENVIRONMENT)]
     service.send_signal(signal.SIGHUP)
-    confined.wait_for(lambda: bool(children(service.pid)) and not set(workers) & set(children(service.pid)), service)
+    confined.wait_for(lambda: replaced(workers, confined.children(service.pid)), service)
     answers["reload"] = reload
     answers["reloaded"] = confined.get(80, "/").decode()
-    answers["domains"] = sorted({system.domain(process) for process in (service.pid, *children(service.pid))})
+    answers["domains"] = sorted({system.domain(process) for process in (service.pid, *confined.children(service.pid))})
     # logrotate.
     os.rename("/var/log/nginx/access.log", "/var/log/nginx/access.log.1")
     service.send_signal(signal.SIGUSR1)
@@ -120,23 +125,10 @@ def main() -> None:
     answers["printed"] = system.printed()
     answers["records"] = system.records()
     words = {"PROGRAM": program, "SHELL": os.path.realpath("/bin/sh")}
-    answers["forbidden"] = list(zip(map(" ".join, texts(ATTEMPTS)), system.attempts(DOMAIN, replaced(ATTEMPTS, words))))
-    answers["allowed"] = list(zip(map(" ".join, texts(ALLOWED)), system.attempts(DOMAIN, ALLOWED, USER)))
+    answers["forbidden"] = system.answers(DOMAIN, FORBIDDEN, words)
+    answers["allowed"] = system.answers(DOMAIN, ALLOWED, words, USER)
     answers["forbidden records"] = system.records()
     Path("answers.json").write_text(json.dumps(answers))
-
-
-def texts(attempts: list[list[object]]) -> list[list[str]]:
-    return [[str(word) for word in attempt] for attempt in attempts]
-
-
-def replaced(attempts: list[list[object]], words: dict[str, str]) -> list[list[object]]:
-    return [[words.get(str(word), word) for word in attempt] for attempt in attempts]
-
-
-def children(process: int) -> list[int]:
-    text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(word) for word in text.split()]
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ CASES = {
     "dangling link": Case("exception_policy.conf is a symbolic link", command="ln -sf /run/nothing set/exception_policy.conf"),
     "garbage in domains": Case("bytes instead of", {"domain_policy.conf": bytes(range(256)).decode("latin-1") * 100}, sizes=True),
     "garbage in profiles": Case("profile 0, used by <kernel>, is not defined", {"profile.conf": "\x7f\x00\xff\x1b[2J" * 99}),
-    "huge": Case("bindings.conf could not be read, or not be written", command="truncate -s 20G set/bindings.conf", sizes=True),
+    "huge": Case("bindings.conf is too large", command="truncate -s 20G set/bindings.conf", sizes=True),
     "endless line": Case(
         "exception_policy.conf could not be read, or not be written", command="truncate -s 100M set/exception_policy.conf"
     ),

@@ -42,8 +42,6 @@ interface=
 detach=
 reason=
 settled=no
-# What clear reads with: a kernel that has just started holds hardly anything.
-scan=read_lines
 
 # log PRIORITY TEXT: to the kernel log.
 log() {
@@ -56,51 +54,48 @@ fail() {
     return 1
 }
 
-# read_lines: standard input to standard output, byte by byte, but without starting a program.
-read_lines() {
+# has PROGRAM
+has() {
+    command -v "$1" >/dev/null
+}
+
+# pour: standard input to standard output, but not for ever: the file may be larger than it should be.
+pour() {
+    command ulimit -t $longest_load
+    ! has cat || exec cat
     while IFS= read -r line; do
-        printf '%s\n' "$line" || return 1
+        printf '%s\n' "$line" || exit 1
+    done
+}
+
+# gather [LINES]: set "text" to standard input, or its first LINES.
+# Reading byte by byte is quicker than starting a program, but not for more than a thousand lines.
+gather() {
+    text=
+    count=0
+    while IFS= read -r line; do
+        text=$text$line$newline
+        count=$((count + 1))
+        [ $count != "$1" ] || return 0
+        [ $count != 1000 ] || { text=$text$(pour) && return; }
     done
 }
 
 # bash reads a file in blocks and seeks back, which the kernel's interface files do not do.
-[ -z "$BASH_VERSION" ] || eval 'read_lines() {
-    mapfile lines && printf %s "${lines[@]}"
+[ -z "$BASH_VERSION" ] || eval 'gather() {
+    mapfile -n "${1:-0}" lines && printf -v text %s "${lines[@]}"
 }'
-
-# gather COMMAND [FILE]: set "text" to what COMMAND shows of its input; without a process where that is short.
-gather() {
-    text=
-    if [ "$1" = read_lines ] && [ -z "$BASH_VERSION" ]; then
-        while IFS= read -r line; do
-            text=$text$line$newline
-        done
-    else
-        text=$("$@")
-    fi
-}
-
-# show: the same for long texts.
-if command -v cat >/dev/null; then
-    show() {
-        cat
-    }
-else
-    show() {
-        read_lines
-    }
-fi
 
 # ask COMMAND: set "text" to what domain_policy holds after "select COMMAND".
 ask() {
-    { printf 'select %s\n' "$1" >&3 && gather $scan <&3; } 3<>"$interface/domain_policy"
+    { printf 'select %s\n' "$1" >&3 && gather <&3; } 3<>"$interface/domain_policy"
 }
 
 # attach: find the interface files, and mount securityfs where nobody has yet.
 attach() {
     interface=/sys/kernel/security/tomoyo
     [ -e $interface/profile ] && return 0
-    command -v mount >/dev/null || fail 'securityfs is not mounted, and there is no mount program' || return 1
+    has mount || fail 'securityfs is not mounted, and there is no mount program' || return 1
     [ -d /sys/kernel/security ] || mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
     for point in /sys/kernel/security /mnt /run /tmp; do
         [ -d $point ] && mount -t securityfs -o nosuid,nodev,noexec securityfs $point || continue
@@ -125,18 +120,22 @@ is_trusted() {
     esac
 }
 
+# find_size FILE: set "size" to what is known of it.
+find_size() {
+    size=
+    for known in $sizes; do
+        [ "${known%%=*}" != "${1##*/}" ] || size=${known#*=}
+    done
+}
+
 # is_complete LISTING: whether a file has the size that is known for it.
 is_complete() {
-    name=${1##*/}
+    find_size "$1"
     IFS=' '
     set -- $1
     IFS=$newline
     [ "$5" -le $largest_file ] || fail 'is too large' || return 1
-    for known in $sizes; do
-        case $known in
-        "$name="*) [ "${known#*=}" = "$5" ] || fail "has $5 bytes instead of ${known#*=}" || return 1 ;;
-        esac
-    done
+    [ "${size:-$5}" = "$5" ] || fail "has $5 bytes instead of $size"
 }
 
 # ancestors PATH: set "paths" to it and the folders above, but for the root.
@@ -169,52 +168,29 @@ inspect() {
     done
 }
 
-# judge FOLDER LISTING: whether nobody but root can have written what ls -ldn lists, and nothing is lost.
+# judge FOLDER: whether nobody but root can have written the set, and nothing of it is lost.
 judge() {
-    for line in $2; do
-        case $line in
-        '!'*) fail "${line#?}" || return 1 ;;
-        d????????[tT]*" $1") fail "$1 is writable by others than root" || return 1 ;;
-        esac
-        is_trusted "$line" || fail "/${line#*/} $reason" || return 1
-    done
     # Without ls nothing is known: who could write to our own set could as well have written this script.
-    command -v ls >/dev/null || return 0
+    has ls || return 0
+    listing=$(ls -ldn -- / $paths $files)
     for path in / $paths $files; do
-        case $newline$2$newline in
+        case $newline$listing$newline in
         *" $path$newline"*) ;;
         *) fail "$path cannot be listed" || return 1 ;;
         esac
     done
-    [ "$1" = "$own" ] || return 0
-    for line in $2; do
+    for line in $listing; do
+        is_trusted "$line" || fail "/${line#*/} $reason" || return 1
         case $line in
+        d????????[tT]*" $1") fail "$1 is writable by others than root" || return 1 ;;
         -*) is_complete "$line" || fail "${line##*/} $reason" || return 1 ;;
         esac
     done
 }
 
-# can_execute: whether a program can still be executed: a transition into a namespace without profiles makes every execve fail.
-# By its path, for busybox has programs that it need not execute.
-can_execute() {
-    IFS=' '
-    set -- $interpreter
-    IFS=$newline
-    "$@" -c :
-}
-
-# release: let programs be executed again, without executing one.
-release() {
-    read_lines <"$interface/exception_policy" | while IFS= read -r line; do
-        printf 'delete %s\n' "$line"
-    done >$interface/exception_policy
-    scan=read_lines
-}
-
 # clear: take away all that the kernel holds, for a domain or profile cannot be forgotten, only made harmless.
 clear() {
-    [ $scan = read_lines ] || can_execute || release
-    gather $scan <"$interface/profile"
+    gather <"$interface/profile"
     for line in $text; do
         prefix=
         case $line in
@@ -248,7 +224,7 @@ clear() {
         esac
     done >$interface/domain_policy
     for name in exception_policy manager; do
-        gather $scan <"$interface/$name"
+        gather <"$interface/$name"
         for line in $text; do
             printf 'delete %s\n' "$line"
         done >$interface/$name
@@ -256,43 +232,16 @@ clear() {
     for name in policy 'audit log' 'query message'; do
         printf 'Memory used by %s: 0\n' "$name"
     done >$interface/stat
-    scan=show
 }
 
-# reader FILE: set "how" to the quicker way to read it; starting a program takes longer than reading a thousand bytes.
-reader() {
-    how=show
-    for known in $sizes; do
-        case $known in
-        "${1##*/}="?? | "${1##*/}="???) how=read_lines ;;
-        esac
-    done
-}
-
-# limited COMMAND SECONDS: run COMMAND, but not for ever: the file may be larger than it should be.
-limited() {
-    command ulimit -t "$2"
-    $1
-}
-
-# copy FILE INTERFACE
+# copy FILE INTERFACE: without starting a program where the file is known to be short.
 copy() {
     [ -s "$1" ] || return 0
-    reader "$1"
-    if [ $how = read_lines ]; then
-        (limited read_lines 5) <"$1" >"$interface/$2"
-    else
-        (limited show $longest_load) <"$1" >"$interface/$2"
-    fi || fail "${1##*/} could not be read, or not be written to $2"
-}
-
-# load FOLDER: all but the quotas, with the domains last.
-load() {
-    copy "$1/profile.conf" profile &&
-        copy "$1/manager.conf" manager &&
-        copy "$1/exception_policy.conf" exception_policy &&
-        copy "$1/bindings.conf" exception_policy &&
-        copy "$1/domain_policy.conf" domain_policy
+    find_size "$1"
+    case $size in
+    ? | ?? | ???) gather <"$1" && [ ${#text} = "$size" ] && printf %s "$text" >"$interface/$2" ;;
+    *) (pour) <"$1" >"$interface/$2" ;;
+    esac || fail "${1##*/} could not be read, or not be written to $2"
 }
 
 # find_profiles: set "profiles" to those defined in "text", as NAMESPACE/NUMBER; complain about a version.
@@ -321,11 +270,10 @@ find_profiles() {
 
 # verify FOLDER: whether the kernel would go on with what it holds now, and with no more profiles than FOLDER defines.
 verify() {
-    gather read_lines <"$interface/profile"
+    gather <"$interface/profile"
     find_profiles || return 1
     held=$profiles
-    reader "$1/profile.conf"
-    gather $how <"$1/profile.conf"
+    gather <"$1/profile.conf"
     find_profiles || return 1
     domain=
     ask transition_only
@@ -336,24 +284,70 @@ verify() {
             namespace=${line%% *}
             ;;
         'use_profile '*)
-            case $held in
-            *"$newline$namespace/${line#* }$newline"*) ;;
-            *) fail "profile ${line#* }, used by $domain, is not defined" || return 1 ;;
-            esac
-            case $profiles in
-            *"$newline$namespace/${line#* }$newline"*) ;;
-            *) fail "profile ${line#* }, used by $domain, is not defined in profile.conf" || return 1 ;;
-            esac
+            for defined in "$held" "$profiles"; do
+                case $defined in
+                *"$newline$namespace/${line#* }$newline"*) ;;
+                *) fail "profile ${line#* }, used by $domain, is not defined" || return 1 ;;
+                esac
+            done
             ;;
         esac
     done
     [ -n "$domain" ] || fail 'the domains cannot be read back'
 }
 
+# can_execute: whether a program can still be executed: a transition into a namespace without profiles makes every execve fail.
+# By its path, for busybox has programs that it need not execute.
+can_execute() {
+    # Transition control comes first, and only reset_domain leads to another namespace.
+    gather 100 <"$interface/exception_policy"
+    [ -n "$text" ] || return 0
+    for line in $text; do
+        case $line in
+        *reset_domain*) break ;;
+        *_domain*) ;;
+        *) return 0 ;;
+        esac
+    done
+    IFS=' '
+    set -- $interpreter
+    IFS=$newline
+    "$@" -c :
+}
+
+# release: let programs be executed again, without executing one.
+release() {
+    until can_execute; do
+        for line in $text; do
+            printf 'delete %s\n' "$line"
+        done >$interface/exception_policy
+    done
+}
+
+# load FOLDER: all but the quotas.
+load() {
+    # Nothing is in force yet.  So the domains, which take longest, are loaded while ls tells whether they may be.
+    pour <"$1/domain_policy.conf" >"$interface/domain_policy" &
+    if ! { judge "$1" && copy "$1/profile.conf" profile && copy "$1/manager.conf" manager; }; then
+        kill -KILL $!
+        wait $!
+        return 1
+    fi
+    wait $! || fail 'domain_policy.conf could not be read, or not be written to domain_policy' || return 1
+    verify "$1" || return 1
+    # Last, because transition control may keep programs, such as cat, from being executed.
+    copy "$1/exception_policy.conf" exception_policy && copy "$1/bindings.conf" exception_policy
+    complete=$?
+    can_execute && return $complete
+    # At once, for ls is needed to tell whether another set can be trusted.
+    release
+    fail 'with its transitions, no program can be executed any more'
+}
+
 # limit FOLDER: set its quotas.  Not earlier, because the kernel panics when one is reached while it is not yet active.
 limit() {
     [ -s "$1/stat.conf" ] || return 0
-    gather read_lines <"$interface/stat"
+    gather <"$interface/stat"
     for line in $text; do
         case $line in
         'Memory used by policy:'*)
@@ -364,8 +358,7 @@ limit() {
             ;;
         esac
     done
-    reader "$1/stat.conf"
-    gather $how <"$1/stat.conf"
+    gather <"$1/stat.conf"
     for line in $text; do
         case $line in
         'Memory used by policy:'*)
@@ -384,22 +377,7 @@ limit() {
 use() {
     inspect "$folder" && clear || return 1
     ancestors "$folder"
-    # Nothing is in force yet.  So it is loaded while ls tells whether it may be.
-    listing=$(
-        command -v ls >/dev/null && ls -ldn -- / $paths $files &
-        load "$folder" || printf '!%s\n' "$reason"
-        wait
-    )
-    can_execute &
-    trial=$!
-    judge "$folder" "$listing" && verify "$folder"
-    sound=$?
-    if ! wait $trial; then
-        # At once, for ls is needed to tell whether another set can be trusted.
-        release
-        fail 'with its transitions, no program can be executed any more' || return 1
-    fi
-    [ $sound = 0 ] && limit "$folder"
+    load "$folder" && limit "$folder"
 }
 
 # use_another LINK: load the set that was in use before, if there is one.
@@ -409,7 +387,7 @@ use_another() {
     *"$newline$folder$newline"*) return 1 ;;
     esac
     tried=$tried$newline$folder
-    if ! command -v ls >/dev/null; then
+    if ! has ls; then
         fail 'there is no ls to tell whether it can be trusted'
     else
         is_trusted "$(ls -ldn -- "$1")" && use
@@ -424,7 +402,7 @@ use_another() {
 
 # state_is_trusted: whether nobody but root can have made the links in the state folder.
 state_is_trusted() {
-    [ -d "$state" ] && command -v ls >/dev/null || return 1
+    [ -d "$state" ] && has ls || return 1
     [ "$(cd -P -- "$state" && pwd -P)" = "$state" ] || fail 'has a symbolic link in its path' || return 1
     ancestors "$state"
     for line in $(ls -ldn -- / $paths); do
@@ -458,6 +436,8 @@ finish() {
     [ -z "$detach" ] || umount $detach
 }
 
+# What ls has not confirmed cannot be relied on.
+has ls || sizes=
 own=${directory:-${0%/*}}
 if ! attach; then
     log 2 "$reason"
@@ -472,6 +452,7 @@ elif own=$PWD folder=$PWD tried=$PWD && cd / && use; then
     exit 0
 fi
 log 3 "$own: $reason"
+sizes= # of no other set
 if use_another "$previous"; then
     settled=yes
 elif state_is_trusted; then

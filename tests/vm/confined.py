@@ -179,7 +179,7 @@ class System:
 
 def _open(flags: int) -> Callable[..., None]:
     def attempt(path: str) -> None:
-        os.close(os.open(path, flags | os.O_NONBLOCK, 0o644))
+        os.close(os.open(path, flags | os.O_NONBLOCK, 0o600))
 
     return attempt
 

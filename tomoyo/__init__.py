@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .analysis.conversion import converted, execution_conditions, request_conditions
     from .analysis.explanation import Explainer, Explanation, NearMiss, Part, explain
     from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
+    from .analysis.lint import lint
+    from .analysis.lint_codes import LINT_CODES, LintCode, LintFinding, LintSeverity
+    from .analysis.placed_policy import PolicyText, TextKind
     from .analysis.policy_edit import Insertion, find_insertions, insert_lines, unified_diff
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
     from .analysis.reachability import Access, Chains, who_may
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
     from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
     from .nix.expression import Expression, ExpressionError, nix_expression
     from .nix.library import ServiceState, library_modules, library_services
+    from .nix.lint_names import lint_names, policy_texts
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
     from .nix.naming import EntryNames, Named, name_policy, unsafe_policy
@@ -135,6 +139,9 @@ _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
     "analysis.explanation": "Explainer Explanation NearMiss Part explain",
     "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
+    "analysis.lint": "lint",
+    "analysis.lint_codes": "LINT_CODES LintCode LintFinding LintSeverity",
+    "analysis.placed_policy": "PolicyText TextKind",
     "analysis.policy_edit": "Insertion find_insertions insert_lines unified_diff",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
     "analysis.reachability": "Access Chains who_may",
@@ -188,6 +195,7 @@ _MODULES = {
     "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
     "nix.expression": "Expression ExpressionError nix_expression",
     "nix.library": "ServiceState library_modules library_services",
+    "nix.lint_names": "lint_names policy_texts",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
     "nix.naming": "EntryNames Named name_policy unsafe_policy",

@@ -29,6 +29,7 @@ COMMANDS = {
     "fmt": "print policy files as the kernel would print them",
     "gc": "delete old bindings that no process needs, and domains that nobody is in",
     "learn": "let a program run in learning mode, and print what it needs",
+    "lint": "find what in a policy is most likely not meant: too broad, never matching, unreachable and more",
     "man": "print the manual page",
     "mode": "show or set the mode of domains",
     "name": "turn what a kernel learned into a policy of names, or a Nix expression",

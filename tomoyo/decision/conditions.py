@@ -40,6 +40,7 @@ _BITS = {
         for what, bit in (("read", 4), ("write", 2), ("execute", 1))
     },
 }
+_CONSTANTS = _TYPES | _BITS
 _TASK = ("uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "pid", "ppid")
 _PERMISSIONS = frozenset({"path1.perm", "path1.parent.perm", "path2.perm", "path2.parent.perm"})
 
@@ -81,6 +82,19 @@ def test_holds(test: Test, request: Request, groups: Groups) -> Holds:
     if test.compares_strings:
         return _answer(_string_holds(test, request, groups))
     return _answer(_numbers_hold(test, request, groups))
+
+
+def constant(side: Attribute | NumberRange | GroupReference | Quoted) -> tuple[int, int] | None:
+    """Lowest and highest number of a side of a test that is the same for all requests; None for any other."""
+    if isinstance(side, NumberRange):
+        return side.first.value, side.last.value
+    value = _CONSTANTS.get(side.name) if isinstance(side, Attribute) else None
+    return None if value is None else (value, value)
+
+
+def is_strange_bit(left: str, right: str) -> bool:
+    """Whether one of two attributes is a permission bit, and the other no permissions: that never holds."""
+    return (left in _BITS) is not (right in _BITS) and not _PERMISSIONS.intersection((left, right))
 
 
 def _answer(found: bool) -> Holds:
@@ -193,7 +207,7 @@ def _fixed(value: int) -> Callable[[Request], int | None]:
 _VALUES: dict[str, Callable[[Request], int | None]] = {
     **{f"task.{name}": _of_task(name) for name in _TASK},
     **{f"exec.{name}": _of_execution(name) for name in ("argc", "envc")},
-    **{name: _fixed(value) for name, value in (_TYPES | _BITS).items()},
+    **{name: _fixed(value) for name, value in _CONSTANTS.items()},
     **{
         f"{path}.{name}": _of_file(path, name)
         for path in ("path1", "path2")

@@ -336,3 +336,22 @@ def _walk(components: list[_Walked], names: list[str]) -> bool:
         if rest and not rest[0].repeated and (len(rest) == 1 or left_out) and rest[0].matches(names[-1]):
             return True
     return False
+
+
+def matches_nothing(text: str) -> bool:
+    r"""Whether the word TEXT can match no name, because a component excludes all that it includes.
+
+    Found out where an alternative behind ``\-`` is ``\*``, or the same as what stands before it.
+    """
+    if "\\-" not in text:
+        return False
+    components = _components(text[constant_length(text) :])
+    for component in components:
+        for steps in component.excluded:
+            if steps == component.wanted or steps == (_ANY_RUN,):
+                return True
+    # What is behind a fixed head, or the last slash, must not be empty: no name ends there.
+    return not components[-1].wanted and bool(components[-1].excluded)
+
+
+_ANY_RUN = _Step(_RUNS["*"], run=True)

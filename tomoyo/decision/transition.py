@@ -76,6 +76,7 @@ class TransitionRules:
                 self._patterns.append((position, pattern, aggregator.name.text))
             else:
                 self._names.setdefault(pattern.text, (position, aggregator.name.text))
+        self._results = {aggregator.name.text for aggregator in exceptions.aggregators}
         self._controls: dict[tuple[str, str | None], list[TransitionControl]] = {}
         for control in exceptions.transitions:
             program = control.program.text if control.program else None
@@ -90,6 +91,10 @@ class TransitionRules:
             if pattern.matches(program):
                 return name
         return program if exact is None else exact[1]
+
+    def is_aggregate(self, name: str) -> bool:
+        """Whether an aggregator gives programs the name NAME."""
+        return name in self._results
 
     def control(self, domain: DomainName, program: str) -> TransitionControl | None:
         """The line that decides where PROGRAM leads from DOMAIN; None for a child domain.

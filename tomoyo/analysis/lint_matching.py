@@ -1,0 +1,193 @@
+r"""Lint: entries that can never match, whatever happens.
+
+A claim here is proved: taking the entry away, or the operation that it is
+about, changes no decision.  What a name can look like is kernel behaviour
+(tomoyo_realpath_from_path() in security/tomoyo/realpath.c, and
+tomoyo_add_slash() in file.c): absolute, without ``//``, ``.`` and ``..``, with
+``/`` at the end for directories and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..decision.matching import matches_nothing
+from ..decision.transition import TransitionRules
+from ..model.conditions import Comparison
+from ..model.entries import Argument, Entry, GroupKind, Kind
+from ..model.numbers import NumberRange
+from ..model.words import GroupReference, Quoted, Word
+from .lint_codes import LintFinding
+from .lint_conditions import contradiction
+from .lint_context import LintContext, Remark
+
+#: Operations whose names always end in '/', and those whose names never do.
+_DIRECTORIES = frozenset({"rmdir", "chroot", "mkdir", "pivot_root"})
+_FILES = frozenset({"execute", "write", "append", "truncate", "symlink", "create", "mkfifo", "mksock", "mkblock", "mkchar"})
+#: The largest number of an operation.
+_MODES = 0o7777
+_WORD = 2**32 - 1
+_LARGEST = {
+    **dict.fromkeys(("create", "mkdir", "mkfifo", "mksock", "chmod", "mkblock", "mkchar"), _MODES),
+    **dict.fromkeys(("chown", "chgrp", "ioctl"), _WORD),
+}
+
+
+def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
+    """Entries, group members and transition controls that can never match."""
+
+    def judge(entry: Entry, namespace: str) -> list[Remark]:
+        return list(unmatched(entry, context, namespace))
+
+    yield from context.remarks(judge)
+    for part in context.policy.namespaces.values():
+        rules = context.rules(part.name)
+        for placed in part.transitions:
+            program = placed.value.program
+            if program is not None:
+                reason = name_fault(program.text) or _ending(program.text, "execute") or _renamed(program.text, rules)
+                if reason:
+                    yield context.finding(
+                        "never-executed", placed, f"{program}: {reason}", word=program.text, entry=str(placed.value)
+                    )
+        for placed in part.members:
+            member = placed.value.member
+            if placed.value.kind is GroupKind.PATH and isinstance(member, Word) and matches_nothing(member.text):
+                reason = f"{member} excludes all that it includes"
+                entry = f"path_group {placed.value.name} {member}"
+                yield context.finding("impossible-pattern", placed, reason, word=member.text, entry=entry)
+
+
+def unmatched(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:
+    """Why ENTRY, or an operation of it, can never match."""
+    kind = entry.kind
+    if kind.keyword == "file":
+        for argument in _paths(entry):
+            if isinstance(argument, Word):
+                yield from _judge_name(argument.text)
+        yield from _judge_directories(entry, context, namespace)
+        yield from _judge_numbers(entry)
+        if "execute" in entry.operations and isinstance(entry.arguments[0], Word):
+            renamed = _renamed(entry.arguments[0].text, context.rules(namespace))
+            if renamed:
+                yield Remark("never-executed", f"{entry.arguments[0]}: {renamed}", str(entry.arguments[0]))
+    elif kind.keyword.startswith("network unix") and isinstance(entry.arguments[0], Word):
+        text = entry.arguments[0].text
+        if not text.startswith(("/", "\\")) and text != "anonymous":
+            reason = f"{text}: a socket's address is an absolute path, begins with \\000, or is 'anonymous'"
+            yield Remark("not-canonical", reason, text)
+        elif text.startswith("/") and (fault := name_fault(text)):
+            yield Remark("not-canonical", f"{text}: {fault}", text)
+    if entry.condition is not None and entry.condition.tests:
+        reason = contradiction(entry, lambda name: context.members(GroupKind.NUMBER, namespace, name))
+        if reason:
+            yield Remark("impossible-condition", reason)
+        yield from _judge_realpaths(entry)
+
+
+def _paths(entry: Entry) -> tuple[Argument, ...]:
+    """The arguments of a ``file`` entry that are compared with names of files."""
+    if entry.kind is Kind.MOUNT:
+        return entry.arguments[1:2]
+    return entry.arguments[: 2 if entry.kind is Kind.TWO_PATHS else 1]
+
+
+def _members(argument: Argument, context: LintContext, namespace: str) -> list[str]:
+    """The names that ARGUMENT stands for; none where these are not known."""
+    if isinstance(argument, Word):
+        return [argument.text]
+    if isinstance(argument, GroupReference):
+        return context.path_members(namespace, argument.name)
+    return []
+
+
+def _judge_name(text: str) -> Iterator[Remark]:
+    fault = name_fault(text)
+    if fault:
+        yield Remark("not-canonical", f"{text}: {fault}", text)
+    elif matches_nothing(text):
+        yield Remark("impossible-pattern", f"{text} excludes all that it includes", text)
+
+
+def name_fault(text: str) -> str:
+    """Why no file can have the name TEXT; empty where one can."""
+    if text.startswith("/"):
+        path = text
+    else:
+        system, slash, rest = text.partition("/")
+        if "\\" in system:
+            return ""
+        if ":" not in system:
+            return "the name of a file is absolute: /PATH, or FILESYSTEM:/PATH"
+        path = slash + rest
+    if "//" in path:
+        return "no name of a file has '//'"
+    if "/." in path:
+        for component in path.split("/"):
+            if component in (".", ".."):
+                return f"no name of a file has '{component}' in it, since the kernel follows it"
+    return ""
+
+
+def _ending(text: str, operation: str) -> str:
+    """Why OPERATION is never about a file with a name such as TEXT; empty where it may be."""
+    if text.endswith("/"):
+        return f"{operation} is never about a folder" if operation in _FILES else ""
+    return f"the kernel names what {operation} is about with a '/' at the end" if operation in _DIRECTORIES else ""
+
+
+def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:
+    useless: list[tuple[str, str, Argument]] = []
+    told = _DIRECTORIES.union(_FILES).intersection(entry.operations)
+    for argument in _paths(entry) if told else ():
+        members = _members(argument, context, namespace)
+        if not members:
+            continue
+        for operation in entry.operations:
+            reasons = [_ending(member, operation) for member in members]
+            if all(reasons) and all(other != operation for other, _, _ in useless):
+                useless.append((operation, reasons[0], argument))
+    if entry.operations == ("rename",):
+        first, second = (_members(argument, context, namespace) for argument in entry.arguments[:2])
+        ends = [{member.endswith("/") for member in members} for members in (first, second)]
+        if all(ends) and not ends[0] & ends[1]:
+            useless.append(("rename", "a folder becomes a folder, and a file a file", entry.arguments[1]))
+    for operation, reason, argument in useless:
+        whole = " (the entry's other operations can match)" if len(useless) < len(entry.operations) else ""
+        yield Remark("wrong-directory", f"{operation} {argument}: {reason}{whole}", str(argument))
+
+
+def _judge_numbers(entry: Entry) -> Iterator[Remark]:
+    number = entry.arguments[1] if len(entry.arguments) > 1 else None
+    if not isinstance(number, NumberRange):
+        return
+    for operation in entry.operations:
+        largest = _LARGEST.get(operation)
+        if largest is not None and number.first.value > largest:
+            shown = f"0{largest:o}" if largest == _MODES else str(largest)
+            yield Remark("impossible-number", f"{number} is more than {shown}, the most that {operation} can say", str(number))
+            return
+
+
+def _renamed(text: str, rules: TransitionRules) -> str:
+    """Why the program TEXT is always executed as another; empty where it is not."""
+    if "\\" in text:
+        return ""
+    name = rules.aggregated(text)
+    if name == text or rules.is_aggregate(text):
+        return ""
+    return f"an aggregator makes {name} of this program"
+
+
+def _judge_realpaths(entry: Entry) -> Iterator[Remark]:
+    """Real paths in conditions that no file has."""
+    for test in entry.condition.tests if entry.condition else ():
+        if isinstance(test, Comparison) and test.equal and isinstance(test.right, Quoted) and str(test.left) == "exec.realpath":
+            text = test.right.text
+            fault = name_fault(text) if text else "no program has an empty name"
+            if not fault and text.endswith("/"):
+                fault = "no program is a folder"
+            if not fault and matches_nothing(text):
+                fault = "the pattern excludes all that it includes"
+            if fault:
+                yield Remark("impossible-condition", f"{test}: {fault}", text)

@@ -1,0 +1,298 @@
+"""Lint: domains that no execution leads to, and transitions that lead nowhere.
+
+Reachability is worked out with generosity: where it is not known whether a
+program can be executed, it is taken for possible.  So a domain that is said to
+be unreachable is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from ..model.conditions import TRANSITION_KEYWORDS
+from ..model.domains import Domain, DomainPolicy
+from ..model.entries import Entry, GroupKind, Kind
+from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions
+from ..model.profiles import Mode
+from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, GroupReference, Word
+from .lint_codes import LintFinding
+from .lint_context import LintContext
+from .namespaces import missing_domains
+from .placed_policy import Placed, PlacedDomain, TextKind
+
+#: What the kernel starts first is called so.
+FIRST_PROGRAMS = ("init", "systemd", "finit", "openrc-init", "runit", "s6-svscan")
+
+
+def find_unreachable(context: LintContext) -> Iterator[LintFinding]:
+    """Domains that no execution leads to, or only the kernel's own."""
+    policy = context.policy
+    if not policy.has(TextKind.DOMAIN) or not policy.has(TextKind.EXCEPTION):
+        return
+    ways = _Ways(context)
+    reached = ways.search()
+    for domain in policy.domains.values():
+        name = domain.name.text
+        if name not in reached:
+            yield context.finding("unreachable-domain", domain.opened[0], f"{name}: {ways.why_not(domain)}", entry=name)
+        elif name in ways.started_by_root:
+            program = domain.name.programs[0]
+            reason = f"{name} is entered only where {domain.name.namespace} itself executes {program}"
+            remedy = f"initialize_domain {program} from any"
+            yield context.finding("never-entered", domain.opened[0], reason, entry=name, remedy=remedy)
+
+
+class _Ways:
+    """The ways from each domain to others."""
+
+    def __init__(self, context: LintContext) -> None:
+        self._context = context
+        self._children: dict[str, list[str]] = {}
+        self._names: set[str] = set()
+        self._executed: dict[str, set[str]] = {}
+        self._free: set[str] = set()
+        self._of_groups: dict[str, set[str]] = {}
+        #: Domains right below the root that nothing but an execution there leads to.
+        self.started_by_root: set[str] = set()
+        for domain in context.policy.domains.values():
+            name = domain.name.text
+            while name not in self._names:
+                self._names.add(name)
+                above, space, _ = name.rpartition(" ")
+                if not space:
+                    break
+                self._children.setdefault(above, []).append(name)
+                name = above
+        if KERNEL not in context.policy.domains:
+            self._free.add(KERNEL)  # it exists all the same, in profile 0
+        for domain in context.policy.domains.values():
+            namespace = domain.name.namespace
+            if context.mode(domain, "file::execute") is not Mode.ENFORCING:
+                self._free.add(namespace)
+            programs = self._executed.setdefault(namespace, set())
+            for entries in (context.own(domain), *context.used(domain)):
+                for program, _, _ in _executions(entries.entries, context, namespace):
+                    programs.add(program)
+
+        for entries in context.shared_lists():
+            for namespace in self._namespaces(entries.namespace, entries.title):
+                words = self._of_groups.setdefault(namespace, set())
+                for program, preference, _ in _executions(entries.entries, context, namespace):
+                    if isinstance(preference, Word) and preference.text == "child":
+                        words.add(program)
+                    elif isinstance(preference, Word) and preference.text not in TRANSITION_KEYWORDS:
+                        words.add(preference.text)
+
+    def search(self) -> set[str]:
+        """The names of all domains that may be reached, those that are not defined included."""
+        reached = {KERNEL, *self._entered_by_name()}
+        self.started_by_root = set()
+        by_root = {
+            child
+            for child in self._children.get(KERNEL, ())
+            if child in self._context.policy.domains and child not in reached and child not in self._children
+            if child.rpartition("/")[2] not in FIRST_PROGRAMS
+        }
+        waiting = deque(reached)
+        while waiting:
+            name = waiting.popleft()
+            for following in self._following(name):
+                # Others that come into being on the way lead to none of those that are defined.
+                if following in self._names and following not in reached:
+                    reached.add(following)
+                    waiting.append(following)
+        self.started_by_root = by_root & reached
+        return reached
+
+    def _entered_by_name(self) -> Iterator[str]:
+        """Domains that a rule enters wherever the process comes from."""
+        context = self._context
+        for part in context.policy.namespaces.values():
+            for placed in part.transitions:
+                control = placed.value
+                if control.keyword == "initialize_domain":
+                    yield from self._initialized(part.name, control.program)
+                elif control.keyword == "reset_domain":
+                    if control.program is None:
+                        yield from (name for name in self._names if " " not in name)
+                    else:
+                        yield f"<{control.program}>"
+        for entries in context.lists():
+            for namespace in self._namespaces(entries.namespace, entries.title):
+                yield from self._preferred(entries.entries, namespace)
+
+    def _namespaces(self, namespace: str, title: str) -> list[str]:
+        # A module's entries count in every namespace that uses it.
+        return list(self._executed) or [namespace] if title.startswith("module ") else [namespace]
+
+    def _initialized(self, namespace: str, program: Word | None) -> Iterator[str]:
+        if program is None:
+            yield from (name for name in self._children.get(namespace, ()))
+        elif namespace in self._free or program.text in self._executed.get(namespace, ()):
+            yield f"{namespace} {program}"
+
+    def _preferred(self, entries: list[Placed], namespace: str) -> Iterator[str]:
+        for placed in entries:
+            entry: Entry = placed.value
+            if entry.kind is Kind.TRANSITION:
+                yield str(entry.arguments[0])
+        for program, preference, _ in _executions(entries, self._context, namespace):
+            if isinstance(preference, DomainName):
+                yield preference.text
+            elif preference is not None and preference.text == "initialize":
+                yield f"{namespace} {program}"
+            elif preference is not None and preference.text == "reset":
+                yield f"<{program}>"
+
+    def _following(self, name: str) -> Iterator[str]:
+        """The domains that a process in NAME may enter by what it executes there."""
+        context = self._context
+        domain = context.policy.domains.get(name)
+        namespace = name.partition(" ")[0]
+        free = domain is None or context.mode(domain, "file::execute") is not Mode.ENFORCING
+        programs: set[str] = set()
+        for entries in (context.own(domain), *context.used(domain)) if domain is not None else ():
+            for program, preference, _ in _executions(entries.entries, context, namespace):
+                if preference is None:
+                    programs.add(program)
+                elif isinstance(preference, Word) and preference.text == "child":
+                    yield f"{name} {program}"
+                elif isinstance(preference, Word) and preference.text == "parent":
+                    yield name.rpartition(" ")[0] or name
+                elif isinstance(preference, Word) and preference.text not in TRANSITION_KEYWORDS:
+                    yield f"{name} {preference}"
+        own = DomainName(name)
+        rules = context.rules(namespace)
+        for child in self._children.get(name, ()):
+            program = child[len(name) + 1 :]
+            if (free or program in programs) and rules.control(own, program) is None:
+                yield child
+        if domain is None:
+            # One that comes into being on the way has the groups of another one.
+            yield from (f"{name} {word}" for word in self._of_groups.get(namespace, ()))
+            yield name.rpartition(" ")[0]
+
+    def why_not(self, domain: PlacedDomain) -> str:
+        """Why no execution leads to DOMAIN."""
+        context = self._context
+        above = domain.name.parent
+        program = domain.name.programs[-1:] or ("",)
+        if above is None:
+            return "no reset_domain and no transition preference leads into this namespace"
+        control = context.rules(above.namespace).control(above, program[0])
+        if control is not None:
+            return f"'{control}' leads elsewhere"
+        if above.text in context.policy.domains and context.mode(context.policy.domains[above.text], "file::execute"):
+            return f"{above} may not execute {program[0]}, or cannot be reached itself"
+        return f"{above} cannot be reached itself"
+
+
+def _executions(
+    entries: list[Placed], context: LintContext, namespace: str
+) -> Iterator[tuple[str, Word | DomainName | None, Placed]]:
+    """Each program that ENTRIES let execute, as the domain is named after it, with the transition preference."""
+    for placed in entries:
+        entry: Entry = placed.value
+        if entry.kind is not Kind.PATH or entry.operations[0] != "execute":
+            continue
+        preference = entry.condition.transition if entry.condition else None
+        argument = entry.arguments[0]
+        if isinstance(argument, GroupReference):
+            for member in context.members(GroupKind.PATH, namespace, argument.name):
+                yield str(member), preference, placed
+        else:
+            yield str(argument), preference, placed
+
+
+def find_missing(context: LintContext) -> Iterator[LintFinding]:
+    """Transitions to domains that are not defined, or that must fail."""
+    policy = context.policy
+    if not policy.has(TextKind.DOMAIN):
+        return
+    preferring = []
+    for entries in context.lists():
+        found = tuple(placed.value for placed in entries.entries if _prefers(placed.value))
+        if found:
+            preferring.append(Domain(DomainName(entries.namespace), entries=tuple(dict.fromkeys(found))))
+    known = set(policy.domains)
+    controls = (NamespaceExceptions(name, context.exceptions(name).transitions) for name in policy.namespaces)
+    places = {str(placed.value): placed for entries in context.lists() for placed in entries.entries if _prefers(placed.value)}
+    places |= {str(placed.value): placed for part in policy.namespaces.values() for placed in part.transitions}
+    told = set()
+    for missing in missing_domains(DomainPolicy(tuple(preferring)), ExceptionPolicy(tuple(controls))):
+        placed = places.get(str(missing.rule))
+        if (missing.domain is None or missing.domain not in known) and placed is not None and str(missing.rule) not in told:
+            told.add(str(missing.rule))
+            yield context.finding("undefined-domain", placed, f"{missing.rule}: {missing.reason}", entry=str(missing.rule))
+    yield from _preferences(context)
+    yield from _controls(context)
+
+
+def _prefers(entry: Entry) -> bool:
+    return entry.condition is not None and entry.condition.transition is not None
+
+
+def _preferences(context: LintContext) -> Iterator[LintFinding]:
+    """Transition preferences and manual transitions, domain by domain."""
+    policy = context.policy
+    for domain in policy.domains.values():
+        enforced = context.mode(domain, "file::execute") is Mode.ENFORCING
+        namespace = domain.name.namespace
+        for placed in domain.entries:
+            entry: Entry = placed.value
+            target = ""
+            if entry.kind is Kind.TRANSITION:
+                target = str(entry.arguments[0])
+                if target not in policy.domains:
+                    reason = f"{target} is not defined"
+                    yield context.finding("created-domain", placed, reason, word=target, entry=entry.text)
+            elif entry.condition is not None and entry.condition.transition is not None:
+                wanted = str(entry.condition.transition)
+                for program, _, _ in _executions([placed], context, namespace):
+                    target = _target(domain.name, program, wanted)
+                    if len(target) >= MAX_DOMAIN_NAME:
+                        reason = (
+                            f"{target[:60]}... is {len(target)} bytes long, and a domain's name is shorter than {MAX_DOMAIN_NAME}"
+                        )
+                        yield context.finding("failing-execution", placed, reason, entry=entry.text)
+                    elif wanted.startswith("<") and target not in policy.domains and target.startswith(f"{namespace} "):
+                        reason = f"{target} is not defined, and would have no entries"
+                        yield context.finding("created-domain", placed, reason, word=wanted, entry=entry.text)
+                    break
+            other = policy.domains.get(target)
+            if enforced and other is not None and context.mode(other, "file::execute") not in (Mode.ENFORCING, None):
+                mode = context.mode(other, "file::execute")
+                assert mode is not None
+                reason = f"{domain.name}, which is enforced, may enter {target}, which is in {mode.value} mode"
+                yield context.finding("leaves-confinement", placed, reason, entry=entry.text)
+
+
+def _target(domain: DomainName, program: str, preference: str) -> str:
+    if preference == "keep":
+        return domain.text
+    if preference == "parent":
+        return str(domain.parent or domain)
+    if preference == "initialize":
+        return f"{domain.namespace} {program}"
+    if preference == "reset":
+        return f"<{program}>"
+    if preference.startswith("<"):
+        return preference
+    return f"{domain} {program if preference == 'child' else preference}"
+
+
+def _controls(context: LintContext) -> Iterator[LintFinding]:
+    """Transition controls for domains that are not there."""
+    policy = context.policy
+    last = {name.rpartition(" ")[2] for name in policy.domains}
+    for part in policy.namespaces.values():
+        for placed in part.transitions:
+            source = placed.value.domain
+            if isinstance(source, DomainName) and source.text not in policy.domains and source.text != KERNEL:
+                reason = f"'{placed.value}': {source} is not defined"
+            elif isinstance(source, Word) and source.text not in last:
+                reason = f"'{placed.value}': no domain's name ends in {source}"
+            else:
+                continue
+            yield context.finding("idle-control", placed, reason, word=str(source), entry=str(placed.value))

@@ -110,5 +110,5 @@ def test_the_package_installs_a_command_that_the_environment_cannot_change(
 
 
 def test_the_library_has_the_parts(nix_store: NixStore, flake: Path) -> None:
-    assert evaluate(nix_store, flake, "builtins.attrNames f.lib") == ["compilation", "package", "render", "states"]
+    assert evaluate(nix_store, flake, "builtins.attrNames f.lib") == ["compilation", "package", "render", "services", "states"]
     assert evaluate(nix_store, flake, "f.lib.states") == {"disable": 0, "enforce": 3, "learn": 1, "permissive": 2}

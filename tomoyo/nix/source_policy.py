@@ -341,7 +341,10 @@ class _Combined:
         """The number of each module that is used; tells of those that there are not."""
         for (_, name), said in self.used_modules.items():
             if name not in self.modules:
-                self.problems.append(said.problem(f"there is no module {name!r}{_near(name, self.modules)}"))
+                from .library import library_modules
+
+                near = _near(name, [*self.modules, *library_modules()])
+                self.problems.append(said.problem(f"there is no module {name!r}{near}"))
         taken = {group: said for (_, group), said in self.used_groups.items()}
         own = {number for part in self.holding.namespaces.values() for number in part.acl_groups}
         for name, said in self.pins.items():

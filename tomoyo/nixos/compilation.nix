@@ -13,6 +13,9 @@ let
 
   pairs = option: mapAttrsToList (name: value: "${option} ${escapeShellArg "${name}=${toString value}"}");
 
+  # The services to whose policies something is added.
+  extended = lib.filterAttrs (_: service: service.extraPolicy != "");
+
   # Nothing here takes long enough for another machine to be worth asking.
   locally = { preferLocalBuild = true; allowSubstitutes = false; };
 in
@@ -20,19 +23,20 @@ in
   # The kernel's mode in each state.
   modes = { disable = "disabled"; learn = "learning"; permissive = "permissive"; enforce = "enforcing"; };
 
-  # Folders of policy: `system` has what concerns all, `policies/NAME` one policy each.
+  # Folders of policy: `system` has what concerns all, `policies/NAME` one policy each, `library/NAME` what is added to the
+  # library's policy for a service.
   #
   # The state replaces the profiles that a policy sets.  Its lines keep their numbers, so that what `compile` says about them
   # holds for the file that was given; the profiles stand in a file of their own.
-  source = { policies, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas }:
+  source = { policies, services ? { }, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas }:
     pkgs.runCommand "tomoyo-policy-source" locally (''
       mkdir -p $out/system/domains $out/system/exceptions $out/system/modules $out/policies
       put() {
         cp -- "$1" "$out/$2"
       }
       state() {
-        mkdir -p "$out/policies/$1/domains"
-        for file in "$out/policies/$1"/domains/*.conf; do
+        mkdir -p "$out/$1/domains"
+        for file in "$out/$1"/domains/*.conf; do
           test -e "$file" || continue
           sed -n -e "s/^[[:space:]]*\(<.*\)$/\1\nuse_profile $2\n/p" "$file" > "''${file%.conf}.state.conf"
           sed -e 's/^[[:space:]]*use_profile[[:space:]].*$//' "$file" > "$file.new"
@@ -75,14 +79,23 @@ in
           mkdir -p $out/${folder}/exceptions
           put ${pkgs.writeText "${name}-exceptions.conf" (render.ended policy.exceptions)} ${folder}/exceptions/${escapeShellArg "${name}.extra.conf"}
         ''
-        + "state ${escapeShellArg name} ${toString states.${policy.state}}\n")
-      policies));
+        + "state ${folder} ${toString states.${policy.state}}\n")
+      policies)
+    + lib.concatStrings (mapAttrsToList
+      (name: service:
+        let folder = escapeShellArg "library/${name}";
+        in
+        ''
+          mkdir -p $out/${folder}/domains
+          put ${pkgs.writeText "${name}.conf" (render.ended service.extraPolicy)} ${folder}/domains/${escapeShellArg "${name}.conf"}
+        '')
+      (extended services)));
 
   # The compiled set.  Any error fails the build, and with it that of the system.
   #
   # `links` are symbolic links that the system will have outside the store, path to target.  In the sandbox the store belongs to
   # nobody that the builder knows, so the set is written where the builder is at home, and copied.
-  policy = { package, source, policyNames, closure, packages, links, shell, path, options }:
+  policy = { package, source, policyNames, services ? { }, closure, packages, links, shell, path, options }:
     pkgs.runCommand "tomoyo-policy" (locally // { inherit source closure; }) ''
       ${package}/bin/tomoyo compile ${concatStringsSep " " (
         [ "--quiet" "--closure-file" "$closure/registration" ]
@@ -91,8 +104,10 @@ in
         ++ [ "--boot-shell" (escapeShellArg shell) ]
         ++ map (package: "--boot-path ${package}/bin") path
         ++ map escapeShellArg options
+        ++ mapAttrsToList (name: service: "--library ${name}=${service.state}") services
         ++ [ "--output" "\"$NIX_BUILD_TOP/policy\"" "$source/system" ]
         ++ map (name: "$source/policies/${name}") policyNames
+        ++ map (name: "$source/library/${name}") (lib.attrNames (extended services))
       )}
       cp -r "$NIX_BUILD_TOP/policy" $out
     '';

@@ -7,6 +7,8 @@ let
   render = import ./render.nix { inherit lib; };
   compilation = import ./compilation.nix { inherit lib pkgs; };
   states = import ./states.nix;
+  services = import ./services.nix;
+  wanted = lib.filterAttrs (_: service: service.enable) cfg.library;
 
   named = option: first: set:
     mapAttrsToList
@@ -55,6 +57,12 @@ in
     ++ named "modules" "A-Za-z" cfg.modules
     ++ mapAttrsToList
       (key: _: {
+        assertion = lib.elem key services;
+        message = "security.tomoyo.library: there is no policy for '${key}'; there are ${lib.concatStringsSep ", " services}.";
+      })
+      cfg.library
+    ++ mapAttrsToList
+      (key: _: {
         assertion = lib.match "[A-Za-z0-9+._?=-]+(\\^[A-Za-z0-9+._?=-]+)?" key != null;
         message = "security.tomoyo.packages: '${key}' is no package's name, nor one with its output as in 'openssl^dev'.";
       })
@@ -93,6 +101,7 @@ in
       build = {
         source = compilation.source {
           inherit (cfg) policies modules exceptionPolicy moduleNumbers;
+          services = wanted;
           profiles = render.profiles { inherit (cfg.audit) maxRecords; inherit (cfg.learning) maxEntries; } cfg.profiles;
           managers = render.managers cfg.managers;
           quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
@@ -104,6 +113,7 @@ in
           inherit (cfg) package packages;
           inherit (cfg.build) source closure links path;
           policyNames = lib.attrNames cfg.policies;
+          services = wanted;
           shell = pkgs.runtimeShell;
           options = lib.optional cfg.strictNames "--strict-names"
             ++ lib.optional (cfg.boot.onFailure == "stop") "--no-fallback";

@@ -6,6 +6,8 @@
   render = import ./render.nix;
   # The profile of each state of a policy.
   states = import ./states.nix;
+  # The services that the policy library has policies for: what `tomoyo compile --library` takes.
+  services = import ./services.nix;
   # The Python package as a function for `pkgs.python3Packages.callPackage`.
   package = ./package.nix;
 }

@@ -49,6 +49,35 @@ let
     };
   };
 
+  service = {
+    options = {
+      enable = mkEnableOption "the policy that comes with TOMOYO for this service";
+      state = mkOption {
+        type = types.enum (lib.attrNames states);
+        default = "permissive";
+        example = "enforce";
+        description = ''
+          What the kernel does with a request that the policy does not allow, as `security.tomoyo.policies.<name>.state`. A
+          policy of the library is tried before it is enforced: what your configuration of the service needs beyond it is
+          logged.
+        '';
+      };
+      extraPolicy = mkOption {
+        type = types.lines;
+        default = "";
+        example = ''
+          <kernel> nix:/nginx/bin/nginx
+          file read/getattr /home/www/\{\*\}/\*
+          network unix stream connect /run/phpfpm/site.sock
+        '';
+        description = ''
+          Named domain policy that is added to the library's: what this system's configuration of the service needs. Domains that
+          the library has stay in its profile; others need a `use_profile`.
+        '';
+      };
+    };
+  };
+
   # What the kernel writes as CONFIG={ mode=... }; the names are the kernel's.
   configuration = {
     options = {
@@ -158,6 +187,16 @@ in
       description = "Named domain policies. A name consists of letters, digits and `-_+.`, and begins with a letter or digit.";
     };
 
+    library = mkOption {
+      type = types.attrsOf (types.submodule service);
+      default = { };
+      example = literalExpression "{ nginx.enable = true; }";
+      description = ''
+        Policies for services that come with TOMOYO, by the service: ${lib.concatStringsSep ", " (import ./services.nix)}.
+        Their modules, such as `base`, can be used by policies of your own without being enabled.
+      '';
+    };
+
     modules = mkOption {
       type = types.attrsOf (types.either types.path types.lines);
       default = { };
@@ -170,7 +209,7 @@ in
       '';
       description = ''
         Modules: entries under a name, as text or as a file, which domains take with `use_group NAME`. Each becomes an
-        `acl_group` of the kernel.
+        `acl_group` of the kernel. One with the name of a module of the library takes its place, for all policies.
       '';
     };
 

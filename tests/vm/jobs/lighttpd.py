@@ -46,6 +46,7 @@ def main() -> None:
     system = confined.System(sys.argv[1])
     os.makedirs("/srv/www/pictures")
     os.makedirs("/var/tmp")
+    os.chmod("/var/tmp", 0o1777)
     Path("/srv/www/index.html").write_text(PAGE)
     Path("/srv/www/pictures/1.txt").write_text(PAGE)
     Path("/var/secret").write_text("secret\n")

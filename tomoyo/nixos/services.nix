@@ -1,0 +1,2 @@
+# The services that the policy library has policies for.
+builtins.attrNames (builtins.readDir ../policies/services)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     # Python 3.10 has it elsewhere than 3.14.
     from importlib.abc import Traversable
 
-_USE_PROFILE = re.compile(r"^([^\S\n]*use_profile[^\S\n]+)[0-9]+[^\S\n]*$", re.MULTILINE)
+# Profile 0 is where a service's confinement ends, as with the shell of somebody who has logged in: no state changes that.
+_USE_PROFILE = re.compile(r"^([^\S\n]*use_profile[^\S\n]+)0*[1-9][0-9]*[^\S\n]*$", re.MULTILINE)
 
 
 class ServiceState(Enum):

@@ -237,6 +237,12 @@ def test_all_of_it_together_is_a_policy_and_lint_clean(tmp_path: Path) -> None:
     assert [finding for finding in findings if str(FOLDER) in finding] == []
 
 
+def test_the_document_has_all_modules_and_services() -> None:
+    text = (FOLDER.parents[1] / "docs/library.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted([*library_modules(), *library_services()])
+
+
 def test_permissive_is_what_the_files_themselves_say() -> None:
     for path in FOLDER.glob("services/*/domains/*.conf"):
         profiles = set(re.findall(r"^use_profile ([0-9]+)$", path.read_text(), re.MULTILINE))

@@ -8,25 +8,38 @@ import pytest
 
 from .evaluation import ROOT, TOP_LEVEL, Evaluator
 
+#: The platforms have hello themselves.
+NGINX = 'environment.systemPackages = [ (pkgs.package "nginx-1.28.0" { "bin/nginx" = "#!/bin/sh\\n"; }) ];'
+
+
+def configurations(document: str) -> list[str]:
+    """The configurations that a document shows, of a system that has nginx."""
+    blocks = re.findall(r"```nix\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
+    shown = [block.replace("services.nginx.enable = true;", "") for block in blocks if "security.tomoyo" in block]
+    return [f"{{ imports = [ {block} {{ security.tomoyo.enable = true; {NGINX} }} ]; }}" for block in shown]
+
 
 @pytest.mark.parametrize("platform", ["nixos", "finix"])
 def test_the_configuration_in_the_documents_builds(standin: Evaluator, platform: str) -> None:
-    blocks = re.findall(r"```nix\n(.*?)```", (ROOT / "docs" / "nixos.md").read_text(), re.DOTALL)
-    (configuration,) = [block for block in blocks if "security.tomoyo" in block]
+    (configuration,) = configurations("nixos.md")
     standin.build(platform, configuration, TOP_LEVEL)
     policy = standin.build(platform, configuration, "s.config.security.tomoyo.build.policy")
     domains = (policy / "domain_policy.conf").read_text()
-    assert re.search(
-        r"<kernel> nix:/hello/bin/hello\nuse_profile 2\nuse_group [0-9]+\n\nfile read @nix:/hello/bin/hello\n", domains
-    )
+    hello = r"<kernel> nix:/hello/bin/hello\nuse_profile 2\nuse_group 1\nuse_group [0-9]+\n\n"
+    assert re.search(hello + r"file read/getattr @nix:/hello/bin/hello\n", domains)
+    assert "<kernel> nix:/nginx/bin/nginx\nuse_profile 2\n" in domains
 
 
-def test_the_configurations_in_the_tutorial_evaluate(standin: Evaluator) -> None:
-    blocks = re.findall(r"```nix\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL)
-    states = [
-        standin.value(
-            "nixos", block.replace("services.nginx.enable = true;", ""), "s.config.security.tomoyo.policies.nginx.state"
-        )
-        for block in blocks
-    ]
-    assert states == ["learn", "permissive"]
+@pytest.mark.parametrize(
+    ("document", "states"),
+    {"tutorial.md": ["nginx 2", "nginx 2", "hello 1"], "library.md": ["nginx 2", "nginx 3"]}.items(),
+)
+def test_the_configurations_in_other_documents_build(standin: Evaluator, document: str, states: list[str]) -> None:
+    found = []
+    for configuration in configurations(document):
+        policy = standin.build("nixos", configuration, "s.config.security.tomoyo.build.policy")
+        text = (policy / "domain_policy.conf").read_text()
+        found += [
+            " ".join(match) for match in re.findall(r"^<kernel> nix:/([hn]\w+)/.*\nuse_profile ([0-9])$", text, re.MULTILINE)
+        ]
+    assert found == states

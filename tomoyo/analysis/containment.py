@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from ..decision.groups import Groups, PatternIndex
@@ -31,10 +32,11 @@ _MOST = 64
 
 def example(text: str) -> str | None:
     """A name that the word TEXT matches; None where none is found."""
-    if "\\" not in text:
-        return text
-    if constant_length(text) == len(text):
-        return text
+    return text if "\\" not in text or constant_length(text) == len(text) else _example(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _example(text: str) -> str | None:
     parts = [part.partition("\\-")[0] if "\\-" in part else part for part in text.split("/")]
     name = _ESCAPES.sub(lambda found: _EXAMPLES.get(found[0][1:], found[0]), "/".join(parts))
     return name if compile_pattern(text).matches(name) else None
@@ -61,7 +63,7 @@ def _is_shortened(text: str) -> bool:
 
 def _components_cover(wide: list[str], narrow: list[str]) -> bool:
     """Whether each way through NARROW is one through WIDE."""
-    # The positions in WIDE that may be left to match, and whether the repeated component before each may go on.
+    # The positions in WIDE that may be next.
     active = {0}
     for position, component in enumerate(narrow):
         last = position == len(narrow) - 1

@@ -4,7 +4,8 @@ A claim here is proved: taking the entry away, or the operation that it is
 about, changes no decision.  What a name can look like is kernel behaviour
 (tomoyo_realpath_from_path() in security/tomoyo/realpath.c, and
 tomoyo_add_slash() in file.c): absolute, without ``//``, ``.`` and ``..``, with
-``/`` at the end for directories and nothing else.
+``/`` at the end for directories and nothing else.  The address of a unix
+socket is whatever the program says, so nothing is claimed of it.
 """
 
 from __future__ import annotations
@@ -70,14 +71,7 @@ def unmatched(entry: Entry, context: LintContext, namespace: str) -> Iterator[Re
         if "execute" in entry.operations and isinstance(entry.arguments[0], Word):
             renamed = _renamed(entry.arguments[0].text, context.rules(namespace))
             if renamed:
-                yield Remark("never-executed", f"{entry.arguments[0]}: {renamed}", str(entry.arguments[0]))
-    elif kind.keyword.startswith("network unix") and isinstance(entry.arguments[0], Word):
-        text = entry.arguments[0].text
-        if not text.startswith(("/", "\\")) and text != "anonymous":
-            reason = f"{text}: a socket's address is an absolute path, begins with \\000, or is 'anonymous'"
-            yield Remark("not-canonical", reason, text)
-        elif text.startswith("/") and (fault := name_fault(text)):
-            yield Remark("not-canonical", f"{text}: {fault}", text)
+                yield Remark("never-executed", f"execute {entry.arguments[0]}: {renamed}", str(entry.arguments[0]))
     if entry.condition is not None and entry.condition.tests:
         reason = contradiction(entry, lambda name: context.members(GroupKind.NUMBER, namespace, name))
         if reason:
@@ -137,7 +131,7 @@ def _ending(text: str, operation: str) -> str:
 
 
 def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:
-    useless: list[tuple[str, str, Argument]] = []
+    useless: dict[str, tuple[str, Argument]] = {}
     told = _DIRECTORIES.union(_FILES).intersection(entry.operations)
     for argument in _paths(entry) if told else ():
         members = _members(argument, context, namespace)
@@ -145,14 +139,14 @@ def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> It
             continue
         for operation in entry.operations:
             reasons = [_ending(member, operation) for member in members]
-            if all(reasons) and all(other != operation for other, _, _ in useless):
-                useless.append((operation, reasons[0], argument))
+            if all(reasons):
+                useless.setdefault(operation, (reasons[0], argument))
     if entry.operations == ("rename",):
         first, second = (_members(argument, context, namespace) for argument in entry.arguments[:2])
         ends = [{member.endswith("/") for member in members} for members in (first, second)]
         if all(ends) and not ends[0] & ends[1]:
-            useless.append(("rename", "a folder becomes a folder, and a file a file", entry.arguments[1]))
-    for operation, reason, argument in useless:
+            useless["rename"] = "a folder becomes a folder, and a file a file", entry.arguments[1]
+    for operation, (reason, argument) in useless.items():
         whole = " (the entry's other operations can match)" if len(useless) < len(entry.operations) else ""
         yield Remark("wrong-directory", f"{operation} {argument}: {reason}{whole}", str(argument))
 
@@ -161,12 +155,11 @@ def _judge_numbers(entry: Entry) -> Iterator[Remark]:
     number = entry.arguments[1] if len(entry.arguments) > 1 else None
     if not isinstance(number, NumberRange):
         return
-    for operation in entry.operations:
-        largest = _LARGEST.get(operation)
-        if largest is not None and number.first.value > largest:
-            shown = f"0{largest:o}" if largest == _MODES else str(largest)
-            yield Remark("impossible-number", f"{number} is more than {shown}, the most that {operation} can say", str(number))
-            return
+    for largest, shown in ((_MODES, f"0{_MODES:o}"), (_WORD, str(_WORD))):
+        found = [operation for operation in entry.operations if _LARGEST.get(operation) == largest]
+        if found and number.first.value > largest:
+            reason = f"{'/'.join(found)} {number}: that is more than {shown}, the most that there can be"
+            yield Remark("impossible-number", reason, str(number))
 
 
 def _renamed(text: str, rules: TransitionRules) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..decision.groups import Groups, PatternIndex
-from ..decision.matching import fixed_tail
+from ..decision.matching import compile_pattern, fixed_tail
 from ..model.addresses import AddressRange
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
@@ -86,7 +86,7 @@ class _Wide:
     by_value: dict[str, list[_Held]] = field(default_factory=dict)
     by_group: dict[str, list[_Held]] = field(default_factory=dict)
     others: list[_Held] = field(default_factory=list)
-    patterns: PatternIndex[_Held] = field(default_factory=PatternIndex)
+    patterns: PatternIndex[tuple[str, _Held]] = field(default_factory=PatternIndex)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, argument: Argument, held: _Held) -> None:
@@ -102,7 +102,7 @@ class _Wide:
                 count = self.counts.get(key, 0)
                 if count < _MOST_ALIKE:
                     self.counts[key] = count + 1
-                    self.patterns.add(text[:length], text, held)
+                    self.patterns.add(text[:length], text, (text, held))
                 return
             found = self.by_value.setdefault(text, [])
         if len(found) < _MOST_ALIKE:
@@ -121,7 +121,7 @@ class _Wide:
             found += self.by_value.get(str(argument), ())
             name = example(str(argument))
         if name is not None:
-            found += self.patterns.candidates(name)
+            found += [held for text, held in self.patterns.candidates(name) if compile_pattern(text).matches(name)]
             if self.by_group and not isinstance(argument, GroupReference):
                 for group in groups.path_groups_of(name):
                     found += self.by_group.get(group, ())

@@ -86,7 +86,7 @@ class _Ways:
 
     def search(self) -> set[str]:
         """The names of all domains that may be reached, those that are not defined included."""
-        reached = {KERNEL, *self._entered_by_name()}
+        reached = {KERNEL, *self._names.intersection(self._entered_by_name())}
         self.started_by_root = set()
         by_root = {
             child

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .decision.engine import DecisionEngine, UnknownDomain, Verdict
     from .decision.groups import Groups
     from .decision.matching import Pattern, compile_pattern, matches
-    from .decision.requests import Request, request_of
+    from .decision.requests import Request, parse_request, request_of
     from .decision.transition import Transition, TransitionRules, transition
     from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
@@ -58,8 +58,9 @@ if TYPE_CHECKING:
     )
     from .kernel.processes import Process, read_processes
     from .kernel.query import Answer, Arrived, Gone, PendingRequest, QueryDialogue
+    from .kernel.query_explanation import QueryExplainer, QueryPolicy
     from .kernel.query_file import QueryFile
-    from .kernel.query_session import QuerySession, learned_entry
+    from .kernel.query_session import Answered, Asked, Explained, QuerySession, Vanished, learned_entry
     from .kernel.saving import read_consistent, save
     from .kernel.securityfs import Securityfs, SecurityfsError
     from .kernel.simulated import KernelPanic, SimulatedKernel
@@ -159,8 +160,9 @@ _MODULES = {
         "Fault PolicySet PolicySetError SetProblem check_policy_set read_policy_set with_digests write_policy_set"
     ),
     "kernel.query": "Answer Arrived Gone PendingRequest QueryDialogue",
+    "kernel.query_explanation": "QueryExplainer QueryPolicy",
     "kernel.query_file": "QueryFile",
-    "kernel.query_session": "QuerySession learned_entry",
+    "kernel.query_session": "Answered Asked Explained QuerySession Vanished learned_entry",
     "kernel.saving": "read_consistent save",
     "kernel.securityfs": "Securityfs SecurityfsError",
     "kernel.boot": "boot_script check_boot",
@@ -172,7 +174,7 @@ _MODULES = {
     "decision.engine": "DecisionEngine UnknownDomain Verdict",
     "decision.groups": "Groups",
     "decision.matching": "Pattern compile_pattern matches",
-    "decision.requests": "Request request_of",
+    "decision.requests": "Request parse_request request_of",
     "decision.transition": "Transition TransitionRules transition",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",

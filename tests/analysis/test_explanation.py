@@ -174,7 +174,9 @@ def test_the_nearest_are_found_without_a_look_at_all() -> None:
         return text + "/" if text.endswith("}") or not chance.randrange(4) else text
 
     def line(components: tuple[str, ...]) -> str:
-        name = "@shells" if components is COMPONENTS and not chance.randrange(20) else path(components)
+        name = path(components)
+        if components is COMPONENTS and not chance.randrange(10):
+            name = chance.choice(("@shells", "@nix:/x/a", "@nix:/x/b/ab"))
         condition = " task.uid=0" if components is COMPONENTS and not chance.randrange(4) else ""
         return f"file {chance.choice(['read', 'write', 'unlink'])} {name}{condition}"
 
@@ -202,6 +204,14 @@ def test_the_nearest_are_found_without_a_look_at_all() -> None:
             assert [str(miss.entry) for miss in found.near] == [str(entry) for entry in best]
             assert len(found.near) >= min(3, sum(request.operation in entry.operations for *_, entry in scores))
     assert denied > 50
+
+
+def test_a_name_that_is_bound_to_another_package() -> None:
+    bound = parse_exception_policy(f"path_group nix:/x/lib/x /nix/store/{'1' * 32}-x/lib/x\n")
+    domains = parse_domain_policy(f"{SSHD}\nuse_profile 3\nfile read @nix:/x/lib/x\nfile read /nix/store/\\*/lib/y\n")
+    path = f"/nix/store/{'2' * 32}-x/lib/x"
+    found = explain(DecisionEngine(domains, bound), SSHD, parse_request(f"file read {path}"))
+    assert found.near[1].reason == f"no member of @nix:/x/lib/x matches {path} (path)"
 
 
 def test_an_entry_by_name() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tomoyo.cli.query import Dialogue
+from tomoyo.analysis.explanation import Explainer, Explanation
+from tomoyo.cli.query_dialogue import Dialogue, JsonDialogue, reasons
+from tomoyo.decision.engine import DecisionEngine
 from tomoyo.kernel.query import Answer, Event, PendingRequest, QueryDialogue
-from tomoyo.kernel.query_session import QuerySession
+from tomoyo.kernel.query_session import Answered, Asked, Explained, QuerySession, Reason, Vanished, learned_entry
+from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.exception_policy import parse_exception_policy
 
 RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
 
@@ -119,3 +124,69 @@ def test_quitting_ends_at_once(terminal: Terminal) -> None:
     terminal.arrive(5)
     assert not terminal.type("q")
     assert terminal.type("", "nonsense")
+
+
+# Explanations
+
+
+def waiting(terminal: Terminal) -> tuple[PendingRequest, Explanation]:
+    """A request that waits, and why."""
+    events = terminal.file.dialogue.receive([b"Q5-0\n" + RECORD.replace(b"file execute", b"file read")], 0.0)
+    terminal.file.waiting.append(5)
+    request = events[0].request
+    assert request.record is not None
+    policy = f"{request.record.domain}\nuse_profile 3\n\nfile read /usr/\\*/x\nfile append /none task.uid=1\n"
+    engine = DecisionEngine(parse_domain_policy(policy), parse_exception_policy(f"path_group nix:/w/x {path_of(request)}\n"))
+    return request, Explainer(engine).explain_record(request.record)
+
+
+def path_of(request: PendingRequest) -> str:
+    assert request.outline is not None
+    return request.outline.paths[0]
+
+
+def test_a_request_is_shown_with_what_comes_nearest(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    request, explanation = waiting(terminal)
+    terminal.dialogue._show(Asked(request, again=False, explanation=explanation))
+    shown = capsys.readouterr().out.splitlines()
+    at = shown.index(f"    wants: {explanation.request.text}")
+    assert shown[at + 1 :] == [
+        *(f"    nearest: {miss}" for miss in explanation.near),
+        f"    by name: {explanation.named}",
+        f"    always would add: {learned_entry(request.record) if request.record else ''}",
+        "[y]es [n]o [r]etry [a]lways [e]dit ne[v]er [l]ist [q]uit?",
+    ]
+    assert explanation.near
+    terminal.dialogue._show(Explained(request, explanation))
+    assert capsys.readouterr().out.splitlines()[0] == f"[5] nearest: {explanation.near[0]}"
+
+
+def test_what_another_has_granted_meanwhile(terminal: Terminal) -> None:
+    request, explanation = waiting(terminal)
+    assert request.record is not None
+    policy = parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n\n{explanation.remedy}\n")
+    granted = Explainer(DecisionEngine(policy)).explain_record(request.record)
+    assert list(reasons(granted)) == [f"by now '{explanation.remedy}' grants it: retry"]
+    nothing = Explainer(DecisionEngine(parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n")))
+    assert list(reasons(nothing.explain_record(request.record))) == ["no entry of its domain comes near"]
+
+
+def test_json_lines_for_a_program(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.dialogue = JsonDialogue(terminal.session)
+    request, explanation = waiting(terminal)
+    terminal.dialogue._show(Asked(request, again=False, explanation=explanation))
+    terminal.dialogue._show(Explained(request, explanation))
+    terminal.type("l", "y", "x")
+    terminal.dialogue._show(Answered(request, Answer.DENY, Reason.OVERDUE))
+    terminal.dialogue._show(Vanished(request))
+    asked, explained, listed, said, choices, answered, vanished = map(json.loads, capsys.readouterr().out.splitlines())
+    assert asked["event"] == "asked"
+    assert asked["explanation"] == explained["explanation"] == json.loads(json.dumps(explanation.plain()))
+    assert asked["explanation"]["nearest"][0]["reason"] == explanation.near[0].reason
+    assert (asked["request"], asked["wants"], asked["again"]) == (5, explanation.request.text, False)
+    assert asked["record"].encode() == request.text
+    assert (listed["event"], listed["wants"]) == ("waiting", asked["wants"])
+    assert (said["event"], said["text"], choices["event"]) == ("message", "[5] granted this once", "message")
+    assert answered == {"event": "answered", "request": 5, "answer": "deny", "reason": "nobody answered"}
+    assert vanished == {"event": "vanished", "request": 5}
+    assert terminal.file.answers == [(5, "grant")]

@@ -45,6 +45,27 @@ def test_always_binds_an_execution_to_the_program(answers: dict[str, Any]) -> No
     assert answers["executing"] == ["granted", "granted", [entry]]
 
 
+def test_each_request_is_shown_with_what_comes_nearest(answers: dict[str, Any]) -> None:
+    folder = "/run/asked/explained"
+    first, again, result, as_json = answers["explained"]
+    wants = f"wants: file read {folder}/a"
+    condition = f"nearest: 'file read {folder}/a task.uid=77', but its condition task.uid=77 does not hold"
+    operation = f"nearest: 'file write {folder}/b', but 'b' does not match 'a' in the path"
+    always = ["by name: file read @nix:/asked/a", f"always would add: file read {folder}/a"]
+    assert first == [wants, condition, operation, *always]
+    assert again[0].endswith("still does not grant this:")
+    assert again[1:] == [wants, condition, f"nearest: 'file read {folder}/c', but 'c' does not match 'a' in the path", *always]
+    assert result == "denied"
+    assert as_json == [f"file read {folder}/b", "it is for write, not for read", "enforcing", "granted"]
+
+
+def test_a_large_policy_makes_nobody_wait(answers: dict[str, Any]) -> None:
+    (granted, seconds), explained, second, many, _ = answers["explained_by_a_large_policy"]
+    assert (granted, second, many) == ("granted", "granted", ["granted"])
+    assert seconds < 8
+    print(f"explained after {explained:.1f} s in an emulated machine")
+
+
 def test_rules_answer_without_asking(answers: dict[str, Any]) -> None:
     assert answers["rules_alone"] == [["granted", "denied", "denied"], ["granted,", "denied,", "denied,"]]
 

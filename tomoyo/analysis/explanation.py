@@ -14,6 +14,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import takewhile
 from typing import Any
 
 from ..decision.conditions import failing_tests
@@ -235,7 +236,12 @@ def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, 
 def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float, str]:
     """The share of ARGUMENT that matches VALUE, and what does not."""
     if isinstance(argument, GroupReference):
-        return 0.0, f"no member of @{argument.name} matches {_shown(value)} ({name})"
+        # A group may be called after what is in it, as names are; in nix:/glibc/lib/libc.so.6 another glibc is not.
+        share = 0.0
+        if isinstance(value, str):
+            pairs = zip(reversed(argument.name.split("/")), reversed(value.split("/")))
+            share = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) / (value.count("/") + 3)
+        return share, f"no member of @{argument.name} matches {_shown(value)} ({name})"
     if not isinstance(value, str) or not isinstance(argument, Word):
         return 0.0, f"{argument} does not match {_shown(value)} ({name})"
     wanted, given = argument.text.split("/"), value.split("/")

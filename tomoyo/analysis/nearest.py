@@ -64,11 +64,13 @@ class _SortedPaths:
     def __init__(self, places: Iterable[Place]) -> None:
         self._patterns: dict[str, list[Place]] = {}
         self._groups: list[Place] = []
+        self._named: dict[str, list[Place]] = {}
         keyed = []
         for place in places:
             argument = place[1].arguments[0]
             if isinstance(argument, GroupReference):
                 self._groups.append(place)
+                self._named.setdefault(argument.name.rpartition("/")[2], []).append(place)
                 continue
             text = str(argument)
             if "\\" in text and constant_length(text) < len(text):
@@ -81,7 +83,10 @@ class _SortedPaths:
         self._entries = {place[0]: place[1] for _, place in keyed}
 
     def nearest(self, name: str, count: int) -> list[Place]:
-        """The COUNT entries that have the most leading components in common with NAME, and all patterns that may have more."""
+        """The COUNT entries that have the most leading components in common with NAME, and all that may have more.
+
+        Those are patterns, and groups whose name ends as NAME does.
+        """
         parts = name.split("/")
         found: dict[int, None] = {}
         depth = len(parts)
@@ -95,4 +100,4 @@ class _SortedPaths:
         places = [(position, self._entries[position]) for position in found]
         for depth in range(len(parts) + 1):
             places += self._patterns.get("".join(f"{part}/" for part in parts[:depth]), ())
-        return places + self._groups[:count]
+        return places + self._named.get(parts[-1], []) + self._groups[:count]

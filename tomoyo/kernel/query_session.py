@@ -8,16 +8,20 @@ wait, and tells the session what was decided.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from ..analysis.explanation import Explanation
 from ..analysis.query_rules import QueryRule, Ruling, decide, exact_rule
 from ..decision.requests import request_of
 from ..model.entries import Entry
 from ..model.records import AuditRecord
 from .query import Answer, Arrived, Gone, PendingRequest, same_question
+from .query_explanation import QueryExplainer
 from .query_file import QueryFile
 
+#: Seconds that a request is held back so that its explanation comes with it.
+EXPLAINED_WITHIN = 0.3
 #: Requests that the kernel was asked to look at again, remembered so that they are recognised when they come back.
 _REMEMBERED = 1000
 
@@ -36,11 +40,21 @@ class Asked:
     """Someone is to decide on this request.
 
     ``again``: the kernel was asked to look at the policy again, for this same
-    request, and the policy still does not grant it.
+    request, and the policy still does not grant it.  ``explanation``: why the
+    policy does not grant it; None where that is not known, or not yet.
     """
 
     request: PendingRequest
     again: bool
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """This request, which still waits, has been explained: it took longer."""
+
+    request: PendingRequest
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +73,15 @@ class Vanished:
     request: PendingRequest
 
 
-Notice = Asked | Answered | Vanished
+Notice = Asked | Explained | Answered | Vanished
 
 
 class QuerySession:
     """Answers what waits in FILE.
 
     ``rules`` answer without asking.  With ``asks`` false, what they leave is
-    denied.  ``keep`` is called with each rule that ``never`` adds.
+    denied.  ``keep`` is called with each rule that ``never`` adds.  With an
+    ``explainer`` those that are asked about are explained.
     """
 
     def __init__(
@@ -76,11 +91,14 @@ class QuerySession:
         *,
         asks: bool = True,
         keep: Callable[[QueryRule], None] = lambda _: None,
+        explainer: QueryExplainer | None = None,
     ) -> None:
         self.file = file
         self.rules = list(rules)
         self.asks = asks
         self._keep = keep
+        self._explainer = explainer
+        self._explanations: dict[int, Explanation] = {}
         self._retried: dict[tuple[int, str], PendingRequest] = {}
 
     @property
@@ -97,7 +115,31 @@ class QuerySession:
             elif isinstance(event, Arrived):
                 notices.append(self._arrived(event.request))
         notices += [self._answered(request, Answer.DENY, Reason.OVERDUE) for request in self.file.overdue()]
-        return notices
+        return notices if self._explainer is None else self._explained(self._explainer, notices)
+
+    def explanation(self, request: PendingRequest) -> Explanation | None:
+        """Why the policy does not grant REQUEST, which waits; None where that is not known, or not yet."""
+        return self._explanations.get(request.serial)
+
+    def _explained(self, explainer: QueryExplainer, notices: list[Notice]) -> list[Notice]:
+        """NOTICES with the explanations that have come."""
+        asked = {notice.request.serial for notice in notices if isinstance(notice, Asked)}
+        for notice in notices:
+            if isinstance(notice, Asked):
+                explainer.ask(notice.request)
+        # Those of before have had their time.
+        came = {request.serial: explanation for request, explanation in explainer.take(EXPLAINED_WITHIN if asked else 0.0)}
+        find = self.file.dialogue.find
+        self._explanations = {number: found for number, found in (self._explanations | came).items() if find(number)}
+        result: list[Notice] = [
+            replace(notice, explanation=came.get(notice.request.serial)) if isinstance(notice, Asked) else notice
+            for notice in notices
+        ]
+        for number, explanation in came.items():
+            request = find(number)
+            if request is not None and number not in asked:
+                result.append(Explained(request, explanation))
+        return result
 
     def _arrived(self, request: PendingRequest) -> Notice:
         if request.outline is None or request.record is None:

@@ -260,9 +260,11 @@ class SimulatedFile:
             return None
         if isinstance(statement, Reset):
             self._selection, self._transitions_only = None, False
-        elif isinstance(statement, (SelectProcess, SelectQuery)):
-            found = self.kernel.processes.get(statement.pid) if isinstance(statement, SelectProcess) else None
-            return self._select(statement.written, found)
+        elif isinstance(statement, SelectProcess):
+            return self._select(statement.written, self.kernel.processes.get(statement.pid))
+        elif isinstance(statement, SelectQuery):
+            asking = {query.serial: query.record.domain.text for query in self.kernel.queries}
+            return self._select(statement.written, asking.get(statement.serial))
         elif isinstance(statement, SelectDomain) and statement.prints:
             return self._select(f"domain={statement.name}", statement.name if is_selectable(statement.name) else None)
         return self.kernel.holding.apply_domain(statement)

@@ -1,4 +1,4 @@
-"""Lets `tomoyo query` answer real requests; `answers.json` says how each scene ended.
+"""Lets `tomoyo query` answer real requests; `answers.json` says how each scene ended.  Arguments choose scenes, all by default.
 
 A scene is a function here. It gets a folder of its own for files to ask about, and a domain of its own that may not open them.
 """
@@ -197,6 +197,64 @@ def executing(name: str, folder: Path) -> object:
         return [asker.result()[0], Asker(name, execute).result()[0], entries(name)]
 
 
+def explained(name: str, folder: Path) -> object:
+    """What comes near is shown with the request, also after the policy has changed, and as JSON."""
+    guest.write("exception_policy", f"path_group nix:/asked/a {folder}/a\n".encode())
+    guest.write("domain_policy", f"<kernel> /{name}\nfile read {folder}/a task.uid=77\nfile write {folder}/b\n".encode())
+    found = []
+    with command() as query:
+        asker = Asker(name, opening(folder / "a"))
+        for answer in ("r", "n"):
+            text = query.expect(ASKED)
+            found.append([line.strip() for line in text.splitlines() if ":" in line and not line.startswith("    process")])
+            guest.write("domain_policy", f"<kernel> /{name}\nfile read {folder}/c\n".encode())
+            query.type(answer)
+        found.append(asker.result()[0])
+    with command("--json") as query:
+        asker = Asker(name, opening(folder / "b"))
+        asked = json.loads(query.expect("\n"))
+        query.type("y")
+        query.expect("\n")
+        found.append(
+            [asked["wants"], asked["explanation"]["nearest"][0]["reason"], asked["explanation"]["mode"], asker.result()[0]]
+        )
+    return found
+
+
+def explained_by_a_large_policy(name: str, folder: Path) -> object:
+    """Read in the background, while requests are answered.
+
+    The kernel looks at every group, and every entry of a domain, for each line that it is given: more would take it minutes here.
+    """
+    bound = "".join(f"path_group nix:/p{number % 100}/x /nix/store/{number:032}-p/x\n" for number in range(10_000))
+    guest.write("exception_policy", bound.encode())
+    held = "".join(f"file read /srv/{number}/x\n" for number in range(2_000))
+    others = "".join(
+        f"<kernel> /other{number}\nuse_profile 4\n" + "".join(f"file read /srv/{line}/y\n" for line in range(500))
+        for number in range(20)
+    )
+    guest.write("domain_policy", f"{others}<kernel> /{name}\n{held}file write {folder}/a\n".encode())
+    found = []
+    with command() as query:
+        started = time.monotonic()
+        asker = Asker(name, opening(folder / "b"))
+        query.expect("wants:")
+        query.type("y")
+        found.append([asker.result()[0], time.monotonic() - started])
+        asker = Asker(name, opening(folder / "a"))
+        query.expect("nearest:")
+        found.append(time.monotonic() - started)
+        query.type("y")
+        found.append(asker.result()[0])
+        askers = [Asker(name, opening(folder / "a")) for _ in range(50)]
+        started = time.monotonic()
+        query.expect("nearest: ", 50)
+        query.type("y all")
+        found.append(sorted({asker.result()[0] for asker in askers}))
+        found.append(time.monotonic() - started)
+    return found
+
+
 def rules_alone(name: str, folder: Path) -> object:
     """Nobody is asked."""
     rules = folder / "rules"
@@ -315,6 +373,7 @@ SCENES = (
     always_edit_and_never,
     an_entry_that_does_not_help,
     executing,
+    explained,
     rules_alone,
     a_long_wait,
     nobody_answers,
@@ -322,6 +381,7 @@ SCENES = (
     the_asker_is_killed,
     the_command_ends,
     notified,
+    explained_by_a_large_policy,  # which stays there
     no_manager,  # the last one: after it nobody may answer
 )
 
@@ -334,6 +394,8 @@ def main() -> None:
     answers = {}
     for scene in SCENES:
         name = scene.__name__
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         folder = FOLDER / name
         folder.mkdir(mode=0o755)
         for file in ("a", "b", "secret"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,30 @@ def library() -> str:
     return "\n".join(parts)
 
 
+CODES = "Made from the code by `python3 -m tests.reference`.\n"
+
+
+def lint_codes() -> str:
+    """docs/lint.md: its text up to the list of codes, and that list."""
+    written, _, _ = (DOCS / "lint.md").read_text().partition(CODES)
+    parts = [written + CODES]
+    family = ""
+    for code in tomoyo.LINT_CODES.values():
+        if code.family != family:
+            family = code.family
+            parts.append(f"### {family}\n")
+        parts.append(f"#### {code.name}\n\n*{code.severity.value.capitalize()}*: {_literal(code.reason)}.\n")
+        parts.append(f"Instead: {_literal(code.remedy)}.\n\n{_literal(code.explanation)}\n")
+    return "\n".join(parts)
+
+
+def _literal(text: str) -> str:
+    """TEXT, with what Markdown would take for something else as code."""
+    return re.sub(r"\S*[\\*<@_]\S*?(?=[,.;:]?(?:\s|\Z))", lambda found: f"`{found[0]}`", text)
+
+
 #: Each document with what makes it.
-DOCUMENTS = {"commands.md": reference.markdown, "api.md": library}
+DOCUMENTS = {"commands.md": reference.markdown, "api.md": library, "lint.md": lint_codes}
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ def explained_by_a_large_policy(name: str, folder: Path) -> object:
         found.append(asker.result()[0])
         askers = [Asker(name, opening(folder / "a")) for _ in range(50)]
         started = time.monotonic()
-        query.expect("nearest: ", 50)
+        query.expect(ASKED, 50)
         query.type("y all")
         found.append(sorted({asker.result()[0] for asker in askers}))
         found.append(time.monotonic() - started)

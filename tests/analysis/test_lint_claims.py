@@ -524,3 +524,28 @@ def test_what_is_unreachable_no_chain_of_programs_reaches(draw: random.Random) -
         assert not wrong, f"{[str(unreachable[name]) for name in wrong]}\n{domains}\n{exceptions}"
     assert told > POLICIES / 2
     assert reached > 5 * POLICIES
+
+
+KINDS = {
+    "domain_policy": TextKind.DOMAIN,
+    "exception_policy": TextKind.EXCEPTION,
+    "profile": TextKind.PROFILE,
+    "manager": TextKind.MANAGER,
+}
+
+
+def test_any_text_can_be_judged(draw: random.Random) -> None:
+    for _ in range(POLICIES):
+        generator = Generator(draw.randrange(2**32))
+        texts = []
+        for interface, kind in KINDS.items():
+            lines = [generator.line(interface) for _ in range(draw.randint(0, 40))]
+            if draw.random() < 0.3:
+                lines += ["# lint: allow shadowed x", "# lint: allow", "# lint: allow x, y", ""]
+                draw.shuffle(lines)
+            texts.append(PolicyText(kind, interface, "\n".join(lines) + draw.choice(("", "\n"))))
+        module = [generator.entry() for _ in range(draw.randint(0, 5))]
+        texts.append(PolicyText(TextKind.MODULE, "modules/m", "\n".join(module), "m"))
+        sizes = {text.name: text.text.count("\n") + 1 for text in texts}
+        for finding in lint(texts):
+            assert 0 <= finding.line <= sizes.get(finding.file, 0), finding

@@ -112,8 +112,11 @@ class NameIndex(Generic[_Item]):
         """Put ITEM under ARGUMENT, a word or a path group."""
         if isinstance(argument, GroupReference):
             self._referred.setdefault(argument.name, item)
-            return
-        text = str(argument)
+        else:
+            self.add_name(str(argument), item)
+
+    def add_name(self, text: str, item: _Item) -> None:
+        """Put ITEM under TEXT, a name, a pattern, or a group's member that need not even be a word."""
         length = constant_length(text)
         if length == len(text):
             self._names.setdefault(text, item)

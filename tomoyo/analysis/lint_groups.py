@@ -107,7 +107,7 @@ def find_unused_aggregators(context: LintContext) -> Iterator[LintFinding]:
                 names.update(str(entry.condition.transition).split(" "))
     found: NameIndex[str] = NameIndex(Groups(NamespaceExceptions()))
     for text in executed:
-        found.add(Word(text), text)
+        found.add_name(text, text)
     for placed in patterns:
         name = placed.value.name.text
         if name not in names and not name.startswith(NAMES) and next(found.find(name), None) is None:

@@ -126,7 +126,7 @@ class _Reader:
                     if text not in seen:
                         seen.add(text)
                         files.executed.append((text, placed))
-                        files.executes.add(Word(text), placed)
+                        files.executes.add_name(text, placed)
             for argument, _ in named(entry, PUTS):
                 files.changes.add(argument, placed)
                 for text in self._texts(argument, entries.namespace):
@@ -305,6 +305,6 @@ def _hold(
         holders = known[what, namespace, text] = _Holders(placed=placed)
         if namespace not in index:
             index[namespace] = NameIndex(context.groups(namespace))
-        index[namespace].add(Word(text), holders)
+        index[namespace].add_name(text, holders)
     holders.best = max(holders.best, who)
     holders.names.add(who[1])

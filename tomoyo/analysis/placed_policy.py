@@ -19,7 +19,7 @@ from ..model.domains import Domain, merge_entries
 from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import Aggregator, Group, NamespaceExceptions, TransitionControl
 from ..model.profiles import ProfilePolicy
-from ..model.words import DomainName, Word
+from ..model.words import KERNEL, DomainName, Word, is_namespace
 from ..syntax.domain_policy import read_domain_content
 from ..syntax.entries import read_entry
 from ..syntax.exception_policy import read_exception_content
@@ -239,7 +239,13 @@ def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
     for statement, number in _statements(policy, text, read_exception_content):
         if not isinstance(statement, InNamespace):
             continue
-        namespace = policy.namespace(statement.namespace)
+        name: str | None = statement.namespace
+        if not is_namespace(statement.namespace):
+            # The kernel takes the first that begins so, which was told of.
+            name = next((known for known in (KERNEL, *policy.namespaces) if known.startswith(statement.namespace)), None)
+        if name is None:
+            continue
+        namespace = policy.namespace(name)
         content = statement.content
         if isinstance(content, TransitionControl):
             namespace.transitions.append(Placed(content, text, number))

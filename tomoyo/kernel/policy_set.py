@@ -52,13 +52,15 @@ REQUIRED = ("domain_policy", "exception_policy", "profile", "manager")
 MANIFEST = "manifest.json"
 FORMAT = 1
 #: The order in which a kernel takes the texts, each with the interface file that it is written to.
+#: Quotas are the last: one that is reached stops a kernel that is not yet active, and makes another drop lines.
+#: Transition control comes late, as it may keep the loader's programs from being executed while domains are missing.
 LOADING = (
-    ("stat", "stat"),
     ("profile", "profile"),
     ("manager", "manager"),
+    ("domain_policy", "domain_policy"),
     ("exception_policy", "exception_policy"),
     ("bindings", "exception_policy"),
-    ("domain_policy", "domain_policy"),
+    ("stat", "stat"),
 )
 #: More than this is no policy; a million lines are a tenth of it.
 MAX_FILE = 1 << 30

@@ -450,13 +450,14 @@ def compare_profile(namespace: str, held: Profile | None, wanted: Profile) -> Pr
     before, after = dict(now.configs), dict(wanted.configs)
     order = [name for name in FUNCTIONALITIES if "::" in name] + [name for name in FUNCTIONALITIES if "::" not in name]
     modes = [f"{prefix}-CONFIG::{name}={after[name]}" for name in order if name in after and after[name] != before.get(name)]
-    if now.default != wanted.default or held is None:
+    if now.default != wanted.default:
         modes.append(f"{prefix}-CONFIG={wanted.default}")
     modes += [f"{prefix}-CONFIG::{name}=use_default" for name in reversed(order) if name in before and name not in after]
     others = []
     if now.comment != wanted.comment:
         others.append(f"{prefix}-COMMENT={wanted.comment}")
-    if (now.max_audit_log, now.max_learning_entry) != (wanted.max_audit_log, wanted.max_learning_entry):
+    # What a new profile has there is for whoever built the kernel to say.
+    if held is None or (now.max_audit_log, now.max_learning_entry) != (wanted.max_audit_log, wanted.max_learning_entry):
         limits = f"max_audit_log={wanted.max_audit_log} max_learning_entry={wanted.max_learning_entry}"
         others.append(f"{prefix}-PREFERENCE={{ {limits} }}")
     return ProfileChange(namespace, wanted.number, held is None, modes, others)

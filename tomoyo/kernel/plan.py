@@ -21,9 +21,15 @@ filled while domains use it that are to leave it, nor used by others before it
 is emptied; a profile likewise.  Where these wait for each other in a circle, a
 number that nobody uses stands in for one of them.
 
-A new domain is created with the profile that the kernel would give it (that of
-the domain above), filled, and then gets its own.  The kernel creates a domain
-with profile 0, so between two lines of one write it has that one.
+A new domain is filled before it is confined by more than the kernel would have
+confined it by, which gives it the profile of the domain above; where neither
+its own nor profile 0 is right meanwhile, it has that one first.  The kernel
+creates a domain with profile 0, so between two lines of one write it has that.
+
+No safe way is shorter, but where a number stands in for another (judged by
+numbers, not by each request: a few lines more), where something new comes
+behind what moves (it has a stand-in until all is deleted: two lines more), and
+where profile 0 enforces something.
 
 A path group may meanwhile be seen with old and new members at once, by old and
 new entries; and an order of group members is not kept.
@@ -32,12 +38,17 @@ new entries; and an order of group members is not kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from .differences import Differences, Lines, NewDomain, find_differences
+from .differences import Differences, Lines, NewDomain, compare_profile, find_differences
 from .policy_set import PolicySet
 from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain
 from .reuse import Act, Event, User, order
+
+if TYPE_CHECKING:
+    from ..model.profiles import ProfilePolicy
 
 #: In this order no transition is added before what takes precedence over it.
 _TRANSITIONS = (
@@ -286,12 +297,12 @@ class _Planner:
             self.after += [Write("exception_policy", f"delete {prefix}acl_group {free} {entry}") for entry in entries]
 
     def _stand_in_profile(self, prefix: str, number: int, free: int) -> None:
-        wanted = [
-            line.partition("-")[2]
-            for line in named_lines(plain(self.wanted.profile)).get(prefix.strip() or KERNEL, [])
-            if line.partition("-")[0] == str(number)
-        ]
-        self._write("profile", [f"{prefix}{free}-{line}" for line in wanted if not line.startswith("COMMENT")])
+        namespace = prefix.strip() or KERNEL
+        part = _profiles(self.wanted.profile).namespace(namespace)
+        wanted = part.profile(number) if part else None
+        assert wanted is not None  # its modes are to change
+        modes = compare_profile(namespace, None, replace(wanted, number=free)).modes
+        self._write("profile", modes or [f"{prefix}{free}-CONFIG={wanted.default}"])
 
     def _free_number(self, kind: str, namespace: str) -> int:
         texts = (self.held, self.wanted)
@@ -328,13 +339,13 @@ class _Planner:
         self._write("exception_policy", self.found.groups.add)
         for (namespace, number), lines in self.found.shared.items():
             if (Act.FILL, namespace, number) not in self.events:
-                self._write("exception_policy", lines.add)
+                self._write("exception_policy", _at_first(lines))
         blocks = domain_blocks(self.held.domain_policy) if self.found.new_domains else {}
         created: dict[str, int] = {}
         for new in self.found.new_domains:
             self._create(new, self.users[new.name], blocks, created)
         for change in self.found.domains:
-            self._write("domain_policy", change.lines.add, change.name)
+            self._write("domain_policy", _at_first(change.lines), change.name)
         for user in self.users.values():
             self._enter(user)
 
@@ -352,25 +363,57 @@ class _Planner:
                 inherited = created[name] if name in created else DomainLines(blocks[name]).profile
                 break
         created[new.name] = inherited
-        if not user.profile:
-            inherited = 0  # it is not to be confined
-        first = [f"use_profile {inherited}"] if inherited else []
+        meanwhile = self._profile_while_filled(user, inherited, new.entries)
+        first = [f"use_profile {meanwhile}"] if meanwhile else []
         lines = "\n".join([*first, *new.entries])
         before = len(self.writes)
         self._write("domain_policy", [lines] if lines else [], new.name)
         self._enter(user)
-        if user.profile == inherited:
+        if user.profile == meanwhile:
             user.switched = True
         elif (Act.MODES, user.namespace, user.profile) not in self.events and not user.enters:
             self._switch_user(user)
-        if len(self.writes) == before:
+        # A program cannot enter a namespace that is not there; any other domain its next line creates.
+        is_written_later = user.enters or not user.switched
+        if len(self.writes) == before and not (is_written_later and " " in new.name):
             self.writes.append(Write("domain_policy", "", new.name))
+
+    def _profile_while_filled(self, user: User, inherited: int, entries: list[str]) -> int:
+        """The profile of a new domain until it has its entries; INHERITED is what the kernel would have given it.
+
+        What INHERITED and its own one enforce is enforced, and nothing else
+        that INHERITED does not.  Mostly its own one, or the 0 that it is
+        created with, will do, which saves a line.
+        """
+        if inherited in (user.profile, 0):
+            return inherited
+        if not entries and not user.groups and (user.namespace, user.profile) not in self.modes:
+            return user.profile  # there is nothing to wait for
+        before = self._enforced(user.namespace, inherited, self.held)
+        both = before & self._enforced(user.namespace, user.profile, self.wanted)
+        for number in (user.profile, 0):
+            # One that changes its modes in between is neither.
+            if (user.namespace, number) not in self.modes and both <= self._enforced(user.namespace, number, self.held) <= before:
+                return number
+        return inherited
+
+    def _enforced(self, namespace: str, number: int, policy: PolicySet) -> frozenset[str]:
+        """What profile NUMBER enforces, as POLICY has it, or else as the other policy has it."""
+        from ..model.profiles import FUNCTIONALITIES, Mode
+
+        for text in (policy, self.held, self.wanted):
+            part = _profiles(text.profile).namespace(namespace)
+            profile = part.profile(number) if part else None
+            if profile is not None:
+                names = (name for name in FUNCTIONALITIES if "::" in name)
+                return frozenset(name for name in names if profile.config(name).mode is Mode.ENFORCING)
+        return frozenset()
 
     # 3 and 4
 
     def _switch(self, events: list[Event]) -> None:
         for lines in self.found.aggregators.values():
-            self._write("exception_policy", lines.add)
+            self._write("exception_policy", _at_first(lines))
         self._write("exception_policy", _sorted(self.found.transitions.add, _TRANSITIONS))
         self._write("exception_policy", [f"delete {line}" for line in _sorted(self.found.transitions.delete, _DELETIONS)])
         for lines in self.found.aggregators.values():
@@ -400,7 +443,7 @@ class _Planner:
                 user.leaves.discard(number)
         lines = self.found.shared[namespace, number]
         if act is Act.FILL:
-            self._write("exception_policy", lines.add)
+            self._write("exception_policy", _at_first(lines))
         else:
             self._write("exception_policy", [f"delete {line}" for line in lines.delete])
             lines.delete = []
@@ -438,9 +481,9 @@ class _Planner:
         first: list[Write] = []
         second: list[Write] = []
         for change in self.found.domains:
-            _move(first, second, "domain_policy", change.lines.move, change.name)
+            _move(first, second, "domain_policy", change.lines, change.name)
         for lines in (*self.found.aggregators.values(), *self.found.shared.values()):
-            _move(first, second, "exception_policy", lines.move, "")
+            _move(first, second, "exception_policy", lines, "")
         if first:
             self.writes += [*first, SETTLE, *second]
 
@@ -456,6 +499,13 @@ class _Planner:
         self._write("manager", [f"delete {line}" for line in going])
 
 
+@lru_cache(maxsize=2)
+def _profiles(text: str) -> ProfilePolicy:
+    from ..syntax.profiles import parse_profile
+
+    return parse_profile(plain(text))
+
+
 def _sorted(lines: Iterable[str], keywords: tuple[str, ...]) -> list[str]:
     def place(line: str) -> int:
         words = line.split(" ")
@@ -464,12 +514,20 @@ def _sorted(lines: Iterable[str], keywords: tuple[str, ...]) -> list[str]:
     return sorted(lines, key=place)
 
 
-def _move(first: list[Write], second: list[Write], interface: str, lines: list[str], domain: str) -> None:
-    stand_ins = [_stand_in_for(line) for line in lines]
-    first += [Write(interface, line, domain) for line in stand_ins]
-    first += [Write(interface, f"delete {line}", domain) for line in lines]
-    second += [Write(interface, line, domain) for line in lines]
-    second += [Write(interface, f"delete {line}", domain) for line in stand_ins]
+def _at_first(lines: Lines) -> list[str]:
+    """What to add before anything of LINES is deleted: what moves, or comes behind what does, has a stand-in, in this order."""
+    if not lines.move:
+        return lines.add
+    late = set(lines.move)
+    return [line for line in lines.add if line not in late] + list(map(_stand_in_for, lines.move))
+
+
+def _move(first: list[Write], second: list[Write], interface: str, lines: Lines, domain: str) -> None:
+    """Put the lines that move where their stand-ins are; the last goes first, so that none is ever before another wrongly."""
+    new = set(lines.add)
+    first += [Write(interface, f"delete {line}", domain) for line in reversed(lines.move) if line not in new]
+    second += [Write(interface, line, domain) for line in lines.move]
+    second += [Write(interface, f"delete {_stand_in_for(line)}", domain) for line in reversed(lines.move)]
 
 
 def _stand_in_for(line: str) -> str:

@@ -1,0 +1,140 @@
+"""The interface files as an object: reads and writes of any size, and what it says where something is not there.
+
+Plain files stand in for the kernel's; `tests/vm/test_refusals.py` meets the real refusals.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tomoyo.kernel import securityfs
+from tomoyo.kernel.securityfs import PIECE, Securityfs, SecurityfsError
+from tomoyo.kernel.simulated import SimulatedKernel
+
+
+def advice(attempt: Callable[[], object]) -> str:
+    """What the error says behind its path."""
+    with pytest.raises(SecurityfsError) as caught:
+        attempt()
+    assert str(caught.value) == f"{caught.value.filename}: {caught.value.advice}"
+    return caught.value.advice
+
+
+@pytest.mark.parametrize("mounted", [None, {}], ids=["no folder", "an empty folder"])
+def test_not_mounted(tmp_path: Path, mounted: object) -> None:
+    above = tmp_path / "security"
+    if mounted is not None:
+        above.mkdir()
+    kernel = Securityfs(above / "tomoyo")
+    assert advice(kernel.profile) == f"securityfs is not mounted: 'mount -t securityfs securityfs {above}'"
+
+
+@pytest.mark.parametrize(
+    ("modules", "text"),
+    [
+        (
+            "capability,yama,apparmor",
+            "TOMOYO is not in the kernel's LSM list (capability,yama,apparmor); boot with tomoyo in lsm=",
+        ),
+        ("capability,nottomoyo\n", "TOMOYO is not in the kernel's LSM list (capability,nottomoyo); boot with tomoyo in lsm="),
+        ("capability,tomoyo\n", "TOMOYO is on, but its files are not here; is securityfs mounted at another place?"),
+        (None, "this kernel has no TOMOYO; it needs CONFIG_SECURITY_TOMOYO=y and tomoyo in lsm="),
+    ],
+)
+def test_mounted_but_without_tomoyo(tmp_path: Path, modules: str | None, text: str) -> None:
+    (tmp_path / "lsm").write_text(modules) if modules else (tmp_path / "evm").touch()
+    assert advice(Securityfs(tmp_path / "tomoyo").profile) == text
+
+
+def test_a_file_that_this_kernel_lacks(tmp_path: Path) -> None:
+    assert advice(Securityfs(tmp_path).query) == "this kernel's TOMOYO has no such file"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("0-COMMENT=theirs\n")
+    (tmp_path / "profile").symlink_to("elsewhere")
+    assert advice(Securityfs(tmp_path).profile) == os.strerror(errno.ELOOP)
+
+
+def refuse(number: int) -> Callable[..., int]:
+    def refusing(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refusing
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_a_write_that_the_kernel_does_not_permit(tmp_path: Path, user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "exe").symlink_to("/bin/a\nb")
+    (tmp_path / "profile").touch()
+    monkeypatch.setattr(securityfs.os, "geteuid", lambda: user)
+    monkeypatch.setattr(securityfs.os, "write", refuse(errno.EPERM))
+    text = advice(lambda: Securityfs(tmp_path, tmp_path).write_profile("0-COMMENT=\n"))
+    if user:
+        assert text == "only root may do this; use sudo"
+    else:
+        # A program's name is a stranger's choice, and must not reach a terminal as it is.
+        assert text == (
+            "this program is no manager: '/bin/a\\nb' must stand in the manager policy, which a manager can do with "
+            f"'echo /bin/a\\nb > {tmp_path}/manager'"
+        )
+
+
+def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(securityfs.os, "open", refuse(errno.EACCES))
+    assert advice(Securityfs(tmp_path).stat) == "only root may do this; use sudo"
+
+
+def test_any_other_error_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "profile").touch()
+    monkeypatch.setattr(securityfs.os, "read", refuse(errno.EIO))
+    with pytest.raises(SecurityfsError) as caught:
+        Securityfs(tmp_path).profile()
+    assert (caught.value.errno, caught.value.advice) == (errno.EIO, os.strerror(errno.EIO))
+
+
+def test_short_reads_are_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"file read /{number}\n" for number in range(100))
+    (tmp_path / "domain_policy").write_text(text)
+    read = os.read
+    monkeypatch.setattr(securityfs.os, "read", lambda descriptor, _: read(descriptor, 7))
+    assert Securityfs(tmp_path).domain_policy() == text
+
+
+def test_writes_are_large_and_end_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"<kernel> /{number}\nuse_profile 3\n{'file read /x' * 40}\n" for number in range(9000))
+    pieces: list[bytes] = []
+    (tmp_path / "domain_policy").touch()
+    monkeypatch.setattr(securityfs.os, "write", lambda _, data: pieces.append(bytes(data)) or len(data))
+    Securityfs(tmp_path).write_domain_policy(text)
+    assert b"".join(pieces).decode() == text
+    assert len(pieces) == len(text) // PIECE + 1
+    assert all(len(piece) <= PIECE for piece in pieces)
+    # Killed in between, no domain would be left without its profile.
+    assert all(piece.startswith(b"<kernel> /") for piece in pieces)
+
+
+def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+    (tmp_path / "manager").touch()
+    monkeypatch.setattr(securityfs.os, "write", lambda _, data: pieces.append(bytes(data[:5])) or min(5, len(data)))
+    Securityfs(tmp_path).write_manager("/usr/bin/tomoyo\n/usr/bin/other\n")
+    assert b"".join(pieces) == b"/usr/bin/tomoyo\n/usr/bin/other\n"
+
+
+def test_a_simulated_kernel_refuses_likewise() -> None:
+    kernel = SimulatedKernel()
+    kernel.write("profile", "PROFILE_VERSION=20150505\n0-COMMENT=\n")
+    kernel.activate()
+    with pytest.raises(FileNotFoundError):
+        kernel.read("nothing")
+    kernel.is_manager = False
+    with pytest.raises(PermissionError):
+        kernel.write("profile", "0-COMMENT=changed\n")
+    assert "changed" not in kernel.read("profile")

@@ -328,6 +328,9 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             Case(entries="file read @g\nfile read /srv/x", exceptions="path_group g /srv/x"),
             Case(entries="file read @g\nfile read /srv/\\*", exceptions="path_group g /srv/x"),
             entries("misc env LC_\\*\nmisc env LC_ALL"),
+            Case(exceptions="initialize_domain /bin/web from <kernel>"),
+            Case(exceptions="keep_domain any from any\nkeep_domain any from /bin/web"),
+            Case(entries="file execute /x", exceptions="aggregator /y\\? /x\naggregator /yy /z"),
         ],
         [
             entries("file read /srv/\\*\nfile read /srv/a/x"),
@@ -339,6 +342,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             entries("file read /srv/\\*\\-x\nfile read /srv/x"),
             entries("network inet stream bind 10.0.0.1 80\nnetwork inet dgram bind 10.0.0.1 80"),
             Case(entries="use_group 1\nfile execute /srv/x", exceptions="acl_group 1 file execute /srv/\\*"),
+            Case(exceptions="keep_domain /bin/x from any\nkeep_domain any from /bin/web"),
+            Case(entries="file execute /x", exceptions="aggregator /yy /z\naggregator /y\\? /x"),
         ],
     ),
     "unreachable-domain": (
@@ -377,18 +382,37 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         ],
     ),
     "created-domain": (
-        [entries("file execute /x <kernel> /y"), entries("task manual_domain_transition <kernel> /y")],
-        [entries("file execute /x <kernel> /bin/web"), entries("file execute /x /y")],
+        [
+            entries("file execute /x <kernel> /y"),
+            entries("task manual_domain_transition <kernel> /y"),
+            entries("file execute /x"),
+            entries("file execute /x /y"),
+            Case(entries="file execute /x", exceptions="initialize_domain /x from any"),
+            Case(entries="use_group 1\nfile read /a", exceptions="acl_group 1 file execute /x"),
+        ],
+        [
+            entries("file execute /x <kernel> /bin/web"),
+            entries("file execute /x keep"),
+            Case(entries="file execute /x", exceptions="keep_domain any from /bin/web"),
+            Case(domains=f"{ROOT}<kernel> /bin/web\nuse_profile 1\nfile execute /x\n"),
+            Case(domains=f"{ROOT}{WEB}file execute /x\n<kernel> /bin/web /x\nuse_profile 3\nfile read /a\n"),
+        ],
     ),
     "failing-execution": ([entries(f"file execute /x /{'y' * 4080}")], [entries(f"file execute /x /{'y' * 4000}")]),
     "idle-control": (
-        [Case(exceptions="keep_domain any from /bin/nobody"), Case(exceptions="keep_domain any from <kernel> /bin/nobody")],
+        [
+            Case(exceptions="no_keep_domain /bin/x from any"),
+            Case(exceptions="keep_domain any from /bin/nobody"),
+            Case(exceptions="keep_domain any from <kernel> /bin/nobody"),
+        ],
         [Case(exceptions="keep_domain any from /bin/web"), Case(exceptions="keep_domain any from <kernel>")],
     ),
     "leaves-confinement": (
         [
             Case(domains=f"{ROOT}{WEB}file execute /x <kernel> /x\n<kernel> /x\nuse_profile 0\n"),
             Case(domains=f"{ROOT}{WEB}task manual_domain_transition <kernel>\n"),
+            Case(domains=f"{ROOT}{WEB}file execute /x\n<kernel> /bin/web /x\nuse_profile 0\n"),
+            Case(domains=f"{ROOT}<kernel> /bin/web\nuse_profile 2\nfile execute /x\n<kernel> /bin/web /x\nuse_profile 0\n"),
         ],
         [
             Case(domains=f"{ROOT}{WEB}file execute /x <kernel> /x\n<kernel> /x\nuse_profile 3\nfile read /a\n"),

@@ -468,10 +468,10 @@ def chain_texts(draw: random.Random) -> tuple[str, str]:
         if draw.random() < 0.1:
             lines.append(f"task manual_domain_transition {draw.choice(names)}")
     exceptions = ["path_group g /p", "path_group g /\\?"]
-    for _ in range(draw.randint(0, 4)):
+    for _ in range(draw.randint(0, 6)):
         keyword = draw.choice(TRANSITION_CONTROLS)
         exceptions.append(f"{keyword} {draw.choice((*PROGRAMS, 'any'))} from {draw.choice(('any', *PROGRAMS, *names))}")
-    if draw.random() < 0.3:
+    for _ in range(draw.choice((0, 0, 1, 2))):
         exceptions.append(f"aggregator {draw.choice(PROGRAMS)} {draw.choice(PROGRAMS)}")
     for _ in range(draw.randint(0, 2)):
         way = draw.choice(("", " child", " /r", " parent", " keep"))
@@ -501,6 +501,27 @@ def walk(draw: random.Random, policy: DecisionEngine, exceptions: ExceptionPolic
                 here = str(moved.domain)
             visited.add(here)
     return visited
+
+
+def test_a_superfluous_control_decides_nothing(draw: random.Random) -> None:
+    told = 0
+    execution = Execution(Quoted("/p"), 1, 0, Strings((Quoted("/p"),)), Strings(()))
+    for _ in range(3 * POLICIES):
+        domains, exceptions = chain_texts(draw)
+        texts = [PolicyText(TextKind.DOMAIN, "domains", domains), PolicyText(TextKind.EXCEPTION, "exceptions", exceptions)]
+        lines = exceptions.split("\n")
+        whole = engine(domains, exceptions)
+        for finding in lint(texts, codes=["shadowed"]):
+            if finding.file != "exceptions" or lines[finding.line - 1].startswith("acl_group"):
+                continue
+            told += 1
+            part = engine(domains, "\n".join(lines[: finding.line - 1] + lines[finding.line :]))
+            for domain in whole.domains():
+                for program in PROGRAMS:
+                    request = Request(Kind.PATH, "execute", (program,), Task(1, 1, *(0,) * 8), execution=execution)
+                    one, other = (transition(each, domain.name, request) for each in (whole, part))
+                    assert (one.domain, one.failure, one.program) == (other.domain, other.failure, other.program), finding
+    assert told > POLICIES / 10
 
 
 def test_what_is_unreachable_no_chain_of_programs_reaches(draw: random.Random) -> None:

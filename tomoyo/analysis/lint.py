@@ -60,7 +60,10 @@ RULES: dict[Rule, tuple[str, ...]] = {
     find_duplicates: ("duplicate",),
     find_shadowed: ("shadowed",),
     find_unreachable: ("unreachable-domain", "never-entered"),
-    find_missing: ("undefined-domain", "created-domain", "failing-execution", "idle-control", "leaves-confinement"),
+    find_missing: (
+        *("undefined-domain", "created-domain", "failing-execution", "idle-control", "leaves-confinement"),
+        "shadowed",
+    ),
     find_group_faults: ("undefined-group", "unused-group"),
     find_shared_faults: ("undefined-acl-group", "undefined-module", "unused-acl-group", "unused-module"),
     find_unused_aggregators: ("unused-aggregator",),

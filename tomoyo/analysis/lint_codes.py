@@ -267,21 +267,25 @@ instead: the domain, with a profile that is defined in its namespace
 The kernel creates no domain in another namespace: it refuses to execute the program, in any mode.
 
 created-domain: warning: a transition into a domain that is not defined
-instead: the domain, with its profile and entries
-The kernel creates it with profile and groups of the domain that the program is started from, and without entries.
+instead: the domain, with its profile and entries; or keep, or keep_domain for the domain above
+The kernel creates it with profile and groups of the domain that the program is started from, and without entries. Told of where
+that one is enforced, so that everything is denied to the program, and where the line names the domain. In permissive mode, and
+if groups or modules grant something there, it is a note.
 
 failing-execution: error: a transition that always fails
 instead: another transition preference
 The domain's name would be too long, or the domain has a profile that is not defined: execve fails.
 
-idle-control: note: a transition control for a domain that is not defined
+idle-control: note: a transition control that counts for nothing
 instead: the name of a domain, the path of a domain's last program, or any
-It counts only where such a domain comes into being by itself.
+It is for a domain that is not defined, so it counts only where such a domain comes into being by itself; or it is a no_ line, and
+there is nothing that it could switch off.
 
 leaves-confinement: warning: an enforced domain may enter one that is not enforced
 instead: an enforced domain, or child in the place of the preference
-Whoever breaks into the domain has a way out. Told of where the domain's own entry says so: manual_domain_transition, or a
-transition preference.
+Whoever breaks into the domain has a way out. A warning where the domain's own entry says so, by manual_domain_transition or a
+transition preference; a note where a transition control leads out, or a child domain is in another mode, or where the domain is
+not enforced yet, but in permissive mode.
 
 ## Groups and modules
 

@@ -170,6 +170,13 @@ class LintContext:
             found = self._own[name] = EntryList(domain.name.namespace, name, domain.entries, domain, self.is_lax(domain))
         return found
 
+    def used_with_places(self, domain: PlacedDomain) -> Iterator[tuple[EntryList, Placed]]:
+        """The acl_groups and modules that DOMAIN uses, each with the line that says so."""
+        places = {placed.value: placed for placed in reversed(domain.groups)}
+        for entries in self.used(domain):
+            _, _, name = entries.title.partition(" ")
+            yield entries, places[int(name) if entries.title.startswith("acl_group ") else name]
+
     def used(self, domain: PlacedDomain) -> list[EntryList]:
         """The acl_groups and modules that DOMAIN uses, each once; those that there are not are left out."""
         self.shared_lists()

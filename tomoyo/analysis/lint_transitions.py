@@ -13,16 +13,20 @@ from collections.abc import Iterator
 from ..model.conditions import TRANSITION_KEYWORDS
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, GroupKind, Kind
-from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions
+from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, GroupReference, Word
-from .lint_codes import LintFinding
+from .lint_codes import LintFinding, LintSeverity
 from .lint_context import LintContext
 from .namespaces import missing_domains
 from .placed_policy import Placed, PlacedDomain, TextKind
 
 #: What the kernel starts first is called so.
 FIRST_PROGRAMS = ("init", "systemd", "finit", "openrc-init", "runit", "s6-svscan")
+
+
+#: Modes in which a domain's entries count, or are to count once they are found to be right.
+_CONFINED = (Mode.ENFORCING, Mode.PERMISSIVE)
 
 
 def find_unreachable(context: LintContext) -> Iterator[LintFinding]:
@@ -234,38 +238,81 @@ def _prefers(entry: Entry) -> bool:
 
 
 def _preferences(context: LintContext) -> Iterator[LintFinding]:
-    """Transition preferences and manual transitions, domain by domain."""
-    policy = context.policy
-    for domain in policy.domains.values():
-        enforced = context.mode(domain, "file::execute") is Mode.ENFORCING
-        namespace = domain.name.namespace
+    """Transitions and manual transitions, domain by domain."""
+    for domain in context.policy.domains.values():
         for placed in domain.entries:
-            entry: Entry = placed.value
-            target = ""
-            if entry.kind is Kind.TRANSITION:
-                target = str(entry.arguments[0])
-                if target not in policy.domains:
-                    reason = f"{target} is not defined"
-                    yield context.finding("created-domain", placed, reason, word=target, entry=entry.text)
-            elif entry.condition is not None and entry.condition.transition is not None:
-                wanted = str(entry.condition.transition)
-                for program, _, _ in _executions([placed], context, namespace):
-                    target = _target(domain.name, program, wanted)
-                    if len(target) >= MAX_DOMAIN_NAME:
-                        reason = (
-                            f"{target[:60]}... is {len(target)} bytes long, and a domain's name is shorter than {MAX_DOMAIN_NAME}"
-                        )
-                        yield context.finding("failing-execution", placed, reason, entry=entry.text)
-                    elif wanted.startswith("<") and target not in policy.domains and target.startswith(f"{namespace} "):
-                        reason = f"{target} is not defined, and would have no entries"
-                        yield context.finding("created-domain", placed, reason, word=wanted, entry=entry.text)
-                    break
-            other = policy.domains.get(target)
-            if enforced and other is not None and context.mode(other, "file::execute") not in (Mode.ENFORCING, None):
-                mode = context.mode(other, "file::execute")
-                assert mode is not None
-                reason = f"{domain.name}, which is enforced, may enter {target}, which is in {mode.value} mode"
-                yield context.finding("leaves-confinement", placed, reason, entry=entry.text)
+            if placed.value.kind is Kind.TRANSITION:
+                yield from _manual(context, domain, placed)
+        told: set[str] = set()
+        for program, preference, placed in _executions(domain.entries, context, domain.name.namespace):
+            yield from _executed(context, domain, program, preference, placed, told)
+        if context.mode(domain, "file::execute") in _CONFINED:
+            for entries, use in context.used_with_places(domain):
+                for program, preference, placed in _executions(entries.entries, context, domain.name.namespace):
+                    # What is to be done about it is done in the domain's lines.
+                    yield from _executed(context, domain, program, preference, Placed(placed.value, use.text, use.line), told)
+
+
+def _manual(context: LintContext, domain: PlacedDomain, placed: Placed) -> Iterator[LintFinding]:
+    target = str(placed.value.arguments[0])
+    if target not in context.policy.domains:
+        yield context.finding("created-domain", placed, f"{target} is not defined", word=target, entry=placed.value.text)
+    yield from _way_out(context, domain, target, placed, None)
+
+
+def _way_out(
+    context: LintContext, domain: PlacedDomain, target: str, placed: Placed, severity: LintSeverity | None
+) -> Iterator[LintFinding]:
+    other = context.policy.domains.get(target)
+    own = context.mode(domain, "file::execute")
+    if other is None or own not in _CONFINED:
+        return
+    mode = context.mode(other, "file::execute")
+    if mode is not None and mode is not own and mode is not Mode.ENFORCING:
+        how = "is enforced" if own is Mode.ENFORCING else "may be enforced one day"
+        reason = f"{domain.name}, which {how}, may enter {target}, which is in {mode.value} mode"
+        yield context.finding(
+            "leaves-confinement",
+            placed,
+            reason,
+            word=target,
+            severity=severity if own is Mode.ENFORCING else LintSeverity.NOTE,
+            entry=placed.value.text,
+        )
+
+
+def _executed(
+    context: LintContext,
+    domain: PlacedDomain,
+    program: str,
+    preference: Word | DomainName | None,
+    placed: Placed,
+    told: set[str],
+) -> Iterator[LintFinding]:
+    """What comes of executing PROGRAM in DOMAIN; TOLD has the domains that were told of."""
+    policy = context.policy
+    name = domain.name
+    control = context.rules(name.namespace).control(name, program) if preference is None else None
+    wanted = str(preference) if preference is not None else control.keyword.removesuffix("_domain") if control else "child"
+    target = _target(name, program, wanted)
+    entry = placed.value.text
+    if len(target) >= MAX_DOMAIN_NAME:
+        length = f"{len(target)} bytes long, and a domain's name is shorter than {MAX_DOMAIN_NAME}"
+        yield context.finding("failing-execution", placed, f"{target[:60]}... is {length}", entry=entry)
+    elif target in policy.domains:
+        yield from _way_out(context, domain, target, placed, LintSeverity.NOTE if preference is None else None)
+    elif target.startswith(f"{name.namespace} ") and target not in told:
+        explicit, mode = wanted.startswith("<"), context.mode(domain, "file::execute")
+        if not explicit and mode not in _CONFINED:
+            return
+        told.add(target)
+        shared = any(entries.entries for entries in context.used(domain))
+        what = "would have no entries but those of groups" if shared else "would have no entries"
+        severity = LintSeverity.NOTE if not explicit and (shared or mode is Mode.PERMISSIVE) else None
+        reason = f"'{entry}' leads to {target}, which is not defined and {what}"
+        yield context.finding(
+            "created-domain", placed, reason, word=wanted if explicit else program, severity=severity, entry=entry
+        )
 
 
 def _target(domain: DomainName, program: str, preference: str) -> str:
@@ -283,16 +330,35 @@ def _target(domain: DomainName, program: str, preference: str) -> str:
 
 
 def _controls(context: LintContext) -> Iterator[LintFinding]:
-    """Transition controls for domains that are not there."""
+    """Transition controls for domains that are not there, and those that change nothing."""
     policy = context.policy
     last = {name.rpartition(" ")[2] for name in policy.domains}
     for part in policy.namespaces.values():
+        every = {
+            (placed.value.keyword, str(placed.value.program)): placed
+            for placed in part.transitions
+            if placed.value.domain is None
+        }
+        keywords = {placed.value.keyword for placed in part.transitions}
         for placed in part.transitions:
-            source = placed.value.domain
+            control: TransitionControl = placed.value
+            source = control.domain
+            wider = every.get((control.keyword, "None")) or every.get((control.keyword, str(control.program)))
             if isinstance(source, DomainName) and source.text not in policy.domains and source.text != KERNEL:
-                reason = f"'{placed.value}': {source} is not defined"
+                code, reason = "idle-control", f"'{control}': {source} is not defined"
             elif isinstance(source, Word) and source.text not in last:
-                reason = f"'{placed.value}': no domain's name ends in {source}"
+                code, reason = "idle-control", f"'{control}': no domain's name ends in {source}"
+            elif control.keyword.startswith("no_") and control.keyword.removeprefix("no_") not in keywords:
+                code, reason = "idle-control", f"'{control}': there is no {control.keyword.removeprefix('no_')} to switch off"
+            elif wider is not None and wider.value != control:
+                code, reason = "shadowed", f"'{control}' adds nothing to '{wider.value}' in line {wider.line}"
             else:
                 continue
-            yield context.finding("idle-control", placed, reason, word=str(source), entry=str(placed.value))
+            yield context.finding(code, placed, reason, word="" if code == "shadowed" else str(source or ""), entry=str(control))
+        rules = context.rules(part.name)
+        for placed in part.aggregators:
+            pattern = placed.value.pattern
+            given = pattern.text if pattern.is_pattern else rules.aggregated(pattern.text)
+            if not pattern.is_pattern and given != placed.value.name.text:
+                reason = f"'{placed.value}' does nothing: an aggregator before it makes {given} of this program"
+                yield context.finding("shadowed", placed, reason, entry=str(placed.value))

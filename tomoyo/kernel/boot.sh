@@ -37,11 +37,17 @@ optional='bindings.conf
 stat.conf'
 largest_file=268435456
 longest_load=300 # seconds of processor time for one file
+short=8192 # bytes that take as long to read as a program to start
 tried=
 interface=
 detach=
 reason=
 settled=no
+
+# busybox starts its own programs quickly.
+case $interpreter in
+*busybox*) short=256 ;;
+esac
 
 # log PRIORITY TEXT: to the kernel log.
 log() {
@@ -69,7 +75,7 @@ pour() {
 }
 
 # gather [LINES]: set "text" to standard input, or its first LINES.
-# Reading byte by byte is quicker than starting a program, but not for more than a thousand lines.
+# Shells read byte by byte, which is quicker than starting a program, but only for short texts.
 gather() {
     text=
     count=0
@@ -77,7 +83,7 @@ gather() {
         text=$text$line$newline
         count=$((count + 1))
         [ $count != "$1" ] || return 0
-        [ $count != 1000 ] || { text=$text$(pour) && return; }
+        [ ${#text} -lt $short ] || { text=$text$(pour) && return; }
     done
 }
 
@@ -238,10 +244,11 @@ clear() {
 copy() {
     [ -s "$1" ] || return 0
     find_size "$1"
-    case $size in
-    ? | ?? | ???) gather <"$1" && [ ${#text} = "$size" ] && printf %s "$text" >"$interface/$2" ;;
-    *) (pour) <"$1" >"$interface/$2" ;;
-    esac || fail "${1##*/} could not be read, or not be written to $2"
+    if [ "${size:-$short}" -lt $short ]; then
+        gather <"$1" && [ ${#text} = "$size" ] && printf %s "$text" >"$interface/$2"
+    else
+        (pour) <"$1" >"$interface/$2"
+    fi || fail "${1##*/} could not be read, or not be written to $2"
 }
 
 # find_profiles: set "profiles" to those defined in "text", as NAMESPACE/NUMBER; complain about a version.
@@ -300,7 +307,7 @@ verify() {
 # By its path, for busybox has programs that it need not execute.
 can_execute() {
     # Transition control comes first, and only reset_domain leads to another namespace.
-    gather 100 <"$interface/exception_policy"
+    gather 20 <"$interface/exception_policy"
     [ -n "$text" ] || return 0
     for line in $text; do
         case $line in
@@ -344,7 +351,7 @@ load() {
     fail 'with its transitions, no program can be executed any more'
 }
 
-# limit FOLDER: set its quotas.  Not earlier, because the kernel panics when one is reached while it is not yet active.
+# limit FOLDER: set its quotas.  Last, because the kernel panics when one is reached while it is not yet active.
 limit() {
     [ -s "$1/stat.conf" ] || return 0
     gather <"$interface/stat"
@@ -363,7 +370,8 @@ limit() {
         case $line in
         'Memory used by policy:'*)
             quota=${line##*[!0-9]}
-            if [ "$quota" != 0 ] && ! [ "$quota" -gt "$used" ]; then
+            # Programs that are still executed, such as umount, need domains.
+            if [ "$quota" != 0 ] && ! [ "$quota" -gt $((used + 65536)) ]; then
                 log 3 "$1/stat.conf: the quota for policy, $quota, is left out: $used bytes are in use"
                 continue
             fi

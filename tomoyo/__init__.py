@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .analysis.placed_policy import PolicyText, TextKind
     from .analysis.policy_edit import Insertion, find_insertions, insert_lines, unified_diff
     from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
-    from .analysis.reachability import Access, Chains, who_may
+    from .analysis.question import Question, parse_question, question_of
+    from .analysis.reachability import Access, Chains, Step, who_may
     from .analysis.record_filter import RecordFilter
     from .analysis.replay import Replayed, ReplayOutcome, replay
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
@@ -145,7 +146,8 @@ _MODULES = {
     "analysis.placed_policy": "PolicyText TextKind",
     "analysis.policy_edit": "Insertion find_insertions insert_lines unified_diff",
     "analysis.query_rules": "QueryRule Ruling parse_query_rules",
-    "analysis.reachability": "Access Chains who_may",
+    "analysis.question": "Question parse_question question_of",
+    "analysis.reachability": "Access Chains Step who_may",
     "analysis.record_filter": "RecordFilter",
     "analysis.replay": "Replayed ReplayOutcome replay",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",

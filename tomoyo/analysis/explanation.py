@@ -174,8 +174,10 @@ class Explainer:
         scored = []
         for number, (group, index) in enumerate(engine.lists(origin)):
             for position, entry in self._near_entries(index).candidates(request, groups, NEAREST):
-                score, part, reason = _miss(entry, request, groups)
-                scored.append((score, -number, -position, NearMiss(entry, group, part, reason)))
+                miss = _miss(entry, request, groups)
+                if miss is not None:
+                    score, part, reason = miss
+                    scored.append((score, -number, -position, NearMiss(entry, group, part, reason)))
         near = tuple(found[3] for found in heapq.nlargest(NEAREST, scored, key=lambda found: found[:3]))
         return Explanation(origin.name, request, verdict, moved, near, request.entry, named_entry(request.entry, groups))
 
@@ -219,14 +221,18 @@ def named_entry(entry: Entry, groups: Groups) -> Entry | None:
     return replace(entry, arguments=tuple(arguments)) if arguments != list(entry.arguments) else None
 
 
-def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, str]:
-    """How near ENTRY came to granting REQUEST (larger is nearer), what did not match and why."""
+def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, str] | None:
+    """How near ENTRY came to granting REQUEST (larger is nearer), what did not match and why; None if it did not come near.
+
+    An entry whose operation and arguments both differ did not, nor one with a path that begins otherwise.
+    """
     operation = request.operation in entry.operations
     for position, (name, argument, value) in enumerate(zip(request.kind.arguments, entry.arguments, request.arguments)):
         if (position == 0 and not request.device_counts) or argument_matches(argument, value, groups):
             continue
         share, reason = _argument_reason(name, argument, value)
-        return position + share + operation, Part.ARGUMENT, reason
+        near = operation and (position > 0 or share > 0 or not isinstance(value, str))
+        return (position + share, Part.ARGUMENT, reason) if near else None
     if not operation:
         return 10.0, Part.OPERATION, f"it is for {'/'.join(entry.operations)}, not for {request.operation}"
     tests = failing_tests(entry.condition, request, groups)
@@ -252,7 +258,8 @@ def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float
         if pattern != component and not (pattern and component and matches(pattern, component)):
             break
         common += 1
-    share = common / (len(given) + 2)
+    # That both begin at the root is nothing in common.
+    share = max(common - (value[0] == "/"), 0) / (len(given) + 2)
     if argument.is_directory and not value.endswith("/"):
         return share, f"{argument} is for directories, and {value} is none"
     if common < min(len(wanted), len(given)) and not wanted[common].startswith("\\{"):

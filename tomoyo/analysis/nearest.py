@@ -35,12 +35,9 @@ class NearEntries:
         found = dict(self._matching(request, groups))
         if request.kind is not Kind.PATH:
             kinds = [kind for kind in Kind if asked_as(kind) is kind and kind is asked_as(request.kind)]
-            found.update(place for kind in kinds for each in kind.operations for place in self._index.entries(kind, each))
+            found.update(place for kind in kinds for place in self._index.entries(kind, request.operation))
             return list(found.items())
-        name = str(request.arguments[0])
-        found.update(self._sorted(request.operation).nearest(name, count))
-        if len(found) < count:
-            found.update(place for each in request.kind.operations for place in self._sorted(each).nearest(name, count))
+        found.update(self._sorted(request.operation).nearest(str(request.arguments[0]), count))
         return list(found.items())
 
     def _matching(self, request: Request, groups: Groups) -> Iterator[Place]:
@@ -63,13 +60,11 @@ class _SortedPaths:
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._patterns: dict[str, list[Place]] = {}
-        self._groups: list[Place] = []
         self._named: dict[str, list[Place]] = {}
         keyed = []
         for place in places:
             argument = place[1].arguments[0]
             if isinstance(argument, GroupReference):
-                self._groups.append(place)
                 self._named.setdefault(argument.name.rpartition("/")[2], []).append(place)
                 continue
             text = str(argument)
@@ -100,4 +95,4 @@ class _SortedPaths:
         places = [(position, self._entries[position]) for position in found]
         for depth in range(len(parts) + 1):
             places += self._patterns.get("".join(f"{part}/" for part in parts[:depth]), ())
-        return places + self._named.get(parts[-1], []) + self._groups[:count]
+        return places + self._named.get(parts[-1], [])

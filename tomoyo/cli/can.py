@@ -1,9 +1,15 @@
-"""Tell who may do what: ``tomoyo can --op write --path /etc/shadow``.
+"""Tell who may do what.
+
+  tomoyo can --op write --path /etc/shadow
+  tomoyo can --op connect --address 10.0.0.0-10.255.255.255 --port 22
+  tomoyo can --op mkblock --major 8
+  tomoyo can network inet stream bind 0.0.0.0 80
 
 Shows each domain that may, the entries that let it, and the shortest chain of
-executions by which a process gets there.  An entry with a condition counts,
-and is shown with it; a domain that is not enforced may do anything.  Exit code
-1 if nobody may.
+executions by which a process gets there.  An argument that is not given may be
+anything; a number or an address may be a range, of which any will do.  An
+entry with a condition counts, and is shown with it; a domain that is not
+enforced may do anything.  Exit code 1 if nobody may.
 """
 
 from __future__ import annotations
@@ -18,16 +24,43 @@ from .policy_source import add_policy, read_engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..analysis.reachability import Access
+    from ..analysis.question import Question
+    from ..analysis.reachability import Access, Step
+
+#: Options for the arguments of operations, by the names of the Kind table.
+_ARGUMENTS = {
+    "path": (
+        "NAME",
+        "a path, either of two, a unix socket, or a variable, as the kernel writes it; of a directory with / at its end",
+    ),
+    "path1": ("NAME", "the first of two paths"),
+    "path2": ("NAME", "the second of two paths"),
+    "number": ("NUMBER", "permissions of create, chmod and the like, owner of chown, group of chgrp, command of ioctl"),
+    "mode": ("NUMBER", "permissions of mkblock and mkchar"),
+    "major": ("NUMBER", "major number of mkblock and mkchar"),
+    "minor": ("NUMBER", "minor number of mkblock and mkchar"),
+    "device": ("NAME", "what is mounted"),
+    "directory": ("NAME", "where it is mounted"),
+    "filesystem": ("TYPE", "as what it is mounted"),
+    "flags": ("NUMBER", "flags of a mount"),
+    "address": ("ADDRESS", "an IP address, or the name of a unix socket"),
+    "port": ("NUMBER", "a port, or the protocol number of a raw socket"),
+    "name": ("NAME", "an environment variable"),
+    "domain": ("DOMAIN", "where a manual transition leads"),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_policy(parser)
+    parser.add_argument("request", nargs="*", metavar="WORD", help="what is asked about as one entry, instead of --op")
     parser.add_argument(
-        "--op", required=True, metavar="OPERATION", help="such as write, execute, connect, env; open for all three"
+        "--op",
+        metavar="OPERATION",
+        help="such as write, read/write, connect, env, 'network inet stream bind'; open for all ways to open a file",
     )
-    parser.add_argument("--path", required=True, metavar="NAME", help="the path, socket or variable, as the kernel writes it")
+    for name, (metavar, purpose) in _ARGUMENTS.items():
+        parser.add_argument(f"--{name}", metavar=metavar, help=purpose)
     parser.add_argument("--enforced", action="store_true", help="leave out those that may only for want of enforcing mode")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -36,15 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..analysis.reachability import who_may
     from ..kernel.securityfs import SecurityfsError
-    from ..model.words import decode
 
+    question = _question(arguments)
     try:
-        decode(arguments.path)
-        found = list(who_may(read_engine(arguments), arguments.op, arguments.path))
+        found = list(who_may(read_engine(arguments), question))
     except SecurityfsError as error:
         return refused(error)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     if arguments.enforced:
         found = [access for access in found if access.entries]
     if arguments.json:
@@ -53,6 +83,21 @@ def run(arguments: argparse.Namespace) -> int:
         for access in found:
             _show(access)
     return 0 if found else 1
+
+
+def _question(arguments: argparse.Namespace) -> Question:
+    from ..analysis.question import parse_question, question_of
+    from ..decision.requests import parse_request
+
+    given = {name: getattr(arguments, name) for name in _ARGUMENTS if getattr(arguments, name) is not None}
+    if bool(arguments.op) is bool(arguments.request) or (given and not arguments.op):
+        raise UsageError("say what: --op OPERATION and its arguments, or an entry")
+    try:
+        if arguments.request:
+            return question_of(parse_request(" ".join(arguments.request)))
+        return parse_question(arguments.op, given)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _show(access: Access) -> None:
@@ -65,13 +110,14 @@ def _show(access: Access) -> None:
     if access.chain is None:
         lines.append("    no execution leads there")
     else:
-        lines.append(f"    by {' -> '.join(_steps(access))}")
+        lines.append(f"    by {' -> '.join(map(_step, access.chain))}")
     sys.stdout.writelines(f"{visible(line)}\n" for line in lines)
 
 
-def _steps(access: Access) -> list[str]:
-    chain = access.chain or ()
-    return [chain[0].text, *(domain.programs[-1] if domain.programs else domain.text for domain in chain[1:])]
+def _step(step: Step) -> str:
+    if step.is_chosen:
+        return f"{step.domain} (by its own will)"
+    return step.domain.programs[-1] if step.domain.programs else step.domain.text
 
 
 def _plain(access: Access) -> dict[str, Any]:
@@ -79,5 +125,9 @@ def _plain(access: Access) -> dict[str, Any]:
         "domain": access.domain.text,
         "mode": access.mode.value if access.mode else None,
         "entries": [{"acl_group": group, "entry": entry.text} for group, entry in access.entries],
-        "chain": [domain.text for domain in access.chain] if access.chain is not None else None,
+        "chain": [
+            {"domain": step.domain.text, "entry": step.entry.text if step.entry is not None else None} for step in access.chain
+        ]
+        if access.chain is not None
+        else None,
     }

@@ -116,6 +116,11 @@ class Groups:
         members = self._members.get((GroupKind.ADDRESS, group), ())
         return any(address in member for member in members if isinstance(member, AddressRange))
 
+    def addresses_overlap(self, group: str, addresses: AddressRange) -> bool:
+        """Whether any of ADDRESSES is in the address group GROUP."""
+        members = self._members.get((GroupKind.ADDRESS, group), ())
+        return any(member.overlaps(addresses) for member in members if isinstance(member, AddressRange))
+
     def _path_group(self, group: str) -> _PathGroup:
         found = self._paths.get(group)
         if found is None:

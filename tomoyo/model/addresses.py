@@ -31,6 +31,11 @@ class AddressRange:
     def __contains__(self, address: bytes) -> bool:
         return len(address) == len(self.first) and self.first <= address <= self.last
 
+    def overlaps(self, other: AddressRange) -> bool:
+        """Whether some address is in both."""
+        lower, upper = max(self.first, other.first), min(self.last, other.last)
+        return self.is_ipv6 is other.is_ipv6 and lower <= upper
+
     def __str__(self) -> str:
         if self.first == self.last:
             return address_text(self.first)

@@ -1,0 +1,235 @@
+"""Questions of who may do what: of every operation, and of any part of its arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tomoyo.analysis.question import ARGUMENTS, parse_question, question_of
+from tomoyo.analysis.reachability import who_may
+from tomoyo.cli.can import _ARGUMENTS
+from tomoyo.decision.engine import DecisionEngine
+from tomoyo.decision.requests import parse_request
+from tomoyo.model.entries import Kind
+from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.exception_policy import parse_exception_policy
+
+from ..cli.command import Done, tomoyo
+
+GROUPS = """\
+path_group pages /srv/\\*
+number_group ports 80
+number_group ports 8000-8099
+address_group inside 10.0.0.0-10.255.255.255
+address_group inside fe80::-fe80::ffff
+"""
+#: Each with a question that it answers, and one that it does not.
+QUESTIONS = [
+    ("file read/write /etc/\\*", "write", {"path": "/etc/shadow"}, {"path": "/etc/ssh/key"}),
+    ("file append /x", "open", {"path": "/x"}, {"path": "/y"}),
+    ("file append /x", "file read/append", {"path": "/x"}, {"path": "/y"}),
+    ("file execute @pages", "execute", {"path": "/srv/a"}, {"path": "/srv/a/b"}),
+    ("file rename /a /b", "rename", {"path": "/b"}, {"path": "/c"}),
+    ("file rename /a /b", "rename", {"path1": "/a", "path2": "/b"}, {"path1": "/b"}),
+    ("file link @pages /b", "link", {"path1": "/srv/x", "path2": "/b"}, {"path1": "/srv/x", "path2": "/c"}),
+    ("file chmod /x 0644", "chmod", {"path": "/x", "number": "0600-0777"}, {"number": "04755"}),
+    ("file chown /x 0-99", "chown", {"number": "0"}, {"number": "100"}),
+    ("file ioctl /dev/tty 0x5413", "ioctl", {"path": "/dev/tty", "number": "0x5413"}, {"number": "0x5414"}),
+    ("file mkblock /dev/\\* 0600 8 0-15", "mkblock", {"major": "8", "minor": "3"}, {"major": "9"}),
+    ("file mkchar /dev/mem 0600 1 1", "mkchar", {"path": "/dev/mem", "mode": "0600"}, {"mode": "0666"}),
+    ("file mount /dev/sda1 /mnt/ ext4 0x1", "mount", {"device": "/dev/sda1", "filesystem": "ext4"}, {"flags": "0"}),
+    ("file mount /dev/sda1 /mnt/ ext4 0x1", "mount", {"path": "/mnt/"}, {"directory": "/srv/"}),
+    ("file mount any /mnt/ tmpfs 0", "mount", {}, {"filesystem": "ext4"}),
+    ("network inet stream connect 10.0.0.1 22", "connect", {"address": "10.0.0.1", "port": "22"}, {"port": "23"}),
+    ("network inet stream connect @inside @ports", "inet_stream_connect", {"address": "10.1.2.3"}, {"address": "11.0.0.0"}),
+    ("network inet stream connect @inside @ports", "connect", {"address": "fe80::1-fe80::2"}, {"address": "fe80::1:0"}),
+    ("network inet stream connect @inside @ports", "connect", {"port": "8050"}, {"port": "8100"}),
+    ("network inet stream connect ::1 1-1024", "network inet stream connect", {"address": "::-::5"}, {"address": "::2"}),
+    # The kernel compares no protocol of an inet entry.
+    ("network inet dgram bind 0.0.0.0 53", "network inet stream bind", {"address": "0.0.0.0"}, {"address": "127.0.0.1"}),
+    ("network inet raw send 10.0.0.1 1", "send", {"address": "10.0.0.1", "port": "1"}, {"port": "2"}),
+    ("network unix stream connect /run/\\*", "connect", {"path": "/run/bus"}, {"path": "/tmp/bus"}),
+    ("network unix dgram send /run/log", "network unix dgram send", {"address": "/run/log"}, {"address": "/run/other"}),
+    ("network unix stream bind \\000abstract", "bind", {"address": "\\000abstract"}, {"address": "\\000other"}),
+    ("misc env LD_\\*", "env", {"name": "LD_PRELOAD"}, {"name": "PATH"}),
+    ("misc env LD_\\*", "misc env", {"path": "LD_PRELOAD"}, {"path": "PATH"}),
+    (
+        "task manual_domain_transition <kernel> /x",
+        "manual_domain_transition",
+        {"domain": "<kernel> /x"},
+        {"domain": "<kernel> /y"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "operation", "yes", "no"), QUESTIONS)
+def test_a_question(entry: str, operation: str, yes: dict[str, str], no: dict[str, str]) -> None:
+    engine = DecisionEngine(parse_domain_policy(f"<kernel> /a\n{entry}\n"), parse_exception_policy(GROUPS))
+    assert [str(access.entries[0][1]) for access in who_may(engine, parse_question(operation, yes))] == [entry]
+    assert list(who_may(engine, parse_question(operation, no))) == []
+
+
+def test_every_argument_is_an_option_and_every_operation_can_be_asked_about() -> None:
+    assert tuple(_ARGUMENTS) == tuple(name for name in ARGUMENTS if name in _ARGUMENTS)
+    assert set(_ARGUMENTS) == set(ARGUMENTS)
+    for kind in Kind:
+        for operation in set(kind.operations) - set(kind.unasked):
+            for name in (operation, f"{kind.keyword} {operation}"):
+                assert (kind, operation) in parse_question(name).operations
+        for operation in kind.unasked:
+            with pytest.raises(ValueError, match="no operation"):
+                parse_question(f"{kind.keyword} {operation}")
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "reason"),
+    [
+        ("fly", {}, "no operation fly; there are append, bind"),
+        ("network inet stream read", {}, "no operation network inet stream read"),
+        ("read", {"port": "1"}, "has no port, but path"),
+        ("connect", {"address": "10.0.0.256", "port": "1"}, "not an IP address"),
+        ("connect", {"address": "10.0.0.2-10.0.0.1", "port": "1"}, "not an IP address"),
+        ("connect", {"port": "65536"}, "no port"),
+        ("chmod", {"number": "x"}, "not a number"),
+        ("read", {"path": "/etc/\\*"}, "but a pattern"),
+        ("read", {"path": "/a b"}, "not a name"),
+        ("manual_domain_transition", {"domain": "x"}, "not a name"),
+    ],
+)
+def test_what_is_no_question(operation: str, arguments: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason.replace("(", "\\(")):
+        parse_question(operation, arguments)
+
+
+def requests(chance: random.Random) -> Iterator[str]:
+    """Requests of every kind."""
+    path, number = chance.choice(("/a", "/b", "/srv/a", "/srv/b")), chance.choice(("80", "8050", "1", "010", "0x50"))
+    address = chance.choice(("10.0.0.1", "11.0.0.1", "fe80::1", "::1"))
+    yield f"file {chance.choice(('read', 'write', 'execute'))} {path}"
+    yield f"file {chance.choice(('rename', 'link'))} {path} {chance.choice(('/a', '/srv/c'))}"
+    yield f"file {chance.choice(('chmod', 'ioctl'))} {path} {number}"
+    yield f"file mkblock {path} 0600 {number} 1"
+    yield f"file mount {path} /srv/ ext4 {number}"
+    yield f"network inet {chance.choice(('stream bind', 'dgram send', 'raw bind', 'stream connect'))} {address} {number}"
+    yield f"network unix {chance.choice(('stream bind', 'dgram send'))} {path}"
+    yield f"misc env {chance.choice(('A', 'B'))}"
+
+
+def test_a_question_of_one_request_is_answered_as_the_request_is() -> None:
+    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
+    print(f"seed: TOMOYO_TEST_SEED={seed}")
+    chance = random.Random(seed)
+
+    def blurred(line: str) -> str:
+        words = line.split()
+        for at, word in enumerate(words[2:], 2):
+            if chance.randrange(2) and word[0] == "/" and not word.endswith("/"):
+                words[at] = chance.choice(("@pages", "/\\*", "/srv/\\*"))
+            elif chance.randrange(2) and word[0].isdigit() and "." not in word and ":" not in word:
+                words[at] = chance.choice(("@ports", "0-100"))
+            elif chance.randrange(2) and ("." in word or ":" in word):
+                words[at] = chance.choice(("@inside", "10.0.0.0-12.0.0.0"))
+        return " ".join(words)
+
+    granted = 0
+    for _ in range(60):
+        lines = "".join(f"{blurred(line)}\n" for _ in range(3) for line in requests(chance) if chance.randrange(3))
+        engine = DecisionEngine(parse_domain_policy(f"<kernel> /x\n{lines}"), parse_exception_policy(GROUPS))
+        for line in requests(chance):
+            request = parse_request(line)
+            answer = engine.decide("<kernel> /x", request).granted
+            assert bool(list(who_may(engine, question_of(request)))) is answer, line
+            granted += answer
+    assert 60 < granted < 420
+
+
+PROFILES = """\
+PROFILE_VERSION=20150505
+2-CONFIG={ mode=permissive grant_log=no reject_log=yes }
+3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
+"""
+DOMAINS = """\
+<kernel>
+use_profile 3
+file execute /sbin/init
+
+<kernel> /sbin/init
+use_profile 3
+task manual_domain_transition <kernel> /chosen
+task manual_domain_transition <kernel> /none
+
+<kernel> /chosen
+use_profile 3
+network inet stream connect 10.0.0.0-10.0.0.255 22 task.uid=0
+file mount /dev/sda1 /mnt/ ext4 0x1
+
+<kernel> /lax
+use_profile 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A policy as files."""
+    (tmp_path / "domain_policy.conf").write_text(DOMAINS)
+    (tmp_path / "profile.conf").write_text(PROFILES)
+    return str(tmp_path)
+
+
+def can(folder: str, *arguments: str) -> Done:
+    return tomoyo("can", "--policy", folder, *arguments)
+
+
+SSH = """\
+<kernel> /chosen  (enforcing)
+    network inet stream connect 10.0.0.0-10.0.0.255 22 task.uid=0
+    by <kernel> -> /sbin/init -> <kernel> /chosen (by its own will)
+<kernel> /lax  (permissive)
+    not enforced
+    no execution leads there
+"""
+
+
+def test_the_command(folder: str) -> None:
+    for words in (
+        ("--op", "connect", "--address", "10.0.0.1", "--port", "22"),
+        ("--op", "network inet stream connect", "--port", "1-1024"),
+        ("network", "inet", "stream", "connect", "10.0.0.1", "22"),
+    ):
+        done = can(folder, *words)
+        assert (done.status, done.output) == (0, SSH)
+    assert can(folder, "--enforced", "--op", "connect", "--port", "80") == Done(1, "", "")
+    found = json.loads(can(folder, "--json", "--enforced", "--op", "mount", "--directory", "/mnt/").output)
+    assert found[0]["entries"] == [{"acl_group": None, "entry": "file mount /dev/sda1 /mnt/ ext4 0x1"}]
+    assert found[0]["chain"][1:] == [
+        {"domain": "<kernel> /sbin/init", "entry": "file execute /sbin/init"},
+        {"domain": "<kernel> /chosen", "entry": "task manual_domain_transition <kernel> /chosen"},
+    ]
+
+
+def test_no_mode_lets_a_process_choose_its_domain(folder: str) -> None:
+    found = json.loads(can(folder, "--json", "--op", "manual_domain_transition").output)
+    assert [access["domain"] for access in found] == ["<kernel> /sbin/init"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--op", "read", "file", "read", "/x"),
+        ("file", "read", "/x", "--path", "/x"),
+        ("file", "read", "/\\*"),
+        ("--op", "read", "--port", "1"),
+        ("--op", ""),
+    ],
+)
+def test_what_is_no_question_is_unusable(folder: str, words: tuple[str, ...]) -> None:
+    done = can(folder, *words)
+    assert (done.status, done.output) == (2, "")
+    assert "error:" in done.messages

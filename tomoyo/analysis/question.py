@@ -1,0 +1,171 @@
+"""Questions of what may be done: an operation, and as much of its arguments as matters.
+
+What is left out may be anything: ``parse_question("connect", {"port": "22"})``
+is about any address, of any protocol.  A path may be either of two, a number
+or an address a range of which any will do.
+
+    >>> question = parse_question("rename", {"path": "/etc/passwd"})
+    >>> [(kind.name, operation) for kind, operation in question.operations]
+    [('TWO_PATHS', 'rename')]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..decision.groups import Groups
+from ..decision.index import argument_matches, asked_as
+from ..decision.requests import Request
+from ..model.addresses import AddressRange
+from ..model.entries import MAX_PORT, Argument, ArgumentType, Entry, Kind
+from ..model.numbers import NumberRange, single
+from ..model.words import GroupReference, Word, domain_fault, word_fault
+from ..syntax.values import parse_range, read_ipv4, read_ipv6
+
+Wanted = str | NumberRange | AddressRange
+
+#: What an argument is called that may be any name: either path of two, the device or the directory of a mount.
+PATH = "path"
+#: Every name of an argument, ``path`` first.
+ARGUMENTS = tuple(dict.fromkeys((PATH, *(name for kind in Kind for name in kind.arguments))))
+#: Several operations for which a profile has one mode.
+_TOGETHER = {"open": ("read", "write", "append")}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An operation of one kind, with what is asked about its arguments: places of which one must match, and what."""
+
+    kind: Kind
+    operation: str
+    wanted: tuple[tuple[tuple[int, ...], Wanted], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What may be done, in any of CASES."""
+
+    cases: tuple[Case, ...]
+
+    @property
+    def operations(self) -> list[tuple[Kind, str]]:
+        """The kinds and operations that are asked about."""
+        return [(case.kind, case.operation) for case in self.cases]
+
+    def granting(self, entry: Entry, groups: Groups) -> bool:
+        """Whether ENTRY grants it, whatever its condition says."""
+        kind = asked_as(entry.kind)
+        return any(
+            asked_as(case.kind) is kind
+            and case.operation in entry.operations
+            and all(any(_overlaps(entry.arguments[at], wanted, groups) for at in places) for places, wanted in case.wanted)
+            for case in self.cases
+        )
+
+
+def question_of(request: Request) -> Question:
+    """The question who may make just REQUEST."""
+    wanted: list[tuple[tuple[int, ...], Wanted]] = []
+    for position, value in enumerate(request.arguments):
+        if isinstance(value, bytes):
+            wanted.append(((position,), AddressRange(value, value)))
+        else:
+            wanted.append(((position,), single(value) if isinstance(value, int) else value))
+    return Question((Case(request.kind, request.operation, tuple(wanted)),))
+
+
+def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -> Question:
+    """The question that texts say.
+
+    OPERATION is an operation (``write``), several (``write/append``, ``open``
+    for all ways to open a file), or has its keyword before it (``network inet
+    stream connect``, or as profiles write it ``inet_stream_connect``).
+    ARGUMENTS are by their names in the Kind table, or ``path`` for any name.
+
+    Raises ValueError where there is no such operation, or none with such arguments.
+    """
+    cases = []
+    reasons = []
+    for kind, each in _operations(operation):
+        try:
+            cases.append(Case(kind, each, tuple(_wanted(kind, name, text) for name, text in (arguments or {}).items())))
+        except ValueError as reason:
+            reasons.append(str(reason))
+    if not cases:
+        raise ValueError("; ".join(dict.fromkeys(reasons)))
+    # What is an IP address could be the name of a unix socket; nobody means that.
+    of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
+    return Question(tuple(of_networks or cases))
+
+
+def _operations(text: str) -> list[tuple[Kind, str]]:
+    keyword, _, last = " ".join(text.split()).rpartition(" ")
+    names = [name for each in last.split("/") for name in _TOGETHER.get(each, (each,))]
+    found: list[tuple[Kind, str]] = []
+    for name in names:
+        known = [
+            (kind, each)
+            for kind in Kind
+            for each in kind.operations
+            if each not in kind.unasked and (name == each or name == _functionality(kind, each)) and keyword in ("", kind.keyword)
+        ]
+        if not known:
+            there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
+            raise ValueError(f"no operation {f'{keyword} {name}'.strip()}; there are {', '.join(there)}")
+        found += known
+    return found
+
+
+def _functionality(kind: Kind, operation: str) -> str:
+    return "_".join([*kind.keyword.split()[1:], operation])
+
+
+def _wanted(kind: Kind, name: str, text: str) -> tuple[tuple[int, ...], Wanted]:
+    """The places that an argument called NAME may have, and what is to match there."""
+    types = list(kind.arguments.values())
+    if name == PATH:
+        # The type of a filesystem is no path.
+        places = tuple(at for at, wanted in enumerate(types) if wanted in (ArgumentType.NAME, ArgumentType.VARIABLE))[:2]
+    else:
+        places = tuple(at for at, argument in enumerate(kind.arguments) if argument == name)
+    if not places:
+        raise ValueError(f"{kind.keyword} {'/'.join(kind.operations)} has no {name}, but {', '.join(kind.arguments)}")
+    return places, _value(types[places[0]], text)
+
+
+def _value(wanted: ArgumentType, text: str) -> Wanted:
+    """TEXT as an argument of the type WANTED."""
+    if wanted in (ArgumentType.NUMBER, ArgumentType.PORT):
+        found = parse_range(text)
+        if not isinstance(found, tuple) or found[1]:
+            raise ValueError(f"not a number, nor a range of numbers: {text!r}")
+        if wanted is ArgumentType.PORT and found[0].last.value > MAX_PORT:
+            raise ValueError(f"no port: {text}")
+        return found[0]
+    if wanted is ArgumentType.ADDRESS:
+        first, dash, last = text.partition("-")
+        read = read_ipv6 if ":" in text else read_ipv4
+        lower = read(first)
+        upper = read(last) if dash else lower
+        if lower is None or upper is None or lower > upper:
+            raise ValueError(f"not an IP address, nor a range of addresses: {text!r}")
+        return AddressRange(lower, upper)
+    fault = domain_fault(text) if wanted is ArgumentType.DOMAIN else word_fault(text)
+    if fault is not None or (wanted is not ArgumentType.DOMAIN and Word(text).is_pattern):
+        raise ValueError(f"not a name as the kernel writes it: {text!r}" + (f": {fault.reason}" if fault else ", but a pattern"))
+    return text
+
+
+def _overlaps(argument: Argument, wanted: Wanted, groups: Groups) -> bool:
+    """Whether ARGUMENT of an entry matches anything that is WANTED."""
+    if isinstance(wanted, str):
+        return bool(argument_matches(argument, wanted, groups))
+    if isinstance(wanted, NumberRange):
+        if isinstance(argument, GroupReference):
+            return groups.numbers_overlap(argument.name, wanted.first.value, wanted.last.value)
+        assert isinstance(argument, NumberRange)
+        return argument.first.value <= wanted.last.value and wanted.first.value <= argument.last.value
+    if isinstance(argument, GroupReference):
+        return groups.addresses_overlap(argument.name, wanted)
+    return isinstance(argument, AddressRange) and argument.overlaps(wanted)

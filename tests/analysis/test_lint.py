@@ -328,6 +328,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             Case(entries="file read @g\nfile read /srv/x", exceptions="path_group g /srv/x"),
             Case(entries="file read @g\nfile read /srv/\\*", exceptions="path_group g /srv/x"),
             entries("misc env LC_\\*\nmisc env LC_ALL"),
+            entries("file read @nix:/web/share/\\*\nfile read @nix:/web/share/x"),
+            entries("file read @nix:/web/share/\\{\\*\\}/\\*\nfile read @nix:/web/share/x/\\*.html"),
             Case(exceptions="initialize_domain /bin/web from <kernel>"),
             Case(exceptions="keep_domain any from any\nkeep_domain any from /bin/web"),
             Case(entries="file execute /x", exceptions="aggregator /y\\? /x\naggregator /yy /z"),
@@ -342,6 +344,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             entries("file read /srv/\\*\\-x\nfile read /srv/x"),
             entries("network inet stream bind 10.0.0.1 80\nnetwork inet dgram bind 10.0.0.1 80"),
             Case(entries="use_group 1\nfile execute /srv/x", exceptions="acl_group 1 file execute /srv/\\*"),
+            entries("file read @nix:/web/share/\\*\nfile read @nix:/web-2/share/x"),
+            entries("file read @nix:/web/share/\\*\nfile read nix:/web/share/x"),
             Case(exceptions="keep_domain /bin/x from any\nkeep_domain any from /bin/web"),
             Case(entries="file execute /x", exceptions="aggregator /yy /z\naggregator /y\\? /x"),
         ],
@@ -457,6 +461,10 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
     "enforced-without-entries": (
         [Case(domains=f"{ROOT}{WEB}")],
         [Case(), Case(domains=f"{ROOT}{WEB}use_group 1\n", exceptions="acl_group 1 file read /a")],
+    ),
+    "root-enforced": (
+        [Case(domains="<kernel>\nuse_profile 3\nfile read /a\n")],
+        [Case(), Case(domains="<kernel>\nuse_profile 2\n")],
     ),
     "partly-enforced": (
         [Case(profiles=f"{PROFILES}3-CONFIG::file::execute={{ mode=permissive reject_log=yes }}\n")],

@@ -68,7 +68,8 @@ RULES: dict[Rule, tuple[str, ...]] = {
     find_shared_faults: ("undefined-acl-group", "undefined-module", "unused-acl-group", "unused-module"),
     find_unused_aggregators: ("unused-aggregator",),
     find_profile_faults: (
-        *("undefined-profile", "implicit-profile", "unused-profile", "enforced-without-entries", "partly-enforced"),
+        *("undefined-profile", "implicit-profile", "unused-profile", "enforced-without-entries", "root-enforced"),
+        "partly-enforced",
         *("silent-enforcement", "learning-stopped", "transition-failed"),
     ),
     find_manager_faults: (

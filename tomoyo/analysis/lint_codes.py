@@ -335,6 +335,11 @@ enforced-without-entries: warning: an enforced domain without entries
 instead: its entries, or permissive mode until they are known
 Everything is denied there.
 
+root-enforced: warning: a namespace's root domain is enforced
+instead: use_profile 0, and domains of their own for what is to be confined
+All programs are there that no rule leads elsewhere, those that boot the system and repair it included. What nobody foresaw is
+denied to them.
+
 partly-enforced: note: a profile that enforces some things, and not execution or opening files
 instead: enforcing mode for file::execute and file::open
 What is not enforced is a way around the rest: a program that may execute or open anything is hardly confined.
@@ -385,7 +390,8 @@ Where keep_domain holds programs in the root domain, or no other domain is defin
 
 manager-undefined: warning: a manager that is no program and no defined domain
 instead: an absolute path without wildcards, or a domain of this policy
-Nothing would be a manager by this line: programs are compared literally, and a domain must be there to be entered.
+Programs are compared literally, so a pattern is no manager. A domain that is not defined is a note: it comes into being when its
+program is first executed, with the profile of the domain above it, and anybody who gets there is a manager.
 
 ## Names of packages
 

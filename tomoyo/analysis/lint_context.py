@@ -269,8 +269,8 @@ class LintContext:
                 for remark in found:
                     yield self.remark(remark, placed, lax=entries.lax)
 
-    def remark(self, remark: Remark, placed: Placed, *, lax: bool = False) -> LintFinding:
-        """The finding that REMARK is at a line; where it is LAX, nothing is denied anyway, which makes it less bad."""
+    def remark(self, remark: Remark, placed: Placed | None, *, lax: bool = False) -> LintFinding:
+        """The finding that REMARK is at a line, or about all; less bad where it is LAX, so that nothing is denied anyway."""
         severity = remark.severity or LINT_CODES[remark.code].severity
         return self.finding(
             remark.code,
@@ -279,5 +279,5 @@ class LintContext:
             word=remark.word,
             severity=severity.lowered if lax and LINT_CODES[remark.code].eased else severity,
             remedy=remark.remedy,
-            entry=str(placed.value),
+            entry=str(placed.value) if placed else "",
         )

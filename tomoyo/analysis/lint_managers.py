@@ -15,7 +15,7 @@ from ..model.exception_policy import NamespaceExceptions
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
 from .containment import NameIndex
-from .lint_codes import LintFinding
+from .lint_codes import LintFinding, LintSeverity
 from .lint_context import EntryList, LintContext
 from .lint_writing import PUTS, TEMPORARY, named
 from .placed_policy import NAMES, Placed, TextKind
@@ -55,7 +55,8 @@ def _judge_domain(context: LintContext, placed: Placed, name: DomainName) -> Ite
     if not name.programs:
         yield context.finding("manager-broad", placed, f"every program that runs in {name} may manage policy", entry=name.text)
     elif domain is None and policy.has(TextKind.DOMAIN):
-        yield context.finding("manager-undefined", placed, f"{name} is not defined", entry=name.text)
+        reason = f"{name} is not defined, so it comes into being with the profile of whoever starts it"
+        yield context.finding("manager-undefined", placed, reason, severity=LintSeverity.NOTE, entry=name.text)
     if domain is not None and context.mode(domain, "file::execute") is Mode.LEARNING:
         yield context.finding("manager-learning", placed, f"{name} is a manager in learning mode", entry=name.text)
 

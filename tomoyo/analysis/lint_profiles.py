@@ -48,6 +48,9 @@ def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[LintFi
         return
     modes = {context.mode(domain, functionality) for functionality in ("file::open", "file::execute")}
     entries = [domain.entries, *(shared.entries for shared in context.used(domain))]
+    if name.text == KERNEL and Mode.ENFORCING in modes:
+        reason = f"{name} is enforced, and with it whatever boots the system"
+        yield context.finding("root-enforced", domain.profiles[-1] if domain.profiles else opened, reason, entry=name.text)
     if modes == {Mode.ENFORCING} and not any(entries):
         yield context.finding("enforced-without-entries", opened, f"{name} is enforced, and nothing grants it anything")
 

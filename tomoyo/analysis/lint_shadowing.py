@@ -22,7 +22,7 @@ from ..model.words import DomainName, GroupReference, Word, constant_length
 from .containment import covers, example
 from .lint_codes import LintFinding
 from .lint_context import EntryList, LintContext
-from .placed_policy import Placed
+from .placed_policy import NAMES, Placed
 
 #: The argument by which wide entries are found, where it is not the first.
 _INDEXED = {Kind.MOUNT: 1}
@@ -91,6 +91,8 @@ class _Wide:
 
     def add(self, argument: Argument, held: _Held) -> None:
         if isinstance(argument, GroupReference):
+            if _is_pattern_of_names(argument):
+                self._add_pattern(str(argument), held)
             found = self.by_group.setdefault(argument.name, [])
         elif isinstance(argument, (AddressRange, NumberRange)):
             found = self.others
@@ -98,15 +100,19 @@ class _Wide:
             text = str(argument)
             length = constant_length(text)
             if length < len(text):
-                key = (text[:length], fixed_tail(text[length:]))
-                count = self.counts.get(key, 0)
-                if count < _MOST_ALIKE:
-                    self.counts[key] = count + 1
-                    self.patterns.add(text[:length], text, (text, held))
+                self._add_pattern(text, held)
                 return
             found = self.by_value.setdefault(text, [])
         if len(found) < _MOST_ALIKE:
             found.append(held)
+
+    def _add_pattern(self, text: str, held: _Held) -> None:
+        length = constant_length(text)
+        key = (text[:length], fixed_tail(text[length:]))
+        count = self.counts.get(key, 0)
+        if count < _MOST_ALIKE:
+            self.counts[key] = count + 1
+            self.patterns.add(text[:length], text, (text, held))
 
     def candidates(self, argument: Argument, groups: Groups, members: list[str]) -> list[_Held]:
         """Those that may cover an entry with ARGUMENT, whose MEMBERS are some of the group that it names."""
@@ -116,7 +122,8 @@ class _Wide:
         name: str | None
         if isinstance(argument, GroupReference):
             found += self.by_group.get(argument.name, ())
-            name = example(members[0]) if members else None
+            some = [str(argument)] if argument.name.startswith(NAMES) else members
+            name = example(some[0]) if some else None
         else:
             found += self.by_value.get(str(argument), ())
             name = example(str(argument))
@@ -180,6 +187,10 @@ class _Index:
 
 def _arguments(entry: Entry) -> str:
     return f"{entry.kind.name} {' '.join(map(str, entry.arguments))}"
+
+
+def _is_pattern_of_names(argument: GroupReference) -> bool:
+    return argument.name.startswith(NAMES) and "\\" in argument.name
 
 
 def _is_single(argument: Argument) -> bool:
@@ -270,7 +281,8 @@ def _arguments_cover(wide: Entry, narrow: Entry, groups: Groups, members: list[s
 def _argument_covers(wide: Argument, narrow: Argument, groups: Groups, members: list[str]) -> bool:
     if isinstance(narrow, GroupReference):
         if isinstance(wide, GroupReference):
-            return wide.name == narrow.name
+            # A name with a pattern stands for all files of its package that match it, whatever these are.
+            return wide.name == narrow.name or (_is_pattern_of_names(wide) and covers(wide.name, narrow.name))
         if isinstance(wide, Word) and 0 < len(members) <= _MEMBERS:
             return all("\\-" not in member and covers(wide.text, member) for member in members)
         return False

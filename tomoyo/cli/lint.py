@@ -18,7 +18,7 @@ import os
 import sys
 
 from .closures import add_closure, read_closure
-from .options import UsageError, print_json, read_file, visible
+from .options import UsageError, print_json, read_file, tell, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,6 @@ def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
     from ..analysis.placed_policy import PolicyText, TextKind
     from ..nix.lint_names import policy_texts
     from ..nix.source import SourceError, read_sources
-    from .compile import _tell
 
     kinds = {
         "domain": TextKind.DOMAIN,
@@ -131,7 +130,8 @@ def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
         try:
             texts += policy_texts(read_sources(sources))
         except SourceError as error:
-            _tell(error.problems)
+            for problem in error.problems:
+                tell(problem.place or "tomoyo", problem.severity.value, problem.message)
             return None
     return texts
 

@@ -7,13 +7,13 @@ nothing in it has.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from ..analysis.lint import lint
 from ..analysis.lint_codes import LintFinding, LintSeverity
-from ..analysis.lint_context import LintContext
+from ..analysis.lint_context import LintContext, Remark
 from ..analysis.placed_policy import NAMES, Placed, PolicyText, TextKind
 from ..model.domains import Domain, DomainPolicy
+from ..model.entries import Entry
 from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.words import DomainName
@@ -22,7 +22,7 @@ from .names import NameTable
 from .source import SourceFile, SourceKind
 from .source_policy import DEFAULT_PROFILES
 from .tree import Tree
-from .uses import Place, Role, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+from .uses import Place, Role, Use, domain_policy_places, entry_uses, exception_policy_places, manager_places, policy_uses
 
 _KINDS = {
     SourceKind.DOMAIN: TextKind.DOMAIN,
@@ -101,29 +101,43 @@ def _find_name_faults(
             domains.append(Domain(DomainName(entries.namespace), entries=tuple(placed.value for placed in entries.entries)))
     exceptions = ExceptionPolicy(tuple(context.exceptions(name) for name in policy.namespaces))
     uses = policy_uses(DomainPolicy(tuple(domains)), exceptions, ManagerPolicy(tuple(placed.value for placed in policy.managers)))
-    places: dict[Use, Place] = {}
-    for text in policy.texts:
-        if text.kind in _PLACES:
-            places = _PLACES[text.kind](text.text, text.name) | places
-    texts = {text.name: text for text in policy.texts}
-
-    def placed(use: Use) -> Placed | None:
-        # What a module says counts in any namespace.
-        place = places.get(use) or places.get(replace(use, namespace=""))
-        return Placed(None, texts[place.file], place.line) if place else None
-
+    faults: dict[Use, Remark] = {}
     for use in uses:
         if use.role in _MISPLACED:
             reason, remedy = _MISPLACED[use.role]
-            where = placed(use)
-            yield context.finding(
-                "misplaced-name", where, f"{use.written}: {reason}", word=use.written, remedy=remedy.format(use.text)
-            )
-    if names is None or tree is None:
+            faults[use] = Remark("misplaced-name", f"{use.written}: {reason}", use.written, remedy=remedy.format(use.text))
+    if names is not None and tree is not None:
+        right = {use: None for use in uses if use not in faults}
+        for problem in bind(right, names, tree, exceptions=exceptions, links=links).problems:
+            severity = LintSeverity.NOTE if problem.severity is Severity.NOTE else None
+            written = problem.use.written
+            faults[problem.use] = Remark("unresolved-name", f"{written}: {problem.reason}", written, severity)
+    if not faults:
         return
-    right = {use: None for use in uses if use.role not in _MISPLACED}
-    for problem in bind(right, names, tree, exceptions=exceptions, links=links).problems:
-        severity = LintSeverity.NOTE if problem.severity is Severity.NOTE else None
-        reason = f"{problem.use.written}: {problem.reason}"
-        where = placed(problem.use)
-        yield context.finding("unresolved-name", where, reason, word=problem.use.written, severity=severity)
+
+    def judge(entry: Entry, namespace: str) -> list[Remark]:
+        if NAMES not in entry.subject:
+            return []
+        return [faults[use] for use in dict.fromkeys(entry_uses(entry, namespace)) if use in faults]
+
+    yield from context.remarks(judge)
+    in_entries = {
+        use
+        for entries in context.lists()
+        for placed in entries.entries
+        if NAMES in placed.value.subject
+        for use in entry_uses(placed.value, entries.namespace)
+    }
+    yield from _elsewhere(context, {use: remark for use, remark in faults.items() if use not in in_entries})
+
+
+def _elsewhere(context: LintContext, faults: Mapping[Use, Remark]) -> Iterator[LintFinding]:
+    """FAULTS of names that stand in no entry, each where it first stands: in domains' names, say."""
+    places: dict[Use, Place] = {}
+    for text in context.policy.texts if faults else ():
+        if text.kind in _PLACES:
+            places = _PLACES[text.kind](text.text, text.name) | places
+    texts = {text.name: text for text in context.policy.texts}
+    for use, remark in faults.items():
+        place = places.get(use)
+        yield context.remark(remark, Placed("", texts[place.file], place.line) if place else None)

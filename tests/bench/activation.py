@@ -2,7 +2,9 @@
 
 - a cold load of 100,000 lines to `cat FILE > domain_policy` (the floor) and to `tomoyo-loadpolicy -df`;
 - a second activation of the same set to one read of the interfaces and a Python that does nothing;
-- one line in a hundred changed to the cold load.
+- one line in a hundred changed, evenly over all domains, to the cold load.
+
+The best of several rounds counts; the command is run as the Nix package installs it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tests.vm import kernels, machine
 LINES = int(os.environ.get("TOMOYO_BENCH_LINES", "100000"))
 #: The kernel's time for a line grows with its domain.
 PER_DOMAIN = int(os.environ.get("TOMOYO_BENCH_PER_DOMAIN", "1000"))
+ROUNDS = int(os.environ.get("TOMOYO_BENCH_TIMES", "3"))
 
 
 def main() -> int:
@@ -30,8 +33,8 @@ def main() -> int:
         print(f"skipped: {reason}")
         return 0
     compileall.compile_dir(str(Path(tomoyo.__file__).parent), quiet=1)  # the guest keeps nothing that it compiles
-    result = machine.run(kernel, "activation_speed", arguments=[str(LINES), str(PER_DOMAIN)], timeout=1800)
-    seconds = json.loads(result.files["seconds.json"])
+    result = machine.run(kernel, "activation_speed", arguments=[str(LINES), str(PER_DOMAIN), str(ROUNDS)], timeout=1800)
+    seconds = {name: min(times) for name, times in json.loads(result.files["seconds.json"]).items()}
     for name, value in seconds.items():
         print(f"{name:<40} {value:>8.2f} s")
     floor = seconds["read the interfaces"] + seconds["start Python"]

@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if not arguments or arguments[0] not in COMMANDS:
         return _help(arguments)
+    if arguments[0] == "activate":
+        from .activate import run_plainly
+
+        status = run_plainly(arguments[1:])
+        if status is not None:
+            return status
     from importlib import import_module
 
     from .options import call

@@ -9,14 +9,15 @@ Old bindings stay while a process uses their store paths; the next call, or
 
 from __future__ import annotations
 
-import argparse
+import gc
 import sys
-from typing import TYPE_CHECKING
 
-from .interface import add_interface, refused, securityfs
-from .options import UsageError, message, print_json
+from .messages import message
 
+# The parser of arguments, and what the commands share, take longer to load than most activations take.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
     from typing import Any
 
@@ -41,12 +42,42 @@ def add_activation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", default=STATE, metavar="DIR", help=f"where the set is recorded (default: {STATE})")
     parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock is (default: {LOCKS})")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    from .interface import add_interface
+
     add_interface(parser)
+
+
+def run_plainly(arguments: list[str]) -> int | None:
+    """Run the command as a system's start calls it, with a directory and --keep-learned at most; None for any other ARGUMENTS."""
+    directories = [argument for argument in arguments if not argument.startswith("-")]
+    options = [argument for argument in arguments if argument.startswith("-")]
+    if len(directories) != 1 or options not in ([], ["--keep-learned"]):
+        return None
+    gc.disable()
+    try:
+        from ..kernel.activation import activate
+
+        outcome = activate(directories[0], keep_learned=bool(options))
+    except (Exception, KeyboardInterrupt) as error:
+        return _failed(error)
+    if outcome:
+        message("note", str(outcome))
+    return 0
+
+
+def _failed(error: BaseException) -> int:
+    from .options import carried_out
+
+    def fail() -> Outcome:
+        raise error
+
+    return carried_out("activate", lambda: _concluded(fail, print))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..kernel.activation import activate
+    from .interface import securityfs
 
     return carry_out(
         arguments,
@@ -56,18 +87,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], Outcome]) -> int:
     """Let CHANGE, given the options of `add_activation`, do its work; tell what it did."""
-    from ..kernel.activation import ActivationError
-    from ..kernel.policy_set import PolicySetError
-    from ..kernel.securityfs import SecurityfsError
-
     options = {
         "keep_used": not arguments.now,
         "dry_run": arguments.dry_run,
         "state": arguments.state,
         "locks": arguments.locks,
     }
+    return _concluded(lambda: change(options), lambda outcome: tell(arguments, outcome))
+
+
+def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
+    from ..kernel.activation import ActivationError
+    from ..kernel.securityfs import SecurityfsError
+    from ..kernel.set_directory import PolicySetError
+    from .interface import refused
+    from .options import UsageError
+
     try:
-        outcome = change(options)
+        outcome = change()
     except PolicySetError as error:
         raise UsageError(str(error)) from None
     except ActivationError as error:
@@ -75,13 +112,15 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
         return 3
     except SecurityfsError as error:
         return refused(error)
-    tell(arguments, outcome)
+    told(outcome)
     return 0
 
 
 def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
     """Print what was done, or would be."""
     if arguments.json:
+        from .options import print_json
+
         plan = [] if outcome.plan is None else outcome.plan.text().splitlines()
         print_json({"changes": outcome.changes, "plan": plan, "kept": list(outcome.kept), "left": list(outcome.left)})
     elif arguments.dry_run and outcome.plan:

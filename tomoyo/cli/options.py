@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from .messages import message as message
+from .messages import tell as tell
+from .messages import visible as visible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..syntax.lines import PolicySyntaxError, Report
@@ -24,7 +28,6 @@ INTERFACES = {
     "manager": "manager",
     "stat": "stat",
 }
-_COLOURS = {"error": "31", "warning": "33"}
 
 
 class UsageError(Exception):
@@ -54,8 +57,13 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     # Policies are millions of small values without cycles; collecting would only walk them again and again.
     gc.disable()
+    return carried_out(name, lambda: module.run(parsed))
+
+
+def carried_out(name: str, work: Callable[[], int]) -> int:
+    """Do the WORK of the command NAME and give its exit code; tell of input that is unusable and of what the system refused."""
     try:
-        status: int = module.run(parsed)
+        status = work()
         sys.stdout.flush()
         return status
     except UsageError as error:
@@ -76,29 +84,9 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
     return 2
 
 
-def message(severity: str, text: str) -> None:
-    """Write a message to standard error: ``error``, ``warning`` or ``note`` and TEXT."""
-    tell("tomoyo", severity, text)
-
-
 def place(severity: str, file: str, error: PolicySyntaxError) -> None:
     """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``."""
     tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
-
-
-def tell(subject: str, severity: str, text: str) -> None:
-    """Write ``SUBJECT: SEVERITY: TEXT`` to standard error; SUBJECT is a place, or who speaks."""
-    prefix = f"{severity}:"
-    if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
-    sys.stderr.write(f"{visible(subject)}: {prefix} {visible(text)}\n")
-
-
-def visible(text: str) -> str:
-    """TEXT on one line and without control characters, which could make a terminal do anything."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = tuple(INTERFACES)) -> None:

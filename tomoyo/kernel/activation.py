@@ -4,10 +4,10 @@
     outcome = tomoyo.activate("/nix/store/...-policy")
 
 What the kernel holds is read first, and where it is what the set says, that is
-all that happens.  Else the plan (see ``plan``) is written, everything is read
-back, and any line that the kernel does not hold as it should is an error, after
-which the old policy is brought back in the same way.  Killed at any point, the
-next activation goes on from what it finds.
+all that happens.  Else the plan (see ``shortcut`` and ``plan``) is written,
+everything is read back, and any line that the kernel does not hold as it should
+is an error, after which the old policy is brought back in the same way.  Killed
+at any point, the next activation goes on from what it finds.
 
 The set is then recorded: ``current`` in the state directory leads to it and
 ``previous`` to the one before, which the boot loader falls back to.
@@ -18,35 +18,28 @@ from __future__ import annotations
 import os
 
 from .links import absolute, advance_links, make_directory, read_link
-from .policy_set import PolicySet, PolicySetError, open_directory, printable, read_policy_set
-from .policy_text import (
-    KERNEL,
-    domain_blocks,
-    is_byproduct,
-    manager_lines,
-    named_lines,
-    plain,
-    profiles_differ,
-    quotas,
-    same_domains,
-    same_exceptions,
-)
+from .policy_text import KERNEL, domain_blocks, is_byproduct, named_lines, plain, same_domains
 from .securityfs import Securityfs
+from .set_directory import PolicySetError, SetTexts, digest, open_directory, printable, read_set_text, read_set_texts
+from .shortcut import Shortcut, find_shortcut, same_but_domains
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
     from .plan import Plan
+    from .policy_set import PolicySet
     from .securityfs import Interface
+    from .shortcut import Texts
 
 #: Where the links to the sets in use are, and where the lock is.
 STATE = "/var/lib/tomoyo"
 LOCKS = "/run/tomoyo"
 #: How many lines an error names.
 _SHOWN = 5
+#: So many domains' names are looked for one by one.
+_FEW = 5
 _VERSIONS = ("20150505", "20110903")
+#: What is read of a kernel, in this order.
+_INTERFACES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 
 
 class ActivationError(Exception):
@@ -69,13 +62,18 @@ class Outcome:
     left: domains that stay until no process is in them.
     """
 
-    __slots__ = ("changes", "kept", "left", "plan")
+    __slots__ = ("_plan", "changes", "kept", "left")
 
-    def __init__(self, plan: Plan | None = None) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan | Shortcut | None = None) -> None:
+        self._plan = plan
         self.changes = plan.count if plan is not None else 0
         self.kept = plan.kept if plan is not None else ()
         self.left = plan.left if plan is not None else ()
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was written, or would be."""
+        return self._plan.as_plan() if isinstance(self._plan, Shortcut) else self._plan
 
     def __bool__(self) -> bool:
         return self.changes > 0
@@ -91,25 +89,23 @@ class Outcome:
 
 def read_held(interface: Interface) -> PolicySet:
     """Everything that a kernel holds, as it prints it, in one read of each file."""
-    return PolicySet(
-        domain_policy=interface.read("domain_policy"),
-        exception_policy=interface.read("exception_policy"),
-        profile=interface.read("profile"),
-        manager=interface.read("manager"),
-        stat=interface.read("stat"),
-    )
+    return _policy_set(_read_texts(interface))
 
 
-def holds(held: PolicySet, wanted: PolicySet) -> bool:
+def _read_texts(interface: Interface) -> SetTexts:
+    return SetTexts("", {name: interface.read(name) for name in _INTERFACES})
+
+
+def _policy_set(texts: SetTexts) -> PolicySet:
+    """A set of TEXTS that were read from a directory, or from a kernel."""
+    from .policy_set import policy_set_of
+
+    return policy_set_of(texts)
+
+
+def holds(held: Texts, wanted: Texts) -> bool:
     """Whether HELD is WANTED to the letter, so that nothing need be parsed.  False may also mean: not sure."""
-    now = quotas(held.stat)
-    return (
-        same_domains(held.domain_policy, wanted.domain_policy)
-        and same_exceptions(held.exception_policy, wanted.exception_policy, wanted.bindings)
-        and not profiles_differ(held.profile, wanted.profile)
-        and set(manager_lines(held.manager)) == set(manager_lines(wanted.manager))
-        and all(now.get(name, 0) == quota for name, quota in quotas(wanted.stat).items())
-    )
+    return same_domains(held.domain_policy, wanted.domain_policy) and same_but_domains(held, wanted)
 
 
 def activate(
@@ -139,18 +135,68 @@ def activate(
     the set, and OSError (SecurityfsError) where the system refuses.
     """
     interface = interface or Securityfs(proc=proc)
-    wanted = read_policy_set(directory)
+    wanted = read_set_texts(directory)
+    if wanted.digests() is None:
+        _policy_set(wanted)  # is the manifest one?
+    path = absolute(directory)
     with lock(locks):
-        held = read_held(interface)
+        held = _read_texts(interface)
         recorded = _recorded(state)
-        path = absolute(directory)
-        if holds(held, wanted) and (recorded == path or not _named_before(held, wanted, recorded)):
-            outcome = Outcome()
-        else:
-            outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+        outcome = _go_shortcut(interface, held, wanted, recorded, path, keep_learned, dry_run)
+        if outcome is None:
+            held_set, wanted_set = _policy_set(held), _policy_set(wanted)
+            outcome = _bring(interface, held_set, wanted_set, recorded, keep_learned, keep_used, dry_run, proc)
         if not dry_run:
             record(path, state)
     return outcome
+
+
+def _go_shortcut(
+    interface: Interface,
+    held: SetTexts,
+    wanted: SetTexts,
+    recorded: str | None,
+    path: str,
+    keep_learned: bool,
+    dry_run: bool,
+) -> Outcome | None:
+    """Do what can be done without parsing; None where something must be planned."""
+    found = find_shortcut(held, wanted, keep_learned=keep_learned)
+    changes = found is not None and bool(found.writes)
+    if not changes and holds(held, wanted) and (recorded == path or not _named_before(held, wanted, recorded)):
+        return Outcome()
+    if found is None or not _is_whole(wanted) or _named_before(held, wanted, recorded):
+        return None
+    outcome = Outcome(found)
+    if not changes or dry_run:
+        return outcome
+    try:
+        interface.write("domain_policy", found.text)
+        now = _read_texts(interface)
+        if now.domain_policy == found.expected and same_but_domains(now, wanted):
+            return outcome
+        held_set, wanted_set = _policy_set(held), _policy_set(wanted)
+        wrong = [] if holds(now, wanted) else differences_left(interface, wanted_set, found.as_plan(), frozenset())
+    except (OSError, ValueError) as error:
+        raise _undone(interface, _policy_set(held), f"{error}", interface.own_names()) from error
+    if wrong:
+        raise _undone(interface, held_set, _explain(interface, wrong), interface.own_names())
+    return outcome
+
+
+def _is_whole(wanted: SetTexts) -> bool:
+    """Whether nothing is found wrong with the set; what is, and whether anything is where this is not sure, `_check` tells."""
+    known = wanted.digests()
+    texts = wanted.files()
+    if known is None:
+        return wanted.manifest is None
+    if set(known) - {"bindings.conf"} - set(texts) or any(digest(texts[file]) != known[file] for file in known if file in texts):
+        return False
+    return not any(
+        line.startswith("PROFILE_VERSION=") and line.partition("=")[2] not in _VERSIONS
+        for lines in named_lines(plain(wanted.profile)).values()
+        for line in lines
+    )
 
 
 def _bring(
@@ -307,16 +353,19 @@ def _domains_to_keep(interface: Interface, held: PolicySet, wanted: PolicySet, n
     return frozenset(idle | (extra & set(interface.process_domains().values())))
 
 
-def _named_before(held: PolicySet, wanted: PolicySet, recorded: str | None) -> frozenset[str]:
+def _named_before(held: Texts, wanted: Texts, recorded: str | None) -> frozenset[str]:
     """Domains that the recorded set names, and WANTED does not."""
-    extra = domain_blocks(held.domain_policy).keys() - domain_blocks(plain(wanted.domain_policy)).keys() - {KERNEL}
+    extra = domain_blocks(held.domain_policy).keys() - domain_blocks(wanted.domain_policy).keys() - {KERNEL}
     if not extra or recorded is None:
         return frozenset()
     try:
-        before = read_policy_set(recorded)
+        before = read_set_text(recorded, "domain_policy")
     except (PolicySetError, OSError):
         return frozenset()  # it is gone
-    return frozenset(extra & domain_blocks(plain(before.domain_policy)).keys())
+    if len(extra) <= _FEW and not any(name.rpartition(" ")[2] in before for name in extra):
+        return frozenset()
+    wanted_names = domain_blocks(plain(wanted.domain_policy)).keys()
+    return frozenset((extra - wanted_names) & domain_blocks(plain(before)).keys())
 
 
 # Garbage
@@ -344,7 +393,7 @@ def collect_garbage(
     path = os.fspath(directory) if directory is not None else _recorded(state)
     if path is None:
         raise ActivationError(f"no set is recorded in {state}; name the one in force")
-    wanted = read_policy_set(path)
+    wanted = _policy_set(read_set_texts(path))
     with lock(locks):
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
@@ -379,27 +428,38 @@ def _check_gone(interface: Interface, lines: list[str], domains: list[str]) -> N
 # Lock and record
 
 
-def lock(folder: str = LOCKS) -> AbstractContextManager[None]:
+def lock(folder: str = LOCKS) -> Lock:
     """Keep other activations away, waiting for one that goes on."""
-    from contextlib import contextmanager
+    return Lock(folder)
 
-    @contextmanager
-    def held() -> Iterator[None]:
+
+class Lock:
+    """Held in a ``with`` statement; the lock file lies in FOLDER."""
+
+    __slots__ = ("_descriptor", "_folder")
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
         import fcntl
 
-        directory = make_directory(folder, 0o700)
+        directory = make_directory(self._folder, 0o700)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open("activation.lock", flags, 0o600, dir_fd=directory)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
         finally:
             os.close(directory)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
 
-    return held()
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
 
 
 def _recorded(state: str) -> str | None:

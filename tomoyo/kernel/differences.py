@@ -35,6 +35,7 @@ from .policy_text import (
     profiles_differ,
     quotas,
 )
+from .shortcut import PATH_OPERATIONS
 
 if TYPE_CHECKING:  # parsers are loaded where there is something to parse
     from ..model.entries import Entry
@@ -43,10 +44,6 @@ if TYPE_CHECKING:  # parsers are loaded where there is something to parse
     from .ordering import Ranked
 
 
-#: What may be done with one path (see model.entries.Kind.PATH) and in any order: all but to execute it.
-_PATH_OPERATIONS = frozenset(
-    ("read", "write", "append", "unlink", "getattr", "rmdir", "truncate", "symlink", "chroot", "unmount")
-)
 #: More endings than this are not looked for one by one.
 _FEW = 30
 
@@ -255,9 +252,7 @@ def _take_plain(
 
     def is_plain_entry(line: str) -> bool:
         words = line.split(" ")
-        return (
-            len(words) == 3 and words[0] == "file" and tails[words[2]] == 1 and _PATH_OPERATIONS.issuperset(words[1].split("/"))
-        )
+        return len(words) == 3 and words[0] == "file" and tails[words[2]] == 1 and PATH_OPERATIONS.issuperset(words[1].split("/"))
 
     rest_gone, rest_new = [], []
     for line in gone:

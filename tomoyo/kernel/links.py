@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .policy_set import PolicySetError, open_directory
+from .set_directory import PolicySetError, open_directory
 
 
 def absolute(path: str | os.PathLike[str]) -> str:

@@ -12,11 +12,7 @@ the boot loader loads.  Its directory holds
 of which the first four must be there.  So a directory that tomoyo-savepolicy
 wrote is a set, too.
 
-Whoever can change a set can change what a machine permits.  So reading one
-trusts nothing: no component of its path may be a symbolic link, and nothing on
-the way may belong to, or be writable for, anyone but root and the caller.
-Each file is checked after it was opened, so that nothing can be put in its
-place in between.
+Reading one trusts nothing: see ``set_directory``.
 """
 
 from __future__ import annotations
@@ -29,6 +25,21 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .set_directory import (
+    FILES,
+    FORMAT,
+    MANIFEST,
+    REQUIRED,
+    PolicySetError,
+    SetTexts,
+    check_trust,
+    digest,
+    open_directory,
+    present,
+    printable,
+    read_set_texts,
+)
+
 if TYPE_CHECKING:
     from ..model.domains import DomainPolicy
     from ..model.exception_policy import ExceptionPolicy
@@ -38,19 +49,6 @@ if TYPE_CHECKING:
     from ..syntax.lines import Report
     from .simulated import SimulatedKernel
 
-#: The texts of a set, to the files that hold them.
-FILES = {
-    "domain_policy": "domain_policy.conf",
-    "exception_policy": "exception_policy.conf",
-    "bindings": "bindings.conf",
-    "profile": "profile.conf",
-    "manager": "manager.conf",
-    "stat": "stat.conf",
-    "boot": "boot",
-}
-REQUIRED = ("domain_policy", "exception_policy", "profile", "manager")
-MANIFEST = "manifest.json"
-FORMAT = 1
 #: The order in which a kernel takes the texts, each with the interface file that it is written to.
 #: Quotas are the last: one that is reached stops a kernel that is not yet active, and makes another drop lines.
 #: Transition control comes late, as it may keep the loader's programs from being executed while domains are missing.
@@ -62,26 +60,28 @@ LOADING = (
     ("bindings", "exception_policy"),
     ("stat", "stat"),
 )
-#: More than this is no policy; a million lines are a tenth of it.
-MAX_FILE = 1 << 30
-
-_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_DIRECTORY
 _FILE_MODES = {"boot": 0o755}
 
-
-class PolicySetError(Exception):
-    """A directory that cannot be used as a policy set.
-
-    Attributes: path (what is wrong), reason (why, and what to do).
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{printable(self.path)}: {printable(self.reason)}"
+__all__ = [
+    "FILES",
+    "FORMAT",
+    "LOADING",
+    "MANIFEST",
+    "REQUIRED",
+    "Fault",
+    "PolicySet",
+    "PolicySetError",
+    "SetProblem",
+    "check_digests",
+    "check_policy_set",
+    "open_directory",
+    "printable",
+    "read_policy_set",
+    "remove_directory",
+    "with_digests",
+    "write_policy_set",
+]
 
 
 class Fault(Enum):
@@ -218,11 +218,6 @@ def _renamed(report: Report, file: str) -> Report:
     return tell
 
 
-def printable(text: str) -> str:
-    """TEXT with control characters escaped, so that a terminal shows them."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 # Reading
 
 
@@ -232,101 +227,13 @@ def read_policy_set(directory: str | os.PathLike[str]) -> PolicySet:
     Raises PolicySetError where something is missing, is not what it should be
     or might be another's work, and OSError where the system refuses.
     """
-    path = os.fspath(directory)
-    descriptor = open_directory(path)
-    try:
-        texts = {name: _read(descriptor, path, file, name in REQUIRED) for name, file in FILES.items()}
-        manifest = _read(descriptor, path, MANIFEST, required=False)
-    finally:
-        os.close(descriptor)
-    boot = texts.pop("boot")
-    given = {name: text for name, text in texts.items() if text is not None}
-    return PolicySet(**given, boot=boot, manifest=_manifest(os.path.join(path, MANIFEST), manifest))
+    return policy_set_of(read_set_texts(directory))
 
 
-def open_directory(path: str, *, holds_others: bool = False) -> int:
-    """Open the directory PATH, trusting nothing on the way, and give a descriptor.
-
-    Raises PolicySetError for a symbolic link, and for a directory that anyone
-    but root and the caller owns or may write to.  A directory above may be
-    writable for all where it is sticky, as /tmp is; PATH itself only where it
-    may hold what belongs to others.
-    """
-    absolute = os.path.normpath(os.path.join(os.getcwd(), path))
-    components = [component for component in absolute.split("/") if component]
-    descriptor = os.open("/", _OPEN | os.O_DIRECTORY)
-    walked = "/"
-    try:
-        for position, component in enumerate(components):
-            walked = os.path.join(walked, component)
-            try:
-                below = os.open(component, _OPEN | os.O_DIRECTORY, dir_fd=descriptor)
-            except OSError as error:
-                raise _refusal(walked, absolute, error) from None
-            os.close(descriptor)
-            descriptor = below
-            last = position == len(components) - 1 and not holds_others
-            _check_trust(walked, os.fstat(descriptor), last=last)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _refusal(path: str, wanted: str, error: OSError) -> Exception:
-    """Why PATH, on the way to WANTED, could not be opened as a directory."""
-    if os.path.islink(path):
-        return PolicySetError(path, f"a symbolic link, which others may change; give {os.path.realpath(wanted)} instead")
-    if isinstance(error, FileNotFoundError):
-        return PolicySetError(path, "there is no such directory")
-    if isinstance(error, NotADirectoryError):
-        return PolicySetError(path, "not a directory")
-    error.filename = path
-    return error
-
-
-def _check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
-    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _unmapped_root():
-        raise PolicySetError(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
-    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
-    if others and (last or not status.st_mode & stat.S_ISVTX):
-        raise PolicySetError(path, "others may write to it; 'chmod go-w' takes that away")
-
-
-def _unmapped_root() -> int | None:
-    """The user that root's files show where root is no user at all, as in the sandbox of a Nix build; else None."""
-    with open("/proc/self/uid_map", encoding="ascii") as mapping:
-        if any(line.split()[0] == "0" for line in mapping):
-            return None
-    with open("/proc/sys/kernel/overflowuid", encoding="ascii") as user:
-        return int(user.read())
-
-
-def _read(directory: int, path: str, file: str, required: bool) -> str | None:
-    full = os.path.join(path, file)
-    try:
-        descriptor = os.open(file, _OPEN, dir_fd=directory)
-    except FileNotFoundError:
-        if required:
-            raise PolicySetError(full, "there is no such file, which a policy set must have") from None
-        return None
-    except OSError as error:
-        if os.path.islink(full):
-            raise PolicySetError(full, "a symbolic link, which others may change; put the file itself there") from None
-        error.filename = full
-        raise
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise PolicySetError(full, f"{what} in place of a file")
-        _check_trust(full, status, last=True)
-        if status.st_size > MAX_FILE:
-            raise PolicySetError(full, f"more than {MAX_FILE} bytes")
-        with open(descriptor, "rb", closefd=False) as opened:
-            return opened.read().decode("latin-1")
-    finally:
-        os.close(descriptor)
+def policy_set_of(texts: SetTexts) -> PolicySet:
+    """The set with these TEXTS.  Raises PolicySetError for a manifest that is none."""
+    given = {name: getattr(texts, name) for name in FILES}
+    return PolicySet(**given, manifest=_manifest(os.path.join(texts.path, MANIFEST), texts.manifest))
 
 
 def _manifest(path: str, text: str | None) -> dict[str, Any]:
@@ -377,20 +284,13 @@ def write_policy_set(policy: PolicySet, directory: str | os.PathLike[str]) -> Po
 
 def with_digests(policy: PolicySet) -> PolicySet:
     """POLICY with a manifest that tells its format and the digests of its files."""
-    digests = {file: _digest(text) for file, text in _texts(policy).items()}
+    digests = {file: digest(text) for file, text in _texts(policy).items()}
     return replace(policy, manifest={"format": FORMAT, **policy.manifest, "files": digests})
 
 
 def _texts(policy: PolicySet) -> dict[str, str]:
     """The files of POLICY but the manifest; those that may be missing are, when empty."""
-    texts = {name: getattr(policy, name) for name in FILES}
-    return {FILES[name]: text for name, text in texts.items() if text or name in REQUIRED or (name == "bindings")}
-
-
-def _digest(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(text.encode("latin-1")).hexdigest()
+    return present({name: getattr(policy, name) for name in FILES})
 
 
 def _check_replaceable(parent: int, name: str, path: str) -> None:
@@ -400,8 +300,8 @@ def _check_replaceable(parent: int, name: str, path: str) -> None:
         return
     if not stat.S_ISDIR(status.st_mode):
         raise PolicySetError(path, "there is something that is no directory")
-    _check_trust(path, status, last=True)
-    descriptor = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+    check_trust(path, status, last=True)
+    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
     try:
         foreign = sorted(set(os.listdir(descriptor)) - {*FILES.values(), MANIFEST})
     finally:
@@ -413,7 +313,7 @@ def _check_replaceable(parent: int, name: str, path: str) -> None:
 def _fill(parent: int, name: str, policy: PolicySet) -> None:
     import json
 
-    directory = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+    directory = os.open(name, _DIRECTORY, dir_fd=parent)
     try:
         manifest = json.dumps(dict(policy.manifest), indent=2, sort_keys=True, ensure_ascii=True) + "\n"
         for file, text in {**_texts(policy), MANIFEST: manifest}.items():
@@ -452,7 +352,7 @@ def _exchange(parent: int, draft: str, name: str) -> None:
 def remove_directory(parent: int, name: str) -> None:
     """Remove the directory NAME below the open directory PARENT, with the files in it, if it is there."""
     try:
-        directory = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
         return
     try:
@@ -492,8 +392,8 @@ def check_digests(policy: PolicySet) -> list[SetProblem]:
     texts = _texts(policy)
     found = [
         SetProblem(Fault.DAMAGED, file, 0, 0, "differs from what the manifest tells: the set is damaged or was changed")
-        for file, digest in known.items()
-        if file in texts and _digest(texts[file]) != digest
+        for file, known_digest in known.items()
+        if file in texts and digest(texts[file]) != known_digest
     ]
     gone = sorted(set(known) - set(texts) - {FILES["bindings"]})
     return found + [SetProblem(Fault.DAMAGED, file, 0, 0, "the manifest tells of it, but it is not there") for file in gone]

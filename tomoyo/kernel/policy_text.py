@@ -7,11 +7,10 @@ an activation that has nothing to do nearly as cheap as reading the interfaces.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 KERNEL = "<kernel>"
 #: What a domain holds that says nothing.
@@ -19,6 +18,11 @@ EMPTY_DOMAIN = "use_profile 0\n\n"
 #: What a canonical text never holds.  Where one of these stands lines have to be normalised first.
 _UNUSUAL = ("\t", "\r", "\0", "  ", "\n ", " \n", "\n#", "\nselect ", "\ndelete ", "\nreset\n")
 _FLAGS = ("quota_exceeded", "transition_failed")
+#: What was found of the texts that were asked for last, as the same are asked for again and again.  Told apart by being
+#: the same object: to hash a large text takes about as long as to cut it up.
+_REMEMBERED = 8
+_plain: list[tuple[str, str]] = []
+_blocks: list[tuple[str, Mapping[str, str]]] = []
 
 
 def is_plain(text: str) -> bool:
@@ -28,23 +32,36 @@ def is_plain(text: str) -> bool:
     return not any(piece in text for piece in _UNUSUAL)
 
 
-@lru_cache(maxsize=16)
 def plain(text: str) -> str:
     """TEXT with each line as the kernel sees it; what is no policy (comments, commands) and an unended line left out."""
-    if is_plain(text):
-        return text
+    for known, found in _plain:
+        if known is text:
+            return found
+    found = text if is_plain(text) else _normalised(text)
+    _remember(_plain, text, found)
+    return found
+
+
+def _remember(known: list[tuple[str, Any]], text: str, found: object) -> None:
+    del known[: len(known) + 1 - _REMEMBERED]
+    known.append((text, found))
+
+
+def _normalised(text: str) -> str:
     from ..syntax.lines import normalise
 
     lines = map(normalise, text.split("\n")[:-1])
     return "".join(f"{line}\n" for line in lines if not line.startswith(("#", "select ", "delete ")) and line != "reset")
 
 
-@lru_cache(maxsize=8)
 def domain_blocks(text: str) -> Mapping[str, str]:
     """Each domain of TEXT by name, with the lines that follow its name.
 
     TEXT is plain (see above).  A domain that is named twice gets all lines.
     """
+    for known, found in _blocks:
+        if known is text:
+            return found
     parts = f"\n{text}".split("\n<")
     blocks: dict[str, str] = {}
     for part in parts[1:-1]:
@@ -53,6 +70,7 @@ def domain_blocks(text: str) -> Mapping[str, str]:
     if len(parts) > 1:
         name, _, block = parts[-1].partition("\n")
         _put(blocks, f"<{name}", block.removesuffix("\n"))
+    _remember(_blocks, text, blocks)
     return blocks
 
 

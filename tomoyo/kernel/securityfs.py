@@ -14,10 +14,10 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 
     class Interface(Protocol):

@@ -26,8 +26,9 @@ buildPythonPackage {
     cp -r --no-preserve=mode $src $packages/tomoyo
     ${python.pythonOnBuildForHost.interpreter or python.interpreter} -m compileall -q --invalidation-mode unchecked-hash $packages
     # Isolated: neither the environment nor the current folder may bring in code, since this program may change the policy.
+    # And without the module site, which would only look for other packages.
     cat > $out/bin/tomoyo <<EOF
-    #!${python.interpreter} -I
+    #!${python.interpreter} -IS
     import sys
     sys.path.insert(0, "$packages")
     from tomoyo.cli import main

@@ -1,0 +1,232 @@
+"""The directory of a policy set, read as text and trusted as little as can be.
+
+Whoever can change a set can change what a machine permits.  So no component of
+its path may be a symbolic link, and nothing on the way may belong to, or be
+writable for, anyone but root and the caller.  Each file is checked after it
+was opened, so that nothing can be put in its place in between.
+
+An activation that has nothing to do loads this and none of what makes values of
+the texts (see ``policy_set``), so nothing that takes long to load is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The texts of a set, to the files that hold them.
+FILES = {
+    "domain_policy": "domain_policy.conf",
+    "exception_policy": "exception_policy.conf",
+    "bindings": "bindings.conf",
+    "profile": "profile.conf",
+    "manager": "manager.conf",
+    "stat": "stat.conf",
+    "boot": "boot",
+}
+REQUIRED = ("domain_policy", "exception_policy", "profile", "manager")
+MANIFEST = "manifest.json"
+FORMAT = 1
+#: More than this is no policy; a million lines are a tenth of it.
+MAX_FILE = 1 << 30
+
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class PolicySetError(Exception):
+    """A directory that cannot be used as a policy set.
+
+    Attributes: path (what is wrong), reason (why, and what to do).
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {printable(self.reason)}"
+
+
+def printable(text: str) -> str:
+    """TEXT with control characters escaped, so that a terminal shows them."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class SetTexts:
+    """The files of a set as they are.
+
+    Attributes:
+        path: the directory.
+        domain_policy, exception_policy, bindings, profile, manager, stat: the
+            texts, empty where a file that may be missing is.
+        boot: the boot loader; None if there is none.
+        manifest: the text of the manifest; None if there is none.
+    """
+
+    __slots__ = ("bindings", "boot", "domain_policy", "exception_policy", "manager", "manifest", "path", "profile", "stat")
+
+    def __init__(self, path: str, texts: Mapping[str, str | None], manifest: str | None = None) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.boot = texts.get("boot")
+        self.domain_policy = texts.get("domain_policy") or ""
+        self.exception_policy = texts.get("exception_policy") or ""
+        self.bindings = texts.get("bindings") or ""
+        self.profile = texts.get("profile") or ""
+        self.manager = texts.get("manager") or ""
+        self.stat = texts.get("stat") or ""
+
+    def files(self) -> dict[str, str]:
+        """The texts by the names of their files; those that may be missing are, when empty."""
+        return present({name: getattr(self, name) for name in FILES})
+
+    def digests(self) -> dict[str, str] | None:
+        """What the manifest tells of the other files: name and SHA-256 of each.
+
+        None where there is no manifest, or one that ``write_policy_set`` has
+        not written: then it takes more than this to read it.
+        """
+        text = self.manifest or ""
+        whole = text.startswith("{\n") and text.endswith("\n}\n")
+        if not whole or not any(text.count(f'\n  "format": {FORMAT}{end}') == 1 for end in (",\n", "\n}\n")):
+            return None
+        section = text.partition('\n  "files": {\n')[2].partition("\n  }")[0]
+        found: dict[str, str] = {}
+        for line in section.split("\n"):
+            quoted = line.rstrip(",").split('"')
+            if len(quoted) != 5 or quoted[0] != "    " or quoted[2] != ": " or quoted[4] or "\\" in line:
+                return None
+            found[quoted[1]] = quoted[3]
+        return found
+
+
+def present(texts: dict[str, str | None]) -> dict[str, str]:
+    """TEXTS by the names of their files; those that may be missing are, when empty."""
+    return {FILES[name]: text or "" for name, text in texts.items() if text or name in REQUIRED or name == "bindings"}
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of TEXT, in hexadecimal digits."""
+    from hashlib import sha256
+
+    return sha256(text.encode("latin-1")).hexdigest()
+
+
+def read_set_texts(directory: str | os.PathLike[str]) -> SetTexts:
+    """Read the files of the set in DIRECTORY; the manifest is not looked at.
+
+    Raises PolicySetError where something is missing, is not what it should be
+    or might be another's work, and OSError where the system refuses.
+    """
+    path = os.fspath(directory)
+    descriptor = open_directory(path)
+    try:
+        texts = {name: _read(descriptor, path, file, name in REQUIRED) for name, file in FILES.items()}
+        manifest = _read(descriptor, path, MANIFEST, required=False)
+    finally:
+        os.close(descriptor)
+    return SetTexts(path, texts, manifest)
+
+
+def read_set_text(directory: str | os.PathLike[str], name: str) -> str:
+    """One of the texts that every set has; errors as in ``read_set_texts``."""
+    path = os.fspath(directory)
+    descriptor = open_directory(path)
+    try:
+        return _read(descriptor, path, FILES[name], required=True) or ""
+    finally:
+        os.close(descriptor)
+
+
+def _read(directory: int, path: str, file: str, required: bool) -> str | None:
+    full = os.path.join(path, file)
+    try:
+        descriptor = os.open(file, _OPEN, dir_fd=directory)
+    except FileNotFoundError:
+        if required:
+            raise PolicySetError(full, "there is no such file, which a policy set must have") from None
+        return None
+    except OSError as error:
+        if os.path.islink(full):
+            raise PolicySetError(full, "a symbolic link, which others may change; put the file itself there") from None
+        error.filename = full
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise PolicySetError(full, f"{what} in place of a file")
+        check_trust(full, status, last=True)
+        if status.st_size > MAX_FILE:
+            raise PolicySetError(full, f"more than {MAX_FILE} bytes")
+        with open(descriptor, "rb", closefd=False) as opened:
+            return opened.read().decode("latin-1")
+    finally:
+        os.close(descriptor)
+
+
+# Trust
+
+
+def open_directory(path: str, *, holds_others: bool = False) -> int:
+    """Open the directory PATH, trusting nothing on the way, and give a descriptor.
+
+    Raises PolicySetError for a symbolic link, and for a directory that anyone
+    but root and the caller owns or may write to.  A directory above may be
+    writable for all where it is sticky, as /tmp is; PATH itself only where it
+    may hold what belongs to others.
+    """
+    absolute = os.path.normpath(os.path.join(os.getcwd(), path))
+    components = [component for component in absolute.split("/") if component]
+    descriptor = os.open("/", _OPEN | os.O_DIRECTORY)
+    walked = "/"
+    try:
+        for position, component in enumerate(components):
+            walked = os.path.join(walked, component)
+            try:
+                below = os.open(component, _OPEN | os.O_DIRECTORY, dir_fd=descriptor)
+            except OSError as error:
+                raise _refusal(walked, absolute, error) from None
+            os.close(descriptor)
+            descriptor = below
+            last = position == len(components) - 1 and not holds_others
+            check_trust(walked, os.fstat(descriptor), last=last)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refusal(path: str, wanted: str, error: OSError) -> Exception:
+    """Why PATH, on the way to WANTED, could not be opened as a directory."""
+    if os.path.islink(path):
+        return PolicySetError(path, f"a symbolic link, which others may change; give {os.path.realpath(wanted)} instead")
+    if isinstance(error, FileNotFoundError):
+        return PolicySetError(path, "there is no such directory")
+    if isinstance(error, NotADirectoryError):
+        return PolicySetError(path, "not a directory")
+    error.filename = path
+    return error
+
+
+def check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
+    """Raise PolicySetError where what has this STATUS may be another's work; a sticky bit excuses nothing at the LAST."""
+    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _unmapped_root():
+        raise PolicySetError(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
+    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
+    if others and (last or not status.st_mode & stat.S_ISVTX):
+        raise PolicySetError(path, "others may write to it; 'chmod go-w' takes that away")
+
+
+def _unmapped_root() -> int | None:
+    """The user that root's files show where root is no user at all, as in the sandbox of a Nix build; else None."""
+    with open("/proc/self/uid_map", encoding="ascii") as mapping:
+        if any(line.split()[0] == "0" for line in mapping):
+            return None
+    with open("/proc/sys/kernel/overflowuid", encoding="ascii") as user:
+        return int(user.read())

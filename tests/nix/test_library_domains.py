@@ -1,4 +1,4 @@
-"""What the library's modules for desktops, and its domains of openssh and chrony, grant, and what they do not though it is near."""
+"""What the library's modules for desktops and its domains of openssh and chrony grant, and what not, though it is near."""
 
 from __future__ import annotations
 

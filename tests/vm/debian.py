@@ -35,21 +35,21 @@ def download(metapackage: str, suite: str, folder: Path) -> Path:
     raise Unavailable(f"no {metapackage} from Debian {suite}: {'; '.join(reasons)}")
 
 
-def download_package(name: str, suite: str, folder: Path) -> Path:
-    """Download the package called `name` of `suite`, and return its path, which is inside `folder`."""
+def download_packages(names: Sequence[str], suite: str, folder: Path) -> list[Path]:
+    """Download the packages called `names` of `suite`, and return their paths, which are inside `folder`."""
     reasons = []
     if codename() == suite:
         try:
-            return _download_package(name, folder, ())
+            return _download_packages(names, folder, ())
         except Unavailable as failure:
             reasons.append(str(failure))
     try:
         options = _own_apt(suite, folder / "apt")
         _apt("apt-get", options, "update", "--quiet")
-        return _download_package(name, folder, options)
+        return _download_packages(names, folder, options)
     except Unavailable as failure:
         reasons.append(str(failure))
-    raise Unavailable(f"no {name} from Debian {suite}: {'; '.join(reasons)}")
+    raise Unavailable(f"no {', '.join(names)} from Debian {suite}: {'; '.join(reasons)}")
 
 
 def codename() -> str:
@@ -67,15 +67,18 @@ def _download(metapackage: str, folder: Path, options: Sequence[str]) -> Path:
     found = re.search(r"Depends: (linux-image-\d\S+)", depends)
     if not found:
         raise Unavailable(f"apt-cache names no kernel for {metapackage}")
-    return _download_package(found[1], folder, options)
+    return _download_packages([found[1]], folder, options)[0]
 
 
-def _download_package(name: str, folder: Path, options: Sequence[str]) -> Path:
-    _apt("apt-get", (*options, "-o", "APT::Sandbox::User=root"), "download", "--quiet", name, folder=folder)
-    packages = list(folder.glob(f"{name}_*.deb"))
-    if len(packages) != 1:
-        raise Unavailable(f"apt-get download {name} left {len(packages)} files")
-    return packages[0]
+def _download_packages(names: Sequence[str], folder: Path, options: Sequence[str]) -> list[Path]:
+    _apt("apt-get", (*options, "-o", "APT::Sandbox::User=root"), "download", "--quiet", *names, folder=folder)
+    packages = []
+    for name in names:
+        found = list(folder.glob(f"{name}_*.deb"))
+        if len(found) != 1:
+            raise Unavailable(f"apt-get download {name} left {len(found)} files")
+        packages += found
+    return packages
 
 
 def _own_apt(suite: str, folder: Path) -> list[str]:

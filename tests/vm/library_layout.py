@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,15 @@ PACKAGES = {
     r"lib(gssapi_krb5|krb5|k5crypto|krb5support|com_err)\.so": "libkrb5-1.20.1",
     r"libkeyutils\.so": "keyutils-1.6.3-lib",
     r"libwrap\.so": "tcp_wrappers-7.6.q-33",
+    r"libtirpc\.so": "libtirpc-1.3.6",
+    r"libeconf\.so": "libeconf-0.7.9",
+    r"libsqlite3\.so": "sqlite-3.46.1",
+    r"libwtmpdb\.so": "wtmpdb-0.73.0",
+    r"libapparmor\.so": "libapparmor-3.0.8",
+    r"libfontconfig\.so": "fontconfig-2.14.1-lib",
+    r"libfreetype\.so": "freetype-2.12.1",
+    r"libpng16\.so": "libpng-apng-1.6.39",
+    r"libbrotli\w+\.so": "brotli-1.0.9-lib",
     r"libedit\.so": "libedit-20221030-3.1",
     r"lib(bsd|md)\.so": "libbsd-0.11.7",
     r"libseccomp\.so": "libseccomp-2.5.4-lib",
@@ -97,15 +106,30 @@ STATE = {
 
 def unpacked(package: str) -> Path:
     """The files of a Debian package, fetched at its first use. Raises `Unavailable`."""
+    return unpacked_together(package, (package,))
+
+
+def unpacked_together(name: str, packages: Sequence[str], suite: str = SUITE) -> Path:
+    """The files of several Debian packages in one folder, which the cache knows by NAME. Raises `Unavailable`."""
 
     def build(workshop: Path) -> Path:
-        found = debian.download_package(package, SUITE, workshop)
-        done = subprocess.run(["dpkg", "-x", str(found), str(workshop / "files")], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"{found.name}: {done.stderr.strip()}")
+        for found in debian.download_packages(packages, suite, workshop):
+            done = subprocess.run(
+                ["dpkg", "-x", str(found), str(workshop / "files")], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise Unavailable(f"{found.name}: {done.stderr.strip()}")
         return workshop / "files"
 
-    return cached(f"{SUITE}-{package}", build)
+    return cached(f"{suite}-{name}", build)
+
+
+def program(name: str) -> Path:
+    """A program of this machine."""
+    found = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
+    if found is None:
+        raise Unavailable(f"{name} is not installed")
+    return Path(found).resolve()
 
 
 def _store_path(name: str, seed: str = "") -> str:
@@ -118,10 +142,12 @@ class System:
     """A system below the folder `root`.
 
     libraries: Debian packages with libraries that this machine may lack.
+    folders: where libraries are rather than on this machine: those of another release.
     """
 
     root: Path
     libraries: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
     paths: dict[str, str] = field(default_factory=dict)
     etc: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=lambda: dict(STATE))
@@ -187,7 +213,7 @@ class System:
         package = next((package for pattern, package in PACKAGES.items() if re.match(pattern, name)), None)
         if package is None:
             raise AssertionError(f"no package is known for {name}: add it to PACKAGES")
-        folders = [unpacked(package) for package in self.libraries] + [Path("/")]
+        folders = [*self.folders, *(unpacked(package) for package in self.libraries), Path("/")]
         for folder in (folder / place for folder in folders for place in LIBRARY_FOLDERS):
             if (folder / name).exists():
                 return f"{self.add(package, {f'lib/{name}': (folder / name).resolve()})}/lib/{name}"

@@ -5,6 +5,10 @@
     ["tomoyo", ARGUMENT...]        the command `tomoyo`        exit code, standard output, standard error
     ["program", PATH, ARGUMENT...] any other                   the same
     ["start", PATH, ARGUMENT...]   one that goes on running    its process number
+    ["stop", NUMBER]               the one that was started so null
+                                   many before it (from 0)
+    ["shell", SCRIPT]              by /bin/sh in /run          null
+    ["read", FILE]                 an interface file           its text
     ["write", FILE, TEXT]          see the job `interfaces`    null
     ["activate", PROFILE, LINE...] with these managers         null
 """
@@ -20,6 +24,8 @@ from tests.vm import guest
 from tomoyo.cli import main
 
 Answer = object
+
+processes: list[subprocess.Popen[bytes]] = []
 
 
 def call(arguments: list[str]) -> Answer:
@@ -42,7 +48,15 @@ def answer(step: list[str]) -> Answer:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             assert process.stdout is not None
             process.stdout.readline()  # it says when it runs
+            processes.append(process)
             return process.pid
+        case ["stop", number]:
+            processes[int(number)].kill()
+            processes[int(number)].wait()
+        case ["shell", script]:
+            subprocess.run(["/bin/sh", "-ec", script], cwd="/run", check=True, timeout=60)
+        case ["read", name]:
+            return guest.read(name).decode("latin-1")
         case ["write", name, text]:
             guest.write(name, text.encode("latin-1"))
         case ["activate", profile, *managers]:

@@ -24,6 +24,7 @@ egid=0 suid=0 sgid=0 fsuid=0 fsgid=0 }}
 
 """
 SHELL = "<kernel> /bin/sh"
+PROFILE = "PROFILE_VERSION=20150505\n3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }\n"
 POLICY = f"{SHELL}\n# mine\nuse_profile 3\n\nfile read /etc/\\*\n\n<kernel> /x\nuse_profile 1\n"
 
 
@@ -138,6 +139,41 @@ def test_learned(place: Path) -> None:
     (place / "learned").write_text(f"{SHELL}\nuse_profile 1\n\nfile read proc:/4/x\n")
     done = suggest("--learned", place / "learned")
     assert done.output.endswith("# learned; by process, from file read proc:/4/x\nfile read proc:/\\$/x\n")
+
+
+def test_what_was_learned_and_is_granted_already_is_left_out(place: Path) -> None:
+    granted = 'file execute /bin/a exec.realpath="/bin/a" exec.argv[0]="a"'
+    policy = f'{SHELL}\nuse_profile 3\n\nfile read/write /etc/\\*\nfile execute /bin/\\* exec.realpath="/bin/a"\n'
+    policy += "file read /c task.uid=0\nfile symlink /s\nfile execute /bin/b exec.argc=1\nfile read/write /same\\* task.uid=1\n"
+    (place / "domain_policy.conf").write_text(policy)
+    lines = [
+        "file read/write/unlink /etc/x",
+        granted,
+        'file execute /bin/b exec.realpath="/bin/b" exec.argv[0]="b"',
+        "file read /c",
+    ]
+    lines += ['file symlink /s symlink.target="x"', "file read /d\\*", "file read @group"]
+    lines += ["file read/write/append /same\\* task.uid=1"]
+    (place / "learned").write_text(f"{SHELL}\nuse_profile 1\n\n" + "".join(f"{line}\n" for line in lines))
+    done = suggest("--policy", place, "--rule", "none", "--learned", place / "learned")
+    assert [line for line in done.output.splitlines()[2:] if line and line[0] != "#"] == [
+        "file unlink /etc/x",
+        lines[2],
+        "file read /c",
+        "file read /d\\*",
+        "file read @group",
+        "file append /same\\* task.uid=1",
+    ]
+
+
+def test_the_policy_of_the_kernel(place: Path) -> None:
+    """Its interface files stand in a folder here; the test in a machine asks a real one."""
+    for name, text in (("domain_policy", POLICY), ("exception_policy", ""), ("profile", PROFILE)):
+        (place / name).write_text(text)
+    assert suggest("--kernel", "--interface", place, place / "log").output == SHOWN
+    done = suggest("--kernel", "--interface", place / "none", place / "log")
+    assert (done.status, done.output) == (3, "")
+    assert suggest("--kernel", "--policy", place, place / "log").status == 2
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from ..decision.requests import request_of
+from ..decision.engine import DecisionEngine, UnknownDomain
+from ..decision.requests import parse_request, request_of
+from ..model.conditions import ArgumentTest, Attribute, Comparison, Test
 from ..model.domains import Domain, DomainPolicy, merge_entries
 from ..model.entries import Entry, Kind
-from ..model.records import AuditRecord
+from ..model.records import AuditRecord, Execution, Strings
 from ..model.stat import Timestamp
-from ..model.words import DomainName, Word
+from ..model.words import DomainName, Quoted, Word
 from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
 
 #: How many different entries are remembered that became one.
@@ -183,6 +186,52 @@ def policy_of(added: Iterable[tuple[Suggestion, Iterable[Entry]]]) -> DomainPoli
     return DomainPolicy(
         tuple(Domain(name, profiles[name], entries=merge_entries(found)) for name, found in entries.items() if found)
     )
+
+
+def lacking(engine: DecisionEngine, learned: DomainPolicy) -> DomainPolicy:
+    """What the policy of ENGINE does not grant of what a kernel LEARNED.
+
+    An entry that was learned is one request, of which no more is known than
+    its own condition tells: what the policy grants under another stays.
+    """
+    found = []
+    for domain in learned:
+        held = engine.domain(domain.name)
+        same = {entry.subject: entry.operations for entry in held.entries} if held is not None else {}
+        entries: list[Entry] = []
+        for entry in domain.entries:
+            left = [each for each in entry.operations if each not in same.get(entry.subject, ())]
+            operations = tuple(each for each in left if not _grants(engine, domain.name, entry, each))
+            if operations:
+                entries.append(entry if operations == entry.operations else entry.with_operations(operations))
+        found.append(replace(domain, entries=tuple(entries)))
+    return DomainPolicy(tuple(found))
+
+
+def _grants(engine: DecisionEngine, domain: DomainName, entry: Entry, operation: str) -> bool:
+    one = entry if len(entry.operations) == 1 else entry.with_operations((operation,))
+    tests = one.condition.tests if one.condition is not None else ()
+    try:
+        request = parse_request(str(replace(one, condition=None)))
+        verdict = engine.decide(domain, replace(request, **_known(tests)))
+    except (ValueError, UnknownDomain):  # written by hand: it is about more than one request
+        return False
+    if verdict.entry is None or not verdict.certain:
+        return False
+    condition = verdict.entry.condition
+    return condition is None or set(map(str, condition.tests)) <= set(map(str, tests))
+
+
+def _known(tests: Sequence[Test]) -> dict[str, Any]:
+    """What TESTS, those that learning makes, tell of a request."""
+    strings = {test.left.name: test.right for test in tests if isinstance(test, Comparison) and isinstance(test.left, Attribute)}
+    arguments = tuple(test.value for test in tests if isinstance(test, ArgumentTest) and test.index == 0)
+    known: dict[str, Any] = {}
+    if isinstance(real := strings.get("exec.realpath"), Quoted):
+        known["execution"] = Execution(real, 1, 0, Strings(arguments, truncated=False), None)
+    if isinstance(target := strings.get("symlink.target"), Quoted):
+        known["symlink_target"] = target
+    return known
 
 
 def missing_paths(suggestion: Suggestion, exists: Callable[[str], bool]) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ that ends.  The domain, those below it and those they create may do anything
 meanwhile.  Then, and also if this is interrupted or killed, modes and entries
 are what they were before.
 
-With --closure the policy names packages, as 'tomoyo name' does.
+With --closure the policy names packages, as 'tomoyo name' does.  Standard
+output is the policy's: what the program writes there goes to standard error,
+unless the policy goes to a file, with -o.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from collections.abc import Sequence
 
 from .closures import add_closure
 from .interface import add_interface, refused, securityfs
-from .options import PolicyFile, UsageError, message
+from .options import PolicyFile, UsageError, message, write_file
 from .query import seconds
 
 TYPE_CHECKING = False
@@ -42,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("program", nargs="*", metavar="PROGRAM", help="the program to run, and its arguments")
     parser.add_argument("--domain", metavar="NAME", help="the domain to learn for (default: the one that PROGRAM will be in)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the policy to FILE")
     parser.add_argument("--for", dest="time", type=seconds, metavar="SECONDS", help="learn this long, or less if PROGRAM ends")
     add_interface(parser)
     add_closure(parser)
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
                 try:
                     session.begin()
                     message("note", f"learning for {name}")
-                    interrupted = _work(command, arguments.program, arguments.time, signals)
+                    interrupted = _work(arguments, command, signals)
                     exceeded = session.exceeded()
                 finally:
                     learned = session.end()
@@ -99,15 +102,16 @@ def _command(program: list[str]) -> list[str]:
     return [os.path.abspath(found), *program[1:]]
 
 
-def _work(command: Sequence[str], names: Sequence[str], time: float | None, signals: SignalPipe) -> bool:
-    """Run COMMAND, if there is one, and wait for its end or for TIME seconds; gives whether a signal came first."""
+def _work(arguments: argparse.Namespace, command: Sequence[str], signals: SignalPipe) -> bool:
+    """Run COMMAND, if there is one, and wait for its end or as long as is to be learned; gives whether a signal came first."""
     import select
     from time import monotonic
 
-    deadline = None if time is None else monotonic() + time
+    deadline = None if arguments.time is None else monotonic() + arguments.time
     process = None
     if command:
-        process = subprocess.Popen(names, executable=command[0])
+        # Standard error by its number: a caller in this process may have put something else in its place.
+        process = subprocess.Popen(arguments.program, executable=command[0], stdout=None if arguments.output else 2)
     try:
         while process is None or process.poll() is None:
             left = None if deadline is None else deadline - monotonic()
@@ -133,10 +137,14 @@ def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
     from ..syntax.writer import write_domain_policy
 
     text = write_domain_policy(learned)
-    if not (arguments.closure or arguments.closure_file):
-        sys.stdout.write(text)
-        return 0
-    from .name import print_named
+    if arguments.closure or arguments.closure_file:
+        from .name import named_policies, tell_named
 
-    arguments.unsafe_wildcards, arguments.json, arguments.output = False, False, None
-    return print_named(arguments, [PolicyFile("learned", "domain", text.encode())], [learned])
+        named = named_policies(arguments, [learned])
+        tell_named(named, [PolicyFile("learned", "domain", text.encode())])
+        text = write_domain_policy(named.domains)
+    if arguments.output:
+        write_file(arguments.output, text)
+    else:
+        sys.stdout.write(text)
+    return 0

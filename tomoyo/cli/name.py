@@ -85,28 +85,10 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 
 def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
     """Print POLICIES, which are in FILES, with names of the closure that ARGUMENTS say."""
-    from ..nix.contents import read_contents
-    from ..nix.names import NameSyntaxError
-    from ..nix.naming import name_policy, unsafe_policy
     from ..syntax.writer import write_domain_policy, write_exception_policy
-    from .progress import Progress
 
-    domains, exceptions = (*policies, None)[:2]
-    with Progress() as progress:
-        progress("reading the closure")
-        trusted = read_closure(arguments)
-        if arguments.unsafe_wildcards:
-            named = unsafe_policy(domains, exceptions, trusted.names)
-        else:
-            progress(f"reading {len(trusted.names.paths)} store paths")
-            contents = read_contents(trusted.names.paths, trusted.tree)
-            progress(f"naming {len(domains)} domains")
-            try:
-                named = name_policy(domains, exceptions, trusted.names, contents, trusted.links)
-            except NameSyntaxError as error:
-                raise UsageError(f"not a name: {error}") from None
-    places = _places(files, {finding.text for finding in named.findings})
-    _tell_all(named, places)
+    named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
+    places = tell_named(named, files)
     if arguments.json:
         print_json(_plain(named, places))
     texts = {"domain_policy.conf": write_domain_policy(named.domains)}
@@ -117,6 +99,35 @@ def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies
     elif not arguments.json:
         sys.stdout.write(texts["domain_policy.conf"])
     return 0
+
+
+def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe: bool = False) -> Named:
+    """POLICIES with names of the closure that ARGUMENTS say, or with UNSAFE wildcards."""
+    from ..nix.contents import read_contents
+    from ..nix.names import NameSyntaxError
+    from ..nix.naming import name_policy, unsafe_policy
+    from .progress import Progress
+
+    domains, exceptions = (*policies, None)[:2]
+    with Progress() as progress:
+        progress("reading the closure")
+        trusted = read_closure(arguments)
+        if unsafe:
+            return unsafe_policy(domains, exceptions, trusted.names)
+        progress(f"reading {len(trusted.names.paths)} store paths")
+        contents = read_contents(trusted.names.paths, trusted.tree)
+        progress(f"naming {len(domains)} domains")
+        try:
+            return name_policy(domains, exceptions, trusted.names, contents, trusted.links)
+        except NameSyntaxError as error:
+            raise UsageError(f"not a name: {error}") from None
+
+
+def tell_named(named: Named, files: list[PolicyFile]) -> dict[str, tuple[str, int, int]]:
+    """Say what NAMED, made of the policies in FILES, had to leave or loosen; gives the places of that."""
+    places = _places(files, {finding.text for finding in named.findings})
+    _tell_all(named, places)
+    return places
 
 
 def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, tuple[str, int, int]]:

@@ -4,6 +4,9 @@ Names that are another each time become patterns, by rules; each suggestion
 comes with its evidence.  Prints them, or with --policy shows as a --diff, or
 writes --in-place, what becomes of DIR/domain_policy.conf.
 
+  tomoyo suggest --kernel /var/log/tomoyo/audit.log
+  tomoyo suggest --policy DIR --learned /sys/kernel/security/tomoyo/domain_policy
+
 With --interactive each is asked about:
 
   a  allow what was seen, as it was       s  skip: ask again another time
@@ -24,6 +27,7 @@ from collections.abc import Iterator
 
 from .audit import add_filter, chunks, filter_of
 from .closures import add_closure, read_closure
+from .interface import refused
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
 TYPE_CHECKING = False
@@ -53,6 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy", metavar="DIR", help="the policy that lacks them: what it grants is left out, whatever the records say"
     )
+    parser.add_argument("--kernel", action="store_true", help="the same with the policy that the kernel holds")
+    parser.add_argument("--interface", metavar="DIR", help="with --kernel: its interface files, if not at the usual place")
     parser.add_argument("--interactive", action="store_true", help="ask about each")
     parser.add_argument("--state", metavar="FILE", help="with --interactive, keep the answers here, and begin with those in it")
     rules = parser.add_argument_group("what becomes a pattern")
@@ -77,9 +83,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..analysis.suggestion import policy_of
+    from ..kernel.securityfs import SecurityfsError
 
     _check(arguments)
-    collector = _collect(arguments)
+    try:
+        engine = _engine(arguments)
+    except SecurityfsError as error:
+        return refused(error)
+    collector = _collect(arguments, engine)
     found = collector.suggestions()
     if arguments.closure or arguments.closure_file:
         found = _named(arguments, found)
@@ -96,6 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.diff or arguments.in_place) and arguments.policy is None:
         raise UsageError("--diff and --in-place need a policy: --policy DIR")
+    if arguments.kernel and arguments.policy is not None:
+        raise UsageError("--policy DIR or --kernel, not both")
     if arguments.state and not arguments.interactive:
         raise UsageError("--state goes with --interactive")
     inputs = [*arguments.logs, *arguments.learned]
@@ -108,14 +121,14 @@ def _check(arguments: argparse.Namespace) -> None:
 # Evidence
 
 
-def _collect(arguments: argparse.Namespace) -> Suggestions:
-    from ..analysis.suggestion import Suggestions
+def _collect(arguments: argparse.Namespace, engine: DecisionEngine | None) -> Suggestions:
+    from ..analysis.suggestion import Suggestions, lacking
 
     rules, user_rules = _rules(arguments)
     collector = Suggestions(rules, user_rules)
-    engine = _engine(arguments)
     for name in arguments.learned:
-        collector.add_learned(_learned(name))
+        learned = _learned(name)
+        collector.add_learned(learned if engine is None else lacking(engine, learned))
     if arguments.logs or not arguments.learned:
         for record in _records(arguments):
             if _lacks(engine, record):
@@ -140,7 +153,7 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserR
 
 
 def _engine(arguments: argparse.Namespace) -> DecisionEngine | None:
-    if arguments.policy is None:
+    if arguments.policy is None and not arguments.kernel:
         return None
     from .policy_source import read_engine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from typing import Any
 
@@ -30,6 +31,7 @@ quota_exceeded
 """
 MARKED = "\x1b[31m)\t"
 RUN = ("/bin/sh", "-c", f"printf '{MARKED}' > /proc/$$/comm; echo; while :; do sleep 60; done")
+FOLDER = guest.FOLDER
 TOOLS = ("tomoyo-pstree", "tomoyo-setprofile")
 
 
@@ -136,3 +138,94 @@ def test_status_and_modes(kernel: Kernel) -> None:
     assert none[0] == 1
     assert shown(modes[1]) == {"<kernel>": 0, "<kernel> /usr/bin/s": 3, "<kernel> /usr/bin/s /a": 0, "<kernel> /z": 3}
     assert check == [0, "", ""]
+
+
+MANY = "".join(
+    f"{name}\nuse_profile {profile}\n\nfile read /etc/{entry}\n\n"
+    for name, profile, entry in (
+        ("<kernel> /opt/s", 1, "x"),
+        ("<kernel> /opt/s /a", 0, "y"),
+        ("<kernel> /opt/s /a /opt/s", 0, "x"),
+        ("<kernel> /opt/ssh", 0, "xyz"),
+        ("<kernel> /b /opt/s", 2, "z"),
+        ("<other>", 1, "x"),
+        ("<other> /opt/s", 1, "z"),
+    )
+)
+ALL = [line for line in MANY.splitlines() if line.startswith("<")]
+#: What is meant: arguments for the C tool, and for ours.
+SELECTIONS: dict[str, tuple[list[str], list[str]]] = {
+    "one": (["<kernel> /opt/s"], ["--name", "<kernel> /opt/s"]),
+    "two": (["<kernel> /opt/s /a", "<other>"], ["--name", "<kernel> /opt/s /a", "--name", "<other>"]),
+    "a program wherever it runs": ([name for name in ALL if name.endswith(" /opt/s")], ["--name", "/opt/s"]),
+    "what begins so": ([name for name in ALL if name.startswith("<kernel> /opt/s")], ["--prefix", "<kernel> /opt/s"]),
+    "a namespace": (["-r", "<other>"], ["-r", "--name", "<other>"]),
+    # Not ssh: its manual says "starts with", but the tool means whole words, too.
+    "one and those below": (["-r", "<kernel> /opt/s"], ["-r", "--name", "<kernel> /opt/s"]),
+    "a glob": ([name for name in ALL if name.startswith("<kernel> /opt/s")], ["--glob", "<kernel> /opt/s*"]),
+    "a glob over levels": ([name for name in ALL if name.count("/opt/s") > 1], ["--glob", "* /opt/s */s"]),
+    "all": (ALL, ["--glob", "<other>*", "--prefix", "<kernel> /opt/", "--glob", "<kernel> /b *"]),
+}
+LOOKING = ("tomoyo-setprofile", "tomoyo-selectpolicy", "tomoyo-setlevel", "tomoyo-domainmatch", "tomoyo-pstree")
+
+
+@pytest.mark.skipif(not all(map(shutil.which, LOOKING)), reason="the C tools are not installed")
+def test_each_selection_means_the_same_to_the_c_tools(kernel: Kernel) -> None:
+    change, choose, level, match, tree = (shutil.which(tool) or "" for tool in LOOKING)
+    profiles = PROFILES + "".join(f"<other> {line}\n" for line in PROFILES.splitlines())
+    steps = [["activate", PROFILES, *(shutil.which(tool) or "" for tool in LOOKING)], ["write", "profile", profiles]]
+    steps += [["write", "domain_policy", MANY], ["read", "domain_policy"]]
+    reset = ["write", "domain_policy", MANY]
+    for theirs, ours in SELECTIONS.values():
+        for command in (["program", change, *_options(theirs, "3")], ["tomoyo", "mode", *ours, "--profile", "3"]):
+            steps += [reset, command, ["tomoyo", "mode", "--json"]]
+        steps += [reset, ["tomoyo", "mode", *ours, "--set", "enforcing"], ["tomoyo", "mode", "--json"]]
+        steps += [
+            ["shell", f"{choose} {shlex.join(theirs)} < {FOLDER}/domain_policy > chosen"],
+            ["program", "/bin/cat", "/run/chosen"],
+        ]
+        steps += [["tomoyo", "select", *ours, f"{FOLDER}/domain_policy"]]
+    per = 3 * 3 + 3
+    steps += [reset, ["program", match, "file read /etc/x"]]
+    steps += [["program", level, "1-CONFIG={ mode=enforcing }"], ["tomoyo", "mode", "--json"], ["read", "profile"]]
+    steps += [["program", tree], ["tomoyo", "ps", "--json"]]
+    found = answers(kernel, steps)
+    rest = found[4:]
+    for number, (name, (theirs, _)) in enumerate(SELECTIONS.items()):
+        _, c_tool, c_state, _, ours, state, _, by_mode, mode_state, _, chosen, selected = rest[number * per : (number + 1) * per]
+        states = [_profiles(each[1]) for each in (c_state, state, mode_state)]
+        # Setting a mode leaves a domain alone that is in it already; here none is.
+        assert states[0] == states[1] == states[2], name
+        changed = {domain for domain, profile in states[0].items() if profile == 3}
+        assert changed, name
+        assert shown(ours[1]) == shown(by_mode[1]) == dict.fromkeys(changed, 3), name
+        assert c_tool[0] == ours[0] == by_mode[0] == 0, name
+        if "-r" in theirs or len(theirs) == 1:
+            assert shown(c_tool[1]).keys() == changed, name
+        assert selected[1] == chosen[1], name
+    matched, _, after, profile, processes, ours = rest[len(SELECTIONS) * per + 1 :]
+    # It looks for a text anywhere in a line.
+    expected = [name for name in ALL if any("file read /etc/x" in text for text in _entries(MANY, name))]
+    assert [line for line in matched[1].splitlines() if line.startswith("<")] == expected
+    assert "1-CONFIG={ mode=enforcing " in profile
+    modes = {state["domain"]: state["mode"] for state in json.loads(after[1])}
+    assert modes["<kernel> /opt/s"] == "enforcing"
+    assert modes["<other>"] == "learning"  # another namespace has its own profiles
+    pids = {int(number) for number in re.findall(r"^ *\d+[ +-]* .* \((\d+)\) <", processes[1], re.MULTILINE)}
+    listed = {process["pid"] for process in json.loads(ours[1]) if "pstree" not in process["domain"]}
+    assert listed <= pids
+    assert len(listed) >= 2
+
+
+def _options(theirs: list[str], number: str) -> list[str]:
+    """The C tool's arguments with the profile where it wants it."""
+    return ["-r", number, *theirs[1:]] if theirs[0] == "-r" else [number, *theirs]
+
+
+def _profiles(text: str) -> dict[str, int]:
+    """Domains that are no by-product of running the test, by name."""
+    return {state["domain"]: state["profile"] for state in json.loads(text) if state["domain"] in ALL}
+
+
+def _entries(policy: str, name: str) -> list[str]:
+    return f"\n{policy}".partition(f"\n{name}\n")[2].partition("\n<")[0].splitlines()

@@ -12,6 +12,7 @@ import argparse
 import gc
 import sys
 
+from .logs import TOLD
 from .options import message
 
 
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
                 parsed = parse_record(record)
             except ValueError:
                 broken += 1
-                message("warning", f"{name}: record {read} is broken, and skipped: {is_broken(record)}")
+                if broken <= TOLD:
+                    message("warning", f"{name}: record {read} is broken, and skipped: {is_broken(record)}")
                 continue
             line = converted(parsed, conditions, arguments.keep)
             if line is not None:

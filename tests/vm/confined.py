@@ -9,10 +9,12 @@ system.attempts("<kernel> nix:/x/bin/x", [["read", "/etc/shadow"], ...])   # err
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -48,6 +50,8 @@ class System:
     """The system in the folder `folder` of the host, with the set in `set/` active."""
 
     def __init__(self, folder: str) -> None:
+        # A job that hangs says where.
+        faulthandler.dump_traceback_later(3 * PATIENCE, exit=True)
         self.described = json.loads((Path(folder) / "system.json").read_text())
         _mount("/nix")
         os.makedirs("/nix/store")
@@ -56,6 +60,8 @@ class System:
         for place in FOLDERS:
             _mount(place)
         os.chmod("/tmp", 0o1777)
+        # Debian's glibc would look for locales here.
+        _mount("/usr/lib/locale")
         for folder in ("/etc/static", "/var/log", "/var/lib", "/var/cache", "/run/systemd/journal"):
             os.makedirs(folder, exist_ok=True)
         os.symlink("/run", "/var/run")
@@ -194,11 +200,13 @@ def _execute(path: str) -> None:
             os.write(writer, b"%d" % (error.errno or 0))
         os._exit(0)
     os.close(writer)
-    os.waitpid(child, 0)
-    # Nothing comes where it was executed: the descriptor is closed then.
+    # Nothing comes where it was executed: the descriptor is closed then, and what runs may run for ever.
     with open(reader, "rb") as answer:
-        if number := answer.read():
-            raise OSError(int(number), "")
+        number = answer.read()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if number:
+        raise OSError(int(number), "")
 
 
 def _connect(address: str, port: int) -> None:

@@ -204,7 +204,8 @@ class System:
         if program.name.startswith(("libc.so", "ld-linux")):
             return
         if folders:
-            _patchelf("--set-rpath", ":".join(folders), str(program))
+            # The loader finds most of them in another folder than the first: the worst that a linker may leave.
+            _patchelf("--set-rpath", ":".join(reversed(folders)), str(program))
         if b"/lib64/ld-linux" in program.read_bytes() and ".so" not in program.name:
             _patchelf("--set-interpreter", self._library(LOADER), str(program))
 

@@ -60,7 +60,7 @@ def certificate(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in ("key.pem", "fullchain.pem")}
 
 
-def nginx_system(folder: Path) -> System:
+def nginx_system(folder: Path, configuration: str = NGINX) -> System:
     """A system with nginx."""
     system = System(folder)
     files, shared = unpacked("nginx"), unpacked("nginx-common")
@@ -68,7 +68,7 @@ def nginx_system(folder: Path) -> System:
         "nginx-1.22.1", {"bin/nginx": files / "usr/sbin/nginx", "conf/fastcgi.conf": shared / "etc/nginx/fastcgi.conf"}
     )
     mailcap = system.add("mailcap-2.1.54", {"etc/nginx/mime.types": shared / "etc/nginx/mime.types"})
-    text = NGINX.replace("MAILCAP", mailcap).replace("PACKAGE", package)
+    text = configuration.replace("MAILCAP", mailcap).replace("PACKAGE", package)
     system.etc["nginx/nginx.conf"] = system.add("nginx.conf", text)
     system.write()
     return system
@@ -101,14 +101,20 @@ def lighttpd_system(folder: Path) -> System:
 
 
 def run(
-    kernel: Kernel, folder: Path, service: str, state: ServiceState, system: System, files: dict[str, bytes] | None = None
+    kernel: Kernel,
+    folder: Path,
+    service: str,
+    state: ServiceState,
+    system: System,
+    files: dict[str, bytes] | None = None,
+    arguments: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What the job for SERVICE found out in STATE."""
     # The guest's root directory lies on an overlay, and the kernel asks about its upper layer, too.
     own = {"domains/guest.conf": f"<kernel> nix:/{service}/bin/{service}\nfile getattr tmpfs:/data/\n"}
     policy = system.compiled(library_layout.source(folder / "source", own), {service: state}).policy
     given = {**library_layout.guest_files(policy, folder / "set"), **(files or {})}
-    result = machine.run(kernel, service, arguments=[str(system.root)], files=given, loader="/run/set/boot")
+    result = machine.run(kernel, service, arguments=[str(system.root), *arguments], files=given, loader="/run/set/boot")
     found: dict[str, Any] = json.loads(result.files["answers.json"])
     return found
 
@@ -117,7 +123,8 @@ def run(
 def enforced(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """nginx, enforced."""
     folder = tmp_path_factory.mktemp("enforced")
-    return run(kernel, folder, "nginx", ServiceState.ENFORCE, nginx_system(folder / "system"), certificate(folder))
+    system = nginx_system(folder / "system")
+    return run(kernel, folder, "nginx", ServiceState.ENFORCE, system, certificate(folder), ("60",))
 
 
 def assert_served(answers: dict[str, Any]) -> None:
@@ -152,7 +159,9 @@ def test_what_nginx_never_does_is_denied_to_its_domain(enforced: dict[str, Any])
 
 
 def test_a_permissive_nginx_is_logged_and_denied_nothing(kernel: Kernel, tmp_path: Path) -> None:
-    answers = run(kernel, tmp_path, "nginx", ServiceState.PERMISSIVE, nginx_system(tmp_path / "system"), certificate(tmp_path))
+    # Started by root, which gives its folders to the workers.
+    system = nginx_system(tmp_path / "system", f"user nginx;\n{NGINX}")
+    answers = run(kernel, tmp_path, "nginx", ServiceState.PERMISSIVE, system, certificate(tmp_path), ("0",))
     assert_served(answers)
     assert answers["domains"] == ["2 <kernel> nix:/nginx/bin/nginx"]
     assert answers["records"] == []

@@ -1,6 +1,7 @@
 """nginx as NixOS starts it, under the policy library's policy: configuration test, pages, reload, new logs, stop.
 
-Argument: the folder of the system. The set to load is in `set/`; `answers.json` says what came of it.
+Arguments: the folder of the system, and the user that starts nginx: 60, as on NixOS, or root. The set to load is in `set/`;
+`answers.json` says what came of it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ ALLOWED = [
 ]
 
 
-def prepare(system: confined.System) -> None:
+def prepare() -> None:
     """The folders that systemd makes, a site, and a secret."""
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
     for folder in ("/run/nginx", "/var/cache/nginx", "/var/log/nginx", "/var/lib/acme/example.org"):
@@ -81,7 +82,10 @@ def prepare(system: confined.System) -> None:
 
 def get_encrypted(path: str) -> bytes:
     context = ssl.create_default_context(cafile="fullchain.pem")
-    with socket.create_connection(("127.0.0.1", 443)) as plain, context.wrap_socket(plain, server_hostname="localhost") as client:
+    with (
+        socket.create_connection(("127.0.0.1", 443), confined.PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as client,
+    ):
         client.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         return b"".join(iter(lambda: client.recv(65536), b""))
 
@@ -93,20 +97,21 @@ def replaced(workers: list[int], others: list[int]) -> bool:
 
 def main() -> None:
     system = confined.System(sys.argv[1])
-    prepare(system)
+    user = int(sys.argv[2])
+    prepare()
     system.activate()
     program = f"{system.path('nginx-')}/bin/nginx"
     command = [program, "-c", "/etc/nginx/nginx.conf"]
     answers: dict[str, object] = {"activated": system.records()}
     # ExecStartPre, then ExecStart.
-    answers["test"] = system.run([*command, "-t"], user=USER, environment=ENVIRONMENT)
-    service = system.start(command, user=USER, environment=ENVIRONMENT)
+    answers["test"] = system.run([*command, "-t"], user=user, environment=ENVIRONMENT)
+    service = system.start(command, user=user, environment=ENVIRONMENT)
     confined.wait_for(lambda: confined.answers(80), service)
     answers["pages"] = [confined.get(80, path).decode() for path in ("/", "/pictures/1.txt", "/missing", "/pictures/")]
     answers["encrypted"] = get_encrypted("/").decode()
     # ExecReload.
     workers = confined.children(service.pid)
-    reload = [system.run([*command, "-t"], user=USER, environment=ENVIRONMENT)]
+    reload = [system.run([*command, "-t"], user=user, environment=ENVIRONMENT)]
     service.send_signal(signal.SIGHUP)
     confined.wait_for(lambda: replaced(workers, confined.children(service.pid)), service)
     answers["reload"] = reload

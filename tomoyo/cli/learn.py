@@ -25,7 +25,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from .closures import add_closure
+from .closures import add_closure, read_closure
 from .interface import add_interface, refused, securityfs
 from .options import PolicyFile, UsageError, message, write_file
 from .query import seconds
@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"no name of a domain: {arguments.domain!r}")
     gc.enable()
     command = _command(arguments.program)
+    if arguments.closure or arguments.closure_file:
+        read_closure(arguments)  # what is wrong with it is better told before
     interface = securityfs(arguments)
     try:
         with SignalPipe((*ENDING, signal.SIGHUP, signal.SIGCHLD)) as signals:

@@ -1,0 +1,93 @@
+"""Learning sessions with a simulated kernel: what is learned is a value, and everything is as it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from tomoyo.kernel.learning import LearningSession, domain_of, profile_of
+from tomoyo.kernel.modes import ModeError
+from tomoyo.kernel.simulated import SimulatedKernel
+
+from .learner import LearningKernel
+
+DOMAIN = "<kernel> /usr/bin/work"
+PROFILE = """\
+PROFILE_VERSION=20150505
+0-CONFIG={ mode=disabled grant_log=no reject_log=no }
+1-CONFIG={ mode=learning grant_log=no reject_log=no }
+3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
+"""
+POLICY = f"""\
+{DOMAIN}
+use_profile 3
+file read /a
+
+{DOMAIN} /bin/sh
+use_profile 3
+
+<kernel> /other
+use_profile 3
+"""
+
+
+@pytest.fixture
+def kernel() -> LearningKernel:
+    """A kernel in which that domain is enforced."""
+    found = LearningKernel({DOMAIN: ("file read/write /a", "file create /b 0644"), f"{DOMAIN} /bin/sh": ("misc env A",)})
+    found.write("profile", PROFILE)
+    found.write("domain_policy", POLICY)
+    found.activate()
+    return found
+
+
+def test_only_what_is_new_is_learned_and_everything_is_as_before(kernel: LearningKernel) -> None:
+    before = SimulatedKernel.read(kernel, "domain_policy")
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    kernel.work()
+    assert "file create /b" in kernel.read("domain_policy")
+    learned = session.end()
+    assert [(str(one.name), one.profile, [str(entry) for entry in one.entries]) for one in learned] == [
+        (DOMAIN, 3, ["file write /a", "file create /b 0644"]),
+        (f"{DOMAIN} /bin/sh", 3, ["misc env A"]),
+    ]
+    assert kernel.read("domain_policy") == before
+
+
+def test_a_domain_that_did_not_exist_is_gone_again(kernel: LearningKernel) -> None:
+    before = kernel.read("domain_policy")
+    kernel.learns = {"<kernel> /new": ("file read /c",)}
+    session = LearningSession(kernel, "<kernel> /new", profile_of(kernel, "<kernel> /new"))
+    session.begin()
+    kernel.work()
+    (learned,) = session.end()
+    assert (str(learned.name), learned.profile, len(learned.entries)) == ("<kernel> /new", 0, 1)
+    assert kernel.read("domain_policy") == before
+
+
+def test_only_domains_in_learning_mode_learn(kernel: LearningKernel) -> None:
+    kernel.learns = {"<kernel> /other": ("file read /c",)}
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    kernel.work()
+    assert list(session.end()) == []
+
+
+def test_without_a_learning_profile_nothing_begins(kernel: LearningKernel) -> None:
+    other = SimulatedKernel()
+    other.write("profile", PROFILE.replace("learning", "permissive"))
+    other.write("domain_policy", POLICY)
+    before = other.read("domain_policy")
+    with pytest.raises(ModeError):
+        LearningSession(other, DOMAIN)
+    assert other.read("domain_policy") == before
+
+
+def test_the_domain_that_a_program_will_be_in(kernel: LearningKernel) -> None:
+    kernel.write(
+        "exception_policy", "aggregator /bin/true nix:/coreutils/bin/true\naggregator /usr/bin/true nix:/coreutils/bin/true\n"
+    )
+    assert domain_of(kernel, "/usr/bin/true", ["true"]) == "<kernel> nix:/coreutils/bin/true"
+    kernel.write("domain_policy", "<kernel>\nuse_profile 3\n")
+    with pytest.raises(LookupError, match="EPERM"):
+        domain_of(kernel, "/usr/bin/env", ["env"])

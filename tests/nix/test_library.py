@@ -21,7 +21,7 @@ from tomoyo.decision.requests import parse_request
 from tomoyo.model.records import FileAttributes, Task
 from tomoyo.nix.compile import Compiled, CompileSettings, compile_policy
 from tomoyo.nix.library import ServiceState, library_modules, library_services
-from tomoyo.nix.lint_names import policy_texts
+from tomoyo.nix.lint_names import lint_names, policy_texts
 from tomoyo.nix.listing import parse_paths
 from tomoyo.nix.module_numbers import FIRST_NUMBER
 from tomoyo.nix.names import WRAPPERS, NameTable, parse_name
@@ -235,6 +235,19 @@ def test_all_of_it_together_is_a_policy_and_lint_clean(tmp_path: Path) -> None:
     }
     findings = [str(one) for one in lint(policy_texts(files)) if one.severity.reaches(LintSeverity.WARNING)]
     assert [finding for finding in findings if str(FOLDER) in finding] == []
+
+
+def test_lint_says_nothing_of_packages_that_the_library_names_and_a_system_lacks(tmp_path: Path) -> None:
+    system = nginx_system(tmp_path / "system")
+    source = write_source(
+        tmp_path / "source",
+        domains__a="<kernel> nix:/nginx/bin/nginx\nuse_profile 3\nuse_group base\nuse_group libraries\nfile read @nix:/lost/x",
+        exceptions__a="initialize_domain nix:/nginx/bin/nginx from any",
+        manager="<kernel>",
+    )
+    names = NameTable(parse_paths((system / "store-paths").read_text()))
+    found = [str(one) for one in lint_names(policy_texts(read_sources([source])), names, Tree(str(system)))]
+    assert [line.split("[")[-1] for line in found if "nix:/" in line] == ["unresolved-name]"], found
 
 
 def test_the_document_has_all_modules_and_services() -> None:

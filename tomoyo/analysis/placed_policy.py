@@ -47,12 +47,16 @@ class TextKind(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyText:
-    """A text of policy: what it holds, what messages call it, what it says, and which module it is."""
+    """A text of policy: what it holds, what messages call it, what it says, and which module it is.
+
+    general: written for all systems, so that it may name packages which one of them lacks.
+    """
 
     kind: TextKind
     name: str
     text: str = field(repr=False)
     module: str = ""
+    general: bool = field(default=False, kw_only=True)
 
 
 class Placed(NamedTuple):

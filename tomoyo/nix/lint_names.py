@@ -19,7 +19,7 @@ from ..model.managers import ManagerPolicy
 from ..model.words import DomainName
 from .bindings import Severity, bind
 from .names import NameTable
-from .source import SourceFile, SourceKind
+from .source import LIBRARY, SourceFile, SourceKind
 from .source_policy import DEFAULT_PROFILES
 from .tree import Tree
 from .uses import Place, Role, Use, domain_policy_places, entry_uses, exception_policy_places, manager_places, policy_uses
@@ -49,7 +49,13 @@ _MISPLACED = {
 def policy_texts(files: Iterable[SourceFile]) -> list[PolicyText]:
     """The texts of policy sources, for `tomoyo.lint`, with the profiles that `compile` takes where there are none."""
     texts = [
-        PolicyText(_KINDS[file.kind], file.path, file.text, file.module if file.kind is SourceKind.MODULE else "")
+        PolicyText(
+            _KINDS[file.kind],
+            file.path,
+            file.text,
+            file.module if file.kind is SourceKind.MODULE else "",
+            general=file.directory == LIBRARY,
+        )
         for file in files
         if file.kind in _KINDS
     ]
@@ -82,8 +88,12 @@ def lint_names(
         links: as in `compile_policy`.
     """
 
+    general = {text.name for text in texts if text.general}
+
     def more(context: LintContext) -> Iterator[LintFinding]:
-        return _find_name_faults(context, names, tree, links)
+        for finding in _find_name_faults(context, names, tree, links):
+            if finding.code != "unresolved-name" or finding.file not in general:
+                yield finding
 
     store = tree.store_directory if tree is not None else "/nix/store"
     return lint(texts, codes=codes, allowed=allowed, store=store, more=more)

@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,18 +65,39 @@ def many_domains(lines: int) -> Iterator[str]:
         yield "file read /etc/x.conf"
 
 
-SHAPES = {"one domain": one_domain, "all covered": covered, "one head": one_head, "many domains": many_domains}
+def one_group(lines: int) -> Iterator[str]:
+    """Domains that all use the groups of `groups`."""
+    for number in range(lines // 12):
+        yield f"<kernel> /d{number % 300} /e{number}\nuse_profile {number % 4}\nuse_group 1\nuse_group 2"
+        yield f"file write /srv/{number}/\\*\nfile execute /opt/{number}/x\nfile read /etc/{number}"
 
 
-def seconds(*arguments: str) -> float:
-    """How long a command takes; the better of two runs."""
-    times = []
+def groups(lines: int) -> Iterator[str]:
+    """Two groups that have half of the lines."""
+    for number in range(lines // 4):
+        yield f"acl_group 1 file write /srv/{number}/x"
+        yield f"acl_group 2 file execute /opt/{number}/x"
+
+
+SHAPES = {
+    "one domain": one_domain,
+    "all covered": covered,
+    "one head": one_head,
+    "many domains": many_domains,
+    "one group": one_group,
+}
+
+
+def seconds(*arguments: str) -> tuple[float, int]:
+    """Processor time and peak memory in MiB of a command; the better of two runs."""
+    found = []
     for _ in range(2):
-        started = time.perf_counter()
         with open(os.devnull, "wb") as nowhere:
-            subprocess.run([sys.executable, "-m", "tomoyo", *arguments], stdout=nowhere, stderr=nowhere, cwd=ROOT, check=False)
-        times.append(time.perf_counter() - started)
-    return min(times)
+            process = subprocess.Popen([sys.executable, "-m", "tomoyo", *arguments], stdout=nowhere, stderr=nowhere, cwd=ROOT)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        found.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024))
+    return min(found)
 
 
 def main() -> None:
@@ -85,19 +105,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "domain_policy.conf"
         (Path(folder) / "profile.conf").write_text(PROFILES)
-        (Path(folder) / "exception_policy.conf").write_text(ENTER)
         for shape in ("learned", *SHAPES):
             first = 0.0
             for lines in map(int, sys.argv[1:]) if sys.argv[1:] else SIZES:
                 if shape == "learned":
+                    (Path(folder) / "exception_policy.conf").write_text(ENTER)
                     write_policy(policy, lines)
                 else:
+                    more = "".join(f"{line}\n" for line in groups(lines)) if shape == "one group" else ""
+                    (Path(folder) / "exception_policy.conf").write_text(ENTER + more)
                     policy.write_text("".join(f"{line}\n" for line in SHAPES[shape](lines)))
-                lint, check = seconds("lint", folder, "--fail-on", "never"), seconds("check", str(policy))
+                lint, memory = seconds("lint", folder, "--fail-on", "never")
+                check, _ = seconds("check", str(policy))
                 first = first or lint / lines
                 print(
-                    f"{shape:<12} {lines:>9,} lines: lint {lint:7.2f} s, check {check:6.2f} s, ratio {lint / check:5.2f},"
-                    f" growth {lint / lines / first:4.2f}",
+                    f"{shape:<12} {lines:>9,} lines: lint {lint:7.2f} s, {memory:5} MiB, check {check:6.2f} s,"
+                    f" ratio {lint / check:5.2f}, growth {lint / lines / first:4.2f}",
                     flush=True,
                 )
 

@@ -23,7 +23,8 @@ from .lint_matching import find_unmatched
 from .lint_profiles import find_profile_faults
 from .lint_shadowing import find_duplicates, find_shadowed
 from .lint_transitions import find_missing, find_unreachable
-from .lint_writing import find_changes_for_others, find_store_writes, find_temporary_execution, find_write_and_execute
+from .lint_trust import find_changes_for_others
+from .lint_writing import find_store_writes, find_temporary_execution, find_write_and_execute
 from .placed_policy import PolicyText, TextKind, read_placed_policy
 
 Rule = Callable[[LintContext], Iterator[LintFinding]]

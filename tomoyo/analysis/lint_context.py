@@ -16,7 +16,7 @@ from ..decision.transition import TransitionRules
 from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
-from ..model.words import KERNEL
+from ..model.words import KERNEL, DomainName, GroupReference, Word
 from ..syntax.lines import column
 from .lint_codes import LINT_CODES, LintFinding, LintSeverity
 from .placed_policy import Placed, PlacedDomain, PlacedPolicy, PolicyText
@@ -101,6 +101,7 @@ class LintContext:
         self._raw: dict[PolicyText, list[str]] = {}
         self._shared: dict[tuple[str, int | str], EntryList] = {}
         self._own: dict[str, EntryList] = {}
+        self._executions: dict[tuple[EntryList, str], list[tuple[str, Word | DomainName | None, Placed]]] = {}
         self._using: dict[tuple[str, int | str], list[PlacedDomain]] | None = None
 
     # What the policy means
@@ -204,6 +205,33 @@ class LintContext:
         for domain in self.policy.domains.values():
             yield self.own(domain)
         yield from self.shared_lists()
+
+    def domains_of(self, entries: EntryList) -> list[PlacedDomain]:
+        """The domains whose ENTRIES these are, or that use them."""
+        if entries.domain is not None:
+            return [entries.domain]
+        sort, _, name = entries.title.partition(" ")
+        return self._users().get(("", name) if sort == "module" else (entries.namespace, int(name)), [])
+
+    def executions(self, entries: EntryList, namespace: str) -> list[tuple[str, Word | DomainName | None, Placed]]:
+        """Each program that ENTRIES let execute, as the domain is named after it, with the transition preference."""
+        found = self._executions.get((entries, namespace))
+        if found is None:
+            found = self._executions[entries, namespace] = list(self._read_executions(entries, namespace))
+        return found
+
+    def _read_executions(self, entries: EntryList, namespace: str) -> Iterator[tuple[str, Word | DomainName | None, Placed]]:
+        for placed in entries.entries:
+            entry: Entry = placed.value
+            if entry.kind is not Kind.PATH or entry.operations[0] != "execute":
+                continue
+            preference = entry.condition.transition if entry.condition else None
+            argument = entry.arguments[0]
+            if isinstance(argument, GroupReference):
+                for member in self.members(GroupKind.PATH, namespace, argument.name):
+                    yield str(member), preference, placed
+            else:
+                yield str(argument), preference, placed
 
     def namespaces_of(self, module: str) -> list[str]:
         """The namespaces whose domains use MODULE."""

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from ..model.conditions import TRANSITION_KEYWORDS
 from ..model.domains import Domain, DomainPolicy
-from ..model.entries import Entry, GroupKind, Kind
+from ..model.entries import Entry, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
-from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, GroupReference, Word
+from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word
 from .lint_codes import LintFinding, LintSeverity
-from .lint_context import LintContext
+from .lint_context import EntryList, LintContext
 from .namespaces import missing_domains
 from .placed_policy import Placed, PlacedDomain, TextKind
 
@@ -25,6 +25,8 @@ from .placed_policy import Placed, PlacedDomain, TextKind
 FIRST_PROGRAMS = ("init", "systemd", "finit", "openrc-init", "runit", "s6-svscan")
 
 
+#: Programs of a group that are looked at for each domain that uses it.
+_TRIED = 64
 #: Modes in which a domain's entries count, or are to count once they are found to be right.
 _CONFINED = (Mode.ENFORCING, Mode.PERMISSIVE)
 
@@ -57,6 +59,8 @@ class _Ways:
         self._executed: dict[str, set[str]] = {}
         self._free: set[str] = set()
         self._of_groups: dict[str, set[str]] = {}
+        #: For each list the programs that its entries let execute, and those with a transition preference.
+        self._programs: dict[tuple[EntryList, str], tuple[set[str], list[tuple[str, Word | DomainName]]]] = {}
         #: Domains right below the root that nothing but an execution there leads to.
         self.started_by_root: set[str] = set()
         for domain in context.policy.domains.values():
@@ -76,13 +80,14 @@ class _Ways:
                 self._free.add(namespace)
             programs = self._executed.setdefault(namespace, set())
             for entries in (context.own(domain), *context.used(domain)):
-                for program, _, _ in _executions(entries.entries, context, namespace):
-                    programs.add(program)
-
+                if (entries, namespace) not in self._programs:
+                    plain, preferring = self._read(entries, namespace)
+                    programs |= plain
+                    programs.update(program for program, _ in preferring)
         for entries in context.shared_lists():
             for namespace in self._namespaces(entries.namespace, entries.title):
                 words = self._of_groups.setdefault(namespace, set())
-                for program, preference, _ in _executions(entries.entries, context, namespace):
+                for program, preference, _ in context.executions(entries, namespace):
                     if isinstance(preference, Word) and preference.text == "child":
                         words.add(program)
                     elif isinstance(preference, Word) and preference.text not in TRANSITION_KEYWORDS:
@@ -124,7 +129,7 @@ class _Ways:
                         yield f"<{control.program}>"
         for entries in context.lists():
             for namespace in self._namespaces(entries.namespace, entries.title):
-                yield from self._preferred(entries.entries, namespace)
+                yield from self._preferred(entries, namespace)
 
     def _namespaces(self, namespace: str, title: str) -> list[str]:
         # A module's entries count in every namespace that uses it.
@@ -136,12 +141,12 @@ class _Ways:
         elif namespace in self._free or program.text in self._executed.get(namespace, ()):
             yield f"{namespace} {program}"
 
-    def _preferred(self, entries: list[Placed], namespace: str) -> Iterator[str]:
-        for placed in entries:
+    def _preferred(self, entries: EntryList, namespace: str) -> Iterator[str]:
+        for placed in entries.entries:
             entry: Entry = placed.value
             if entry.kind is Kind.TRANSITION:
                 yield str(entry.arguments[0])
-        for program, preference, _ in _executions(entries, self._context, namespace):
+        for program, preference, _ in self._context.executions(entries, namespace):
             if isinstance(preference, DomainName):
                 yield preference.text
             elif preference is not None and preference.text == "initialize":
@@ -155,27 +160,41 @@ class _Ways:
         domain = context.policy.domains.get(name)
         namespace = name.partition(" ")[0]
         free = domain is None or context.mode(domain, "file::execute") is not Mode.ENFORCING
-        programs: set[str] = set()
+        executed: list[set[str]] = []
         for entries in (context.own(domain), *context.used(domain)) if domain is not None else ():
-            for program, preference, _ in _executions(entries.entries, context, namespace):
-                if preference is None:
-                    programs.add(program)
-                elif isinstance(preference, Word) and preference.text == "child":
+            plain, preferring = self._programs[entries, namespace]
+            executed.append(plain)
+            for program, preference in preferring:
+                if not isinstance(preference, Word):
+                    continue  # entered by its name, wherever from
+                if preference.text == "child":
                     yield f"{name} {program}"
-                elif isinstance(preference, Word) and preference.text == "parent":
+                elif preference.text == "parent":
                     yield name.rpartition(" ")[0] or name
-                elif isinstance(preference, Word) and preference.text not in TRANSITION_KEYWORDS:
+                elif preference.text not in TRANSITION_KEYWORDS:
                     yield f"{name} {preference}"
         own = DomainName(name)
         rules = context.rules(namespace)
+        # A domain that comes into being on the way has the groups of another one.
+        of_groups = self._of_groups.get(namespace, ()) if domain is None else ()
         for child in self._children.get(name, ()):
             program = child[len(name) + 1 :]
-            if (free or program in programs) and rules.control(own, program) is None:
+            may = free or any(program in programs for programs in executed)
+            if program in of_groups or (may and rules.control(own, program) is None):
                 yield child
         if domain is None:
-            # One that comes into being on the way has the groups of another one.
-            yield from (f"{name} {word}" for word in self._of_groups.get(namespace, ()))
             yield name.rpartition(" ")[0]
+
+    def _read(self, entries: EntryList, namespace: str) -> tuple[set[str], list[tuple[str, Word | DomainName]]]:
+        plain: set[str] = set()
+        preferring: list[tuple[str, Word | DomainName]] = []
+        for program, preference, _ in self._context.executions(entries, namespace):
+            if preference is None:
+                plain.add(program)
+            else:
+                preferring.append((program, preference))
+        self._programs[entries, namespace] = plain, preferring
+        return plain, preferring
 
     def why_not(self, domain: PlacedDomain) -> str:
         """Why no execution leads to DOMAIN."""
@@ -190,23 +209,6 @@ class _Ways:
         if above.text in context.policy.domains and context.mode(context.policy.domains[above.text], "file::execute"):
             return f"{above} may not execute {program[0]}, or cannot be reached itself"
         return f"{above} cannot be reached itself"
-
-
-def _executions(
-    entries: list[Placed], context: LintContext, namespace: str
-) -> Iterator[tuple[str, Word | DomainName | None, Placed]]:
-    """Each program that ENTRIES let execute, as the domain is named after it, with the transition preference."""
-    for placed in entries:
-        entry: Entry = placed.value
-        if entry.kind is not Kind.PATH or entry.operations[0] != "execute":
-            continue
-        preference = entry.condition.transition if entry.condition else None
-        argument = entry.arguments[0]
-        if isinstance(argument, GroupReference):
-            for member in context.members(GroupKind.PATH, namespace, argument.name):
-                yield str(member), preference, placed
-        else:
-            yield str(argument), preference, placed
 
 
 def find_missing(context: LintContext) -> Iterator[LintFinding]:
@@ -244,13 +246,21 @@ def _preferences(context: LintContext) -> Iterator[LintFinding]:
             if placed.value.kind is Kind.TRANSITION:
                 yield from _manual(context, domain, placed)
         told: set[str] = set()
-        for program, preference, placed in _executions(domain.entries, context, domain.name.namespace):
+        for program, preference, placed in context.executions(context.own(domain), domain.name.namespace):
             yield from _executed(context, domain, program, preference, placed, told)
         if context.mode(domain, "file::execute") in _CONFINED:
             for entries, use in context.used_with_places(domain):
-                for program, preference, placed in _executions(entries.entries, context, domain.name.namespace):
-                    # What is to be done about it is done in the domain's lines.
-                    yield from _executed(context, domain, program, preference, Placed(placed.value, use.text, use.line), told)
+                yield from _shared(context, domain, entries, use, told)
+
+
+def _shared(context: LintContext, domain: PlacedDomain, entries: EntryList, use: Placed, told: set[str]) -> Iterator[LintFinding]:
+    """The first of each kind for a group that many domains use; what is to be done is done in the domain's own lines."""
+    codes: set[str] = set()
+    for program, preference, placed in context.executions(entries, domain.name.namespace)[:_TRIED]:
+        for finding in _executed(context, domain, program, preference, Placed(placed.value, use.text, use.line), told):
+            if finding.code not in codes:
+                codes.add(finding.code)
+                yield finding
 
 
 def _manual(context: LintContext, domain: PlacedDomain, placed: Placed) -> Iterator[LintFinding]:

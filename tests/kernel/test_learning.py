@@ -91,3 +91,63 @@ def test_the_domain_that_a_program_will_be_in(kernel: LearningKernel) -> None:
     kernel.write("domain_policy", "<kernel>\nuse_profile 3\n")
     with pytest.raises(LookupError, match="EPERM"):
         domain_of(kernel, "/usr/bin/env", ["env"])
+
+
+class Interrupted(Exception):
+    """Comes where a signal or an error would."""
+
+
+class Interrupting(LearningKernel):
+    """A kernel in front of which the caller dies before, or just after, its call number FATAL; later calls are another's."""
+
+    def __init__(self, learns: dict[str, tuple[str, ...]]) -> None:
+        super().__init__(learns)
+        self.calls = 0
+        self.fatal = -1
+        self.after = False
+
+    def read(self, name: str) -> str:
+        """Read, or die."""
+        self._call(before=True)
+        found = super().read(name)
+        self._call(before=False)
+        return found
+
+    def write(self, name: str, data: str | bytes, report: object = None) -> None:
+        """Write, or die; what dies in the middle of a large write has written some of its lines."""
+        self._call(before=True)
+        super().write(name, data)
+        self._call(before=False)
+
+    def _call(self, before: bool) -> None:
+        if before:
+            self.calls += 1
+        if self.calls == self.fatal and before is not self.after:
+            self.fatal = -1
+            raise Interrupted
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+def test_interrupted_anywhere_it_is_as_before(after: bool) -> None:
+    """As the guard does it: whoever dies in the middle of a session, another one ends it."""
+    learns = {DOMAIN: ("file read/write /a", "file create /b 0644"), f"{DOMAIN} /bin/sh": ("misc env A",)}
+    fatal = 0
+    while True:
+        fatal += 1
+        kernel = Interrupting(learns)
+        kernel.write("profile", PROFILE)
+        kernel.write("domain_policy", POLICY)
+        kernel.activate()
+        before = SimulatedKernel.read(kernel, "domain_policy")
+        session = LearningSession(kernel, DOMAIN)
+        kernel.calls, kernel.fatal, kernel.after = 0, fatal, after
+        try:
+            session.begin()
+            kernel.work()
+            session.end()
+            break
+        except Interrupted:
+            session.end()
+        assert SimulatedKernel.read(kernel, "domain_policy") == before, f"interrupted at call {fatal}"
+    assert fatal > 8
+    assert SimulatedKernel.read(kernel, "domain_policy") == before

@@ -10,6 +10,7 @@
     ["shell", SCRIPT]              by /bin/sh in /run          null
     ["read", FILE]                 an interface file           its text
     ["write", FILE, TEXT]          see the job `interfaces`    null
+    ["quota"]                      leave no memory for policy  null
     ["activate", PROFILE, LINE...] with these managers         null
 """
 
@@ -59,6 +60,9 @@ def answer(step: list[str]) -> Answer:
             return guest.read(name).decode("latin-1")
         case ["write", name, text]:
             guest.write(name, text.encode("latin-1"))
+        case ["quota"]:
+            used = guest.read("stat").partition(b"Memory used by policy:")[2].split()[0]
+            guest.write("stat", b"Memory used by policy: %d\n" % int(used))
         case ["activate", profile, *managers]:
             guest.activate(profile=profile.encode(), managers=[guest.own_program(), *map(str.encode, managers)])
         case _:

@@ -250,6 +250,18 @@ def test_lint_says_nothing_of_packages_that_the_library_names_and_a_system_lacks
     assert [line.split("[")[-1] for line in found if "nix:/" in line] == ["unresolved-name]"], found
 
 
+def test_lint_judges_services_together_with_what_is_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    added = write_source(
+        tmp_path, domains__nginx="<kernel> nix:/nginx/bin/nginx\nfile write /nix/store/x/bin/y", manager="<kernel>"
+    )
+    assert main(["lint", str(added), "--library", "nginx=enforce", "--fail-on", "error"]) == 1
+    found = capsys.readouterr().out
+    assert "[store-write]" in found
+    assert "implicit-profile" not in found
+    assert main(["lint", "--library", "nginx=enforce", "--allow", "no-manager"]) == 0
+    assert main(["lint", "--library", "nginx=on"]) == 2
+
+
 def test_the_document_has_all_modules_and_services() -> None:
     text = (FOLDER.parents[1] / "docs/library.md").read_text()
     rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)

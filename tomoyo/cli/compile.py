@@ -10,26 +10,19 @@ from __future__ import annotations
 import argparse
 
 from .closures import add_closure, read_closure
+from .library import add_library, read_services
 from .options import UsageError, message, print_json, tell, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..nix.compile import CompileSettings
-    from ..nix.library import ServiceState
     from ..nix.source import Problem
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("sources", nargs="*", metavar="SOURCE_DIR", help="policy sources; what they say is put together")
-    parser.add_argument(
-        "--library",
-        action="append",
-        default=[],
-        metavar="SERVICE[=STATE]",
-        help="the policy library's policy for a service, which is to disable, learn, permissive (the default) or enforce; "
-        "may be repeated",
-    )
+    add_library(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the set to write: a new folder, an empty one, or an older set")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
@@ -71,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("say where to write the set with -o DIR, or --check to write none")
     if not arguments.sources and not arguments.library:
         raise UsageError("say what to compile: a policy source, or --library SERVICE")
-    services = _services(arguments.library)
+    services = read_services(arguments)
     try:
         with Progress() as progress:
             progress("reading the closure")
@@ -103,19 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
         counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in manifest["counts"].items())
         print(f"{visible(arguments.output or 'ok')}: {counts}")
     return 0
-
-
-def _services(texts: list[str]) -> dict[str, ServiceState]:
-    """The services that ``--library`` names, with their states."""
-    from ..nix.library import STATES, ServiceState
-
-    services: dict[str, ServiceState] = {}
-    for text in texts:
-        name, equals, word = text.partition("=")
-        if equals and word not in STATES:
-            raise UsageError(f"--library {text}: a state is one of {', '.join(STATES)}")
-        services[name] = STATES[word] if equals else ServiceState.PERMISSIVE
-    return services
 
 
 def _settings(arguments: argparse.Namespace) -> CompileSettings:

@@ -18,6 +18,7 @@ import os
 import sys
 
 from .closures import add_closure, read_closure
+from .library import add_library, read_services
 from .options import UsageError, print_json, read_file, tell, visible
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ _SET = ("manifest.json", "bindings.conf")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("paths", nargs="*", metavar="PATH", help="policy sources, sets and policy files; - is standard input")
+    add_library(parser)
     parser.add_argument(
         "--kind",
         choices=("domain", "exception", "profile", "manager"),
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         chosen = _codes([arguments.explain]) if arguments.explain is not None else list(LINT_CODES)
         _show_codes([LINT_CODES[code] for code in chosen], arguments)
         return 0
-    if not arguments.paths:
+    if not arguments.paths and not arguments.library:
         raise UsageError("say what to judge: a policy source, a set or policy files")
     texts = _texts(arguments)
     if texts is None:
@@ -126,9 +128,10 @@ def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
             texts += _read_set(path)
         else:
             sources.append(path)
-    if sources:
+    services = read_services(arguments)
+    if sources or services:
         try:
-            texts += policy_texts(read_sources(sources))
+            texts += policy_texts(read_sources(sources, services))
         except SourceError as error:
             for problem in error.problems:
                 tell(problem.place or "tomoyo", problem.severity.value, problem.message)

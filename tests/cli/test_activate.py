@@ -1,0 +1,115 @@
+"""The command that brings a kernel to a set: called plainly, as a system's start does, it is the same and loads little."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tomoyo as package
+from tomoyo.kernel import activation
+from tomoyo.kernel.activation import ActivationError, Outcome
+from tomoyo.kernel.plan import Plan, Write
+from tomoyo.kernel.policy_set import PolicySet, PolicySetError, write_policy_set
+from tomoyo.kernel.securityfs import SecurityfsError
+from tomoyo.syntax.lines import Effect, PolicySyntaxError, Problem
+
+from .command import Done, tomoyo
+
+PROBLEM = Problem(Effect.DROPPED, 0, "file nothing /x", "unknown operation", ())
+
+
+def raising(error: BaseException) -> Callable[..., Outcome]:
+    def activate(*_: object, **__: object) -> Outcome:
+        raise error
+
+    return activate
+
+
+@pytest.mark.parametrize(
+    ("does", "status"),
+    [
+        (lambda *_, **__: Outcome(), 0),
+        (lambda *_, **__: Outcome(Plan((Write("domain_policy", "file read /x", "<kernel> /a"),), ("kept",), ("left",))), 0),
+        (lambda *_, keep_learned, **__: Outcome(Plan((Write("domain_policy", f"{keep_learned}"),))), 0),
+        (raising(ActivationError("the kernel did not take: x\x1b[1m")), 3),
+        (raising(SecurityfsError(errno.EPERM, "/sys/kernel", "only root may do this; use sudo")), 3),
+        (raising(PolicySetError("/set", "others may write to it")), 2),
+        (raising(PolicySyntaxError("domain_policy.conf", 3, 1, PROBLEM)), 2),
+        (raising(OSError(errno.EIO, "Input/output error", "/set/profile.conf")), 2),
+        (raising(KeyboardInterrupt()), 130),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--keep-learned",)])
+def test_called_plainly_it_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, does: Callable[..., Outcome], status: int, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(activation, "activate", does)
+    ways: list[Done] = [
+        tomoyo("activate", *options, "/set"),
+        tomoyo("activate", "/set", *options),
+        tomoyo("activate", *options, "--", "/set"),
+    ]
+    assert ways[0] == ways[1] == ways[2]
+    assert ways[0].status == status
+    assert "\x1b" not in ways[0].messages
+
+
+def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation, "activate", raising(ValueError("ours")))
+    with pytest.raises(ValueError, match="ours"):
+        tomoyo("activate", "/set")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("/a", "/b"), ("--nonsense", "/a"), ("--keep-learned",), ("--help",), ("--json", "/missing")]
+)
+def test_anything_else_is_for_the_parser(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert tomoyo("activate", *arguments).status == (0 if arguments == ("--help",) else 2)
+
+
+def test_called_plainly_it_loads_nothing_that_takes_long(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    given = PolicySet("<kernel> /a\nuse_profile 3\n\nfile read /x\n\n", profile="3-CONFIG={ mode=enforcing }\n").as_held()
+    stand_in = tmp_path / "kernel"
+    stand_in.mkdir()
+    for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
+        (stand_in / name).write_text(getattr(given, name))
+    write_policy_set(given, tmp_path / "set")
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(package.__file__).parents[1])!r})
+before = set(sys.modules)
+from tomoyo.cli import main
+from tomoyo.kernel import activation
+from tomoyo.kernel.securityfs import Securityfs
+activation.Securityfs = lambda **_: Securityfs({str(stand_in)!r})
+activation.activate.__kwdefaults__.update(state={str(tmp_path / "state")!r}, locks={str(tmp_path / "locks")!r})
+status = main(["activate", {str(tmp_path / "set")!r}])
+print(*sorted(set(sys.modules) - before))
+sys.exit(status)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.startswith("tomoyo.")} == {
+        *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
+        *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
+        "tomoyo.kernel.shortcut",
+    }
+    assert not loaded & {
+        "argparse",
+        "collections",
+        "contextlib",
+        "dataclasses",
+        "enum",
+        "functools",
+        "hashlib",
+        "json",
+        "re",
+        "typing",
+    }

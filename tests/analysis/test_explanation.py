@@ -246,7 +246,7 @@ def test_a_record_names_a_program_as_aggregators_do() -> None:
     assert not explainer.explain(SSHD, parse_request("file execute /b")).verdict.granted
 
 
-def test_explaining_by_a_large_policy_is_quick() -> None:
+def test_explaining_by_a_large_input_is_quick() -> None:
     """A hundred thousand entries in one domain: they are sorted once."""
     lines = "".join(f"file read/getattr /usr/lib/{number % 300}/x{number}\n" for number in range(100_000))
     explainer = Explainer(DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n\n{lines}")))
@@ -256,7 +256,7 @@ def test_explaining_by_a_large_policy_is_quick() -> None:
     for number in range(200):
         request = parse_request(f"file {('read', 'write')[number % 2]} /usr/lib/{number}/x{number}z")
         assert len(explainer.explain(SSHD, request).near) == 3 * (1 - number % 2)
-    assert time.process_time() - started < 5  # by a look at each entry it is a minute
+    assert time.process_time() - started < 10  # by a look at each entry it is a minute
 
 
 def test_the_command_explain_with_a_log(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

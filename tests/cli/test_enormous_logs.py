@@ -106,7 +106,7 @@ def run(command: tuple[str, ...], size: int, broken: bool) -> tuple[int, int, st
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_in_constant_memory(name: str, tmp_path: Path) -> None:
+def test_a_large_input_in_constant_memory(name: str, tmp_path: Path) -> None:
     (tmp_path / "domain_policy.conf").write_text(POLICY)
     command = tuple(word.replace("POLICY", str(tmp_path)) for word in COMMANDS[name])
     status, written, messages, small = run(command, SMALL, broken=False)

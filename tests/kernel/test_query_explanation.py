@@ -202,7 +202,7 @@ def test_a_kernel_that_refuses_hinders_no_answer(file: StandIn, kernel: Counting
     explainer.close()
 
 
-def test_a_large_policy_is_read_in_the_background(file: StandIn) -> None:
+def test_a_large_input_is_read_in_the_background(file: StandIn) -> None:
     """A hundred thousand lines: what waits is shown before, and an answer is never late."""
     kernel = SimulatedKernel()
     kernel.write("profile", PROFILE)
@@ -220,7 +220,7 @@ def test_a_large_policy_is_read_in_the_background(file: StandIn) -> None:
         longest = max(longest, time.monotonic() - started)
         assert started - begun < 4 * PATIENCE
         time.sleep(0.05)
-    assert longest < 5, "the kernel waits for ten seconds"
+    assert longest < 8, "the kernel waits for ten seconds"
     found = session.explanation(file.waiting[7])
     assert found is not None
     assert str(found.near[0]) == "'file read /srv/7/x', but 'x' does not match 'y' in the path"

@@ -97,6 +97,7 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
     "whole-tree": (
         [
             entries("file read /etc/\\{\\*\\}/\\*"),
+            Case(entries="file read @g", exceptions="path_group g /a\npath_group g /etc/\\{\\*\\}/\\*"),
             entries("file write /home/\\{\\*\\}/\\*"),
             entries("file getattr proc:/\\{\\*\\}/"),
         ],

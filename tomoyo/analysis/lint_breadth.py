@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ..decision.matching import compile_pattern
 from ..model.addresses import AddressRange
 from ..model.conditions import Comparison
-from ..model.entries import MAX_PORT, Argument, Entry, Kind
+from ..model.entries import MAX_PORT, Argument, Entry, GroupKind, Kind
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length
 from .lint_codes import LintFinding, LintSeverity
@@ -60,11 +60,14 @@ _SYSTEM_PART = re.compile(rf"/\\\{{{_RUN}\\\}}/|/{_RUN}/")
 _BELOW_TREE = re.compile(rf"\\\{{{_RUN}\\\}}/(?:{_RUN})?")
 _ONLY_WILDCARDS = re.compile(rf"{_RUN}|\\\{{{_RUN}\\\}}")
 _HASH = re.compile(r"[0-9a-z]{32}(-|\Z)")
+_SET_GROUP_ID, _MODES = 0o2000, 0o7777
 _ESCAPE = re.compile(r"\\[0-3][0-7]{2}|\\.")
 #: So many plain characters in a last component say what is meant.
 _SPECIFIC = 4
 _ANYTHING = re.compile(rf"(?:{_RUN})")
-_LOOKS = ({Access.READ}, {Access.LOOK}, {Access.READ, Access.LOOK})
+_LOOKS = frozenset({Access.READ, Access.LOOK})
+#: Members of a group that are judged.
+_MEMBERS = 64
 
 
 def _heads(names: tuple[str, ...]) -> frozenset[str]:
@@ -78,7 +81,10 @@ def find_breadth(context: LintContext) -> Iterator[LintFinding]:
     """Entries that grant too much at once."""
 
     def judge(entry: Entry, namespace: str) -> list[Remark]:
-        return list(_judge(entry, context.store))
+        found = list(_judge(entry, context.store))
+        if "@" in entry.subject and entry.kind.keyword == "file":
+            found += _judge_groups(entry, context, namespace)
+        return found
 
     return context.remarks(judge)
 
@@ -98,6 +104,15 @@ def _judge(entry: Entry, store: str) -> Iterator[Remark]:
         yield from _judge_variable(str(entry.arguments[0]))
     elif entry.kind.keyword.startswith("network inet"):
         yield from _judge_network(entry)
+
+
+def _judge_groups(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:
+    """What is to be said about the members of the path groups that ENTRY names."""
+    for argument, found in accesses(entry):
+        if isinstance(argument, GroupReference) and not argument.name.startswith(NAMES):
+            for member in context.members(GroupKind.PATH, namespace, argument.name)[:_MEMBERS]:
+                for remark in _judge_path(member, found, context.store) if isinstance(member, Word) else ():
+                    yield remark._replace(reason=f"{argument}: {remark.reason}", word=str(argument))
 
 
 def _judge_path(argument: Argument, found: set[Access], store: str) -> Iterator[Remark]:
@@ -137,17 +152,15 @@ def _judge_inclusion(text: str, names: tuple[str, ...], code: str, what: str) ->
 
 
 def _judge_width(text: str, head: str, found: set[Access]) -> Remark | None:
-    looks = found in _LOOKS
+    looks = found <= _LOOKS
     whole = _SYSTEM.fullmatch(text)
     if head == "/" and _SYSTEM_PART.match(text):
         severity = LintSeverity.ERROR if not looks else LintSeverity.WARNING if Access.READ in found else LintSeverity.NOTE
         last = text.rpartition("/")[2]
-        if whole is None and (last or text.endswith("/")) and not _ANYTHING.fullmatch(last):
-            severity = severity.lowered
-            return Remark("whole-system", f"{text} is meant for any folder of the system", text, severity)
-        return Remark(
-            "whole-system", f"{text} is every {'folder' if text.endswith('/') else 'file'} of the system", text, severity
-        )
+        if whole is None and not _ANYTHING.fullmatch(last):
+            return Remark("whole-system", f"{text} is meant for any folder of the system", text, severity.lowered)
+        what = "folder" if text.endswith("/") else "file"
+        return Remark("whole-system", f"{text} is every {what} of the system", text, severity)
     tree = head.removesuffix("/")
     if (tree in _TREES or tree in _LIGHT_TREES) and _BELOW_TREE.fullmatch(text, len(head)):
         light = looks and (tree in _LIGHT_TREES or Access.READ not in found)
@@ -167,7 +180,7 @@ def _judge_store(text: str, found: set[Access], store: str) -> Remark | None:
         component = "\\*"
     if not component:
         return None
-    looks = found in _LOOKS
+    looks = found <= _LOOKS
     if "\\" not in component or _HASH.match(component):
         return Remark("store-hash", f"{text} means one build, and nothing after the next upgrade", text)
     if _ONLY_WILDCARDS.fullmatch(component):
@@ -194,11 +207,10 @@ def _judge_condition(entry: Entry, store: str) -> Iterator[Remark]:
 
 def _judge_mode(entry: Entry) -> Iterator[Remark]:
     path, mode = entry.arguments
-    if isinstance(mode, NumberRange) and 0o2000 <= mode.last.value <= 0o7777 and not str(path).endswith("/"):
-        made = [operation for operation in entry.operations if operation in ("create", "chmod")]
-        setuid = any(mode.first.value <= value <= mode.last.value for value in (0o2000, 0o4000)) or mode.last.value >= 0o2000
-        if made and setuid:
-            yield Remark("setuid-mode", f"the mode {mode} includes set-user-ID or set-group-ID", str(mode))
+    # Folders have these bits for another purpose.
+    made = not str(path).endswith("/") and not {"create", "chmod"}.isdisjoint(entry.operations)
+    if made and isinstance(mode, NumberRange) and mode.first.value <= _MODES and mode.last.value >= _SET_GROUP_ID:
+        yield Remark("setuid-mode", f"the mode {mode} includes set-user-ID or set-group-ID", str(mode))
 
 
 def _judge_device(entry: Entry) -> Iterator[Remark]:
@@ -210,13 +222,11 @@ def _judge_device(entry: Entry) -> Iterator[Remark]:
 def _judge_variable(name: str) -> Iterator[Remark]:
     if name in VARIABLES:
         yield Remark("any-variable", f"{name} makes programs load code", name, LintSeverity.NOTE)
-    elif not Word(name).is_pattern:
-        return
-    else:
+    elif "\\" in name:
         pattern = compile_pattern(name)
-        included = [variable for variable in VARIABLES if pattern.matches(variable)]
-        if included:
-            yield Remark("any-variable", f"{name} includes {included[0]}, which makes programs load code", name)
+        included = next((variable for variable in VARIABLES if pattern.matches(variable)), None)
+        if included is not None:
+            yield Remark("any-variable", f"{name} includes {included}, which makes programs load code", name)
 
 
 def _judge_network(entry: Entry) -> Iterator[Remark]:

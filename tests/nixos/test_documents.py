@@ -8,15 +8,18 @@ import pytest
 
 from .evaluation import ROOT, TOP_LEVEL, Evaluator
 
-#: The platforms have hello themselves.
-NGINX = 'environment.systemPackages = [ (pkgs.package "nginx-1.28.0" { "bin/nginx" = "#!/bin/sh\\n"; }) ];'
+#: What the documents' systems have beside hello, which the platforms have themselves.
+PACKAGES = """environment.systemPackages = [
+  (pkgs.package "nginx-1.28.0" { "bin/nginx" = "#!/bin/sh\\n"; })
+  (pkgs.package "openssh-10.0p2" { "bin/sshd" = "#!/bin/sh\\n"; "libexec/sshd-session" = "#!/bin/sh\\n"; })
+];"""
 
 
 def configurations(document: str) -> list[str]:
-    """The configurations that a document shows, of a system that has nginx."""
+    """The configurations that a document shows, of a system that has their services."""
     blocks = re.findall(r"```nix\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
     shown = [block.replace("services.nginx.enable = true;", "") for block in blocks if "security.tomoyo" in block]
-    return [f"{{ imports = [ {block} {{ security.tomoyo.enable = true; {NGINX} }} ]; }}" for block in shown]
+    return [f"{{ imports = [ {block} {{ security.tomoyo.enable = true; {PACKAGES} }} ]; }}" for block in shown]
 
 
 @pytest.mark.parametrize("platform", ["nixos", "finix"])

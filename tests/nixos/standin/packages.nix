@@ -17,7 +17,7 @@ let
   '' + lib.concatStrings (lib.mapAttrsToList (path: text: ''
     mkdir -p "$out/$(dirname ${path})"
     cat ${builtins.toFile "text" text} > $out/${path}
-    case ${path} in bin/* | lib/systemd/*) chmod +x $out/${path} ;; esac
+    case ${path} in bin/* | libexec/* | lib/systemd/*) chmod +x $out/${path} ;; esac
   '') files));
 in
 rec {

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 
 from .lint_codes import LINT_CODES, LintFinding
 from .lint_context import LintContext
@@ -24,15 +25,53 @@ _LINT = re.compile(r"#+\s*lint:")
 _CODES = re.compile(r"([a-z][a-z-]*)(\s*,\s*)?")
 
 
+class Reach(Enum):
+    """How far a comment counts."""
+
+    LINE = "the next line"
+    DOMAIN = "the domain that begins in the next line"
+    TEXT = "all of the text"
+
+
 @dataclass(slots=True)
 class Allowance:
-    """A comment that allows some codes from its first line to its last."""
+    """A comment that allows some codes: how far, and for a line or domain the line that it counts for."""
 
     placed: Placed
     codes: tuple[str, ...]
-    first: int
-    last: int
+    reach: Reach
+    line: int
     used: set[str] = field(default_factory=set)
+
+
+class _Lines:
+    """Which line of a text each comment is about."""
+
+    def __init__(self, text: PolicyText) -> None:
+        stripped = [line.strip() for line in text.text.split("\n")]
+        self._following = [0] * (len(stripped) + 1)
+        following = len(stripped) + 1
+        for position in range(len(stripped), 0, -1):
+            self._following[position] = following
+            if stripped[position - 1] and stripped[position - 1][0] != "#":
+                following = position
+        first = following
+        self._blank = max((number for number in range(1, min(first, len(stripped) + 1)) if not stripped[number - 1]), default=0)
+        self._domains: list[int] = []
+        if text.kind is TextKind.DOMAIN:
+            self._domains = [number for number, line in enumerate(stripped, 1) if line.startswith("<")]
+
+    def reach(self, number: int) -> tuple[Reach, int]:
+        """How far the comment in line NUMBER counts, and for which line."""
+        if number < self._blank:
+            return Reach.TEXT, 0
+        following = self._following[number]
+        return (Reach.DOMAIN if self.domain(following) == following else Reach.LINE), following
+
+    def domain(self, number: int) -> int:
+        """The line at which the domain begins that line NUMBER is in; 0 where it is in none."""
+        place = bisect_right(self._domains, number)
+        return self._domains[place - 1] if place else 0
 
 
 class Allowances:
@@ -40,20 +79,17 @@ class Allowances:
 
     def __init__(self, context: LintContext) -> None:
         self._context = context
-        self._by_line: dict[tuple[str, int, str], list[Allowance]] = {}
-        self._wide: dict[tuple[str, str], list[Allowance]] = {}
+        self._found: dict[tuple[str, str, Reach, int], list[Allowance]] = {}
+        self._lines: dict[str, _Lines] = {}
         self.all: list[Allowance] = []
         self.faults: list[LintFinding] = []
-        lines: dict[PolicyText, tuple[list[str], list[int]]] = {}
         for placed in context.policy.comments:
             if _LINT.match(placed.value):
-                if placed.text not in lines:
-                    raw = placed.text.text.split("\n")
-                    domain = placed.text.kind is TextKind.DOMAIN
-                    lines[placed.text] = raw, [n for n, line in enumerate(raw, 1) if domain and line.lstrip().startswith("<")]
-                self._read(placed, *lines[placed.text])
+                if placed.text.name not in self._lines:
+                    self._lines[placed.text.name] = _Lines(placed.text)
+                self._read(placed, self._lines[placed.text.name])
 
-    def _read(self, placed: Placed, lines: list[str], domains: list[int]) -> None:
+    def _read(self, placed: Placed, lines: _Lines) -> None:
         found = _ALLOW.match(placed.value)
         rest = found[1] if found else ""
         codes: list[str] = []
@@ -71,20 +107,20 @@ class Allowances:
             self.faults.append(self._context.finding("unknown-code", placed, what, word=unknown[0] if unknown else ""))
         elif not rest.strip(":- "):
             self.faults.append(self._context.finding("unreasoned-allow", placed, "the comment does not say why"))
-        first, last = _scope(placed.line, lines, domains)
-        allowance = Allowance(placed, tuple(code for code in codes if code in LINT_CODES), first, last)
+        reach, line = lines.reach(placed.line)
+        allowance = Allowance(placed, tuple(code for code in codes if code in LINT_CODES), reach, line)
         self.all.append(allowance)
         for code in allowance.codes:
-            if first == last:
-                self._by_line.setdefault((placed.text.name, first, code), []).append(allowance)
-            else:
-                self._wide.setdefault((placed.text.name, code), []).append(allowance)
+            self._found.setdefault((placed.text.name, code, reach, line), []).append(allowance)
 
     def allows(self, finding: LintFinding) -> bool:
         """Whether a comment allows FINDING; remembers which."""
-        found = self._by_line.get((finding.file, finding.line, finding.code), [])
-        wide = self._wide.get((finding.file, finding.code), ())
-        found = [*found, *(each for each in wide if each.first <= finding.line <= each.last)]
+        lines = self._lines.get(finding.file)
+        if lines is None:
+            return False
+        found: list[Allowance] = []
+        for reach, line in ((Reach.LINE, finding.line), (Reach.DOMAIN, lines.domain(finding.line)), (Reach.TEXT, 0)):
+            found += self._found.get((finding.file, finding.code, reach, line), ())
         for allowance in found:
             allowance.used.add(finding.code)
         return bool(found)
@@ -96,26 +132,6 @@ class Allowances:
             for code in allowance.codes:
                 if code in looked_for and code not in allowance.used:
                     yield self._context.finding("unused-allow", allowance.placed, f"there is no {code} here", word=code)
-
-
-def _scope(number: int, lines: list[str], domains: list[int]) -> tuple[int, int]:
-    """First and last line that the comment in line NUMBER is about."""
-    following = number
-    blank = False
-    while following < len(lines):
-        text = lines[following].strip()
-        if text and not text.startswith("#"):
-            break
-        blank = blank or not text
-        following += 1
-    leading = all(not line.strip() or line.lstrip().startswith("#") for line in lines[: min(number, 200)]) and number <= 200
-    if leading and blank:
-        return 1, len(lines) + 1
-    target = following + 1
-    if target in domains:
-        place = bisect_right(domains, target)
-        return target, domains[place] - 1 if place < len(domains) else len(lines) + 1
-    return target, target
 
 
 def _near(code: str) -> str:

@@ -309,6 +309,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             entries("file read/write /a\nfile write /a"),
             Case(exceptions=ENTER.strip()),
             entries("file read /a\nuse_profile 3"),
+            entries("file read /a\nuse_profile 2"),
+            entries("use_group 1\nuse_group 1"),
             Case(modules=(("m", "file read /a\nfile read /a"),)),
         ],
         [entries("file read /a\nfile write /a"), entries("file read /a\nfile read /a task.uid=0")],
@@ -576,6 +578,13 @@ def test_comments_allow_the_next_line_a_domain_or_a_file(text: str, lines: list[
         finding.line for finding in findings if finding.code in ("whole-tree", "shadowed", "implicit-profile", "unused-allow")
     }
     assert left == set(lines), [str(finding) for finding in findings]
+
+
+def test_two_files_may_say_the_same_of_a_domain() -> None:
+    texts = [PolicyText(TextKind.DOMAIN, name, f"{WEB}use_group 1\nfile read /{name}\n") for name in ("a", "b")]
+    assert lint(texts, codes=["duplicate"]) == []
+    again = PolicyText(TextKind.DOMAIN, "c", texts[0].text)
+    assert [(finding.file, finding.line) for finding in lint([*texts, again], codes=["duplicate"])] == [("c", 4)]
 
 
 def test_a_comment_that_is_not_looked_for_is_not_unused() -> None:

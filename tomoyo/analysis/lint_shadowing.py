@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..decision.groups import Groups, PatternIndex
 from ..decision.matching import compile_pattern, fixed_tail
@@ -46,8 +47,16 @@ def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
             else:
                 first[1].update(entry.operations)
     for domain in context.policy.domains.values():
-        yield from _repeated(context, domain.groups, "use_group ")
-        yield from _repeated(context, domain.profiles, "use_profile ")
+        # Several files may say the same of one domain, so that each can be read by itself.
+        for text in dict.fromkeys(placed.text for placed in (*domain.groups, *domain.profiles)):
+            yield from _repeated(context, [placed for placed in domain.groups if placed.text is text])
+            profiles = [placed for placed in domain.profiles if placed.text is text]
+            for earlier, later in pairwise(profiles):
+                if earlier.value == later.value:
+                    yield _duplicate(context, later, earlier)
+                else:
+                    reason = f"use_profile {earlier.value} counts for nothing: line {later.line} gives the domain another profile"
+                    yield context.finding("duplicate", earlier, reason, entry=f"use_profile {earlier.value}")
     for part in context.policy.namespaces.values():
         yield from _repeated(context, part.transitions)
         yield from _repeated(context, part.aggregators)
@@ -55,18 +64,19 @@ def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
     yield from _repeated(context, context.policy.managers)
 
 
-def _repeated(context: LintContext, placed: Iterable[Placed], prefix: str = "") -> Iterator[LintFinding]:
+def _repeated(context: LintContext, placed: Iterable[Placed]) -> Iterator[LintFinding]:
     held: dict[object, Placed] = {}
     for each in placed:
         first = held.setdefault(each.value, each)
         if first is not each:
-            yield _duplicate(context, each, first, prefix)
+            yield _duplicate(context, each, first)
 
 
-def _duplicate(context: LintContext, placed: Placed, first: Placed, prefix: str = "") -> LintFinding:
+def _duplicate(context: LintContext, placed: Placed, first: Placed) -> LintFinding:
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
     line = context.raw(placed).strip()
-    return context.finding("duplicate", placed, f"{line!a} is already in {where}"[:400], entry=line)
+    shown = line if len(line) <= 120 else f"{line[:117]}..."
+    return context.finding("duplicate", placed, f"{shown!a} is already in {where}", entry=line)
 
 
 @dataclass(slots=True)

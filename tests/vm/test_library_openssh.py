@@ -88,12 +88,14 @@ NEW = Release(
     f"""\
 {SESSION}
 file read/getattr @nix:/wtmpdb/lib/\\*.so\\*
+file getattr @nix:/wtmpdb/lib/
 file read/getattr /var/log/
 file create /var/log/wtmp.db\\* 0644
 file read/write/unlink/getattr /var/log/wtmp.db\\*
 file chown/chgrp /var/log/wtmp.db\\* 0
 {MASTER} nix:/openssh/libexec/sshd-session nix:/openssh/libexec/sshd-auth
 file read/getattr @nix:/wtmpdb/lib/\\*.so\\*
+file getattr @nix:/wtmpdb/lib/
 """,
 )
 OLD = Release(

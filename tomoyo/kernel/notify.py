@@ -141,7 +141,10 @@ class Command:
 
 
 class Notifier:
-    """Gathers what CHOOSES takes, and runs COMMAND when it is time; ``report`` takes messages."""
+    """Gathers what CHOOSES takes, and runs COMMAND when it is time; ``report`` takes messages.
+
+    Attribute ``broken``: how many records were none.
+    """
 
     def __init__(
         self,
@@ -153,6 +156,7 @@ class Notifier:
     ) -> None:
         self.command = command
         self.gathering = Gathering(interval)
+        self.broken = 0
         self._chooses = chooses
         self._report = report
         self._clock = clock
@@ -161,7 +165,9 @@ class Notifier:
         """Records came."""
         for record in records:
             found = outline(record)
-            if found is not None and self._chooses(found):
+            if found is None:
+                self.broken += 1
+            elif self._chooses(found):
                 self.gathering.add(record)
 
     def step(self) -> None:
@@ -171,10 +177,12 @@ class Notifier:
             self._start(self.gathering.take(now), now)
 
     def finish(self) -> None:
-        """Tell of what is left, and wait for that."""
+        """Tell of what is left, and wait for that; report how much was no record."""
         self.command.finish()
         self._start(self.gathering.rest(), self._clock())
         self.command.finish()
+        if self.broken:
+            self._report(f"{self.broken} broken records were skipped")
 
     def _start(self, notification: Notification | None, now: float) -> None:
         if notification is not None:
@@ -217,6 +225,7 @@ def notify_of_stream(descriptor: int, notifier: Notifier, signals: SignalPipe) -
             data = os.read(descriptor, _CHUNK)
             notifier.take(cutter.feed(data) if data else cutter.close())
             if not data:
+                notifier.broken += cutter.oversized
                 notifier.step()
                 return
         notifier.step()

@@ -243,7 +243,7 @@ An aggregator puts another name in the place of this program's before entries an
 
 duplicate: warning: the same line once more
 instead: nothing: take it away
-The kernel merges it with the first.
+The kernel merges it with the first. Of two use_profile lines that a file has for a domain, the later one counts.
 
 shadowed: warning: another entry grants all of this
 instead: nothing, if the wider entry is meant; else a narrower one in its place

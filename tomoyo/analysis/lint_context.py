@@ -95,6 +95,7 @@ class LintContext:
         self.store = store
         self._exceptions: dict[str, NamespaceExceptions] = {}
         self._groups: dict[str, Groups] = {}
+        self._path_members: dict[tuple[str, str], list[str]] = {}
         self._members: dict[tuple[GroupKind, str, str], tuple[Member, ...]] | None = None
         self._rules: dict[str, TransitionRules] = {}
         self._profiles: dict[tuple[str, int], Profile | None] = {}
@@ -132,8 +133,12 @@ class LintContext:
         return self._members.get((kind, namespace, name), ())
 
     def path_members(self, namespace: str, name: str) -> list[str]:
-        """The members of path group NAME, as text."""
-        return [str(member) for member in self.members(GroupKind.PATH, namespace, name)]
+        """The members of path group NAME, as text; not to be changed."""
+        found = self._path_members.get((namespace, name))
+        if found is None:
+            found = [str(member) for member in self.members(GroupKind.PATH, namespace, name)]
+            self._path_members[namespace, name] = found
+        return found
 
     def rules(self, namespace: str) -> TransitionRules:
         """Aggregators and transition control of NAMESPACE."""

@@ -25,6 +25,8 @@ from .lint_context import LintContext, Remark
 #: Operations whose names always end in '/', and those whose names never do.
 _DIRECTORIES = frozenset({"rmdir", "chroot", "mkdir", "pivot_root"})
 _FILES = frozenset({"execute", "write", "append", "truncate", "symlink", "create", "mkfifo", "mksock", "mkblock", "mkchar"})
+#: Larger groups are not looked through.
+_MEMBERS = 256
 #: The largest number of an operation.
 _MODES = 0o7777
 _WORD = 2**32 - 1
@@ -135,7 +137,7 @@ def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> It
     told = _DIRECTORIES.union(_FILES).intersection(entry.operations)
     for argument in _paths(entry) if told else ():
         members = _members(argument, context, namespace)
-        if not members:
+        if not 0 < len(members) <= _MEMBERS:
             continue
         for operation in entry.operations:
             reasons = [_ending(member, operation) for member in members]
@@ -143,8 +145,8 @@ def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> It
                 useless.setdefault(operation, (reasons[0], argument))
     if entry.operations == ("rename",):
         first, second = (_members(argument, context, namespace) for argument in entry.arguments[:2])
-        ends = [{member.endswith("/") for member in members} for members in (first, second)]
-        if all(ends) and not ends[0] & ends[1]:
+        ends = [{member.endswith("/") for member in members} for members in (first, second) if len(members) <= _MEMBERS]
+        if len(ends) == 2 and all(ends) and not ends[0] & ends[1]:
             useless["rename"] = "a folder becomes a folder, and a file a file", entry.arguments[1]
     for operation, (reason, argument) in useless.items():
         whole = " (the entry's other operations can match)" if len(useless) < len(entry.operations) else ""

@@ -173,7 +173,7 @@ def _go_shortcut(
     try:
         interface.write("domain_policy", found.text)
         now = _read_texts(interface)
-        if now.domain_policy == found.expected and same_but_domains(now, wanted):
+        if found.is_reached(now.domain_policy) and same_but_domains(now, wanted):
             return outcome
         held_set, wanted_set = _policy_set(held), _policy_set(wanted)
         wrong = [] if holds(now, wanted) else differences_left(interface, wanted_set, found.as_plan(), frozenset())
@@ -217,15 +217,16 @@ def _bring(
     interface.settle()
     keep_lines = used_bindings(held, wanted, proc) if keep_used else frozenset()
     own = interface.own_names()
-    domains = _domains_to_keep(interface, held, wanted, _named_before(held, wanted, recorded))
+    byproducts, used = _domains_to_keep(interface, held, wanted, _named_before(held, wanted, recorded))
     try:
-        found = plan(held, wanted, keep_learned=keep_learned, keep_lines=keep_lines, keep_domains=domains, own=own)
+        found = plan(held, wanted, keep_learned=keep_learned, keep_lines=keep_lines, keep_domains=byproducts | used, own=own)
     except ValueError as error:
         from ..syntax.lines import PolicySyntaxError
 
         if isinstance(error, PolicySyntaxError):
             raise
         raise ActivationError(f"{error}; nothing was changed") from None
+    found = replace(found, left=tuple(name for name in found.left if name not in byproducts))
     outcome = Outcome(found)
     if not found or dry_run:
         return outcome
@@ -343,14 +344,16 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
     return frozenset(line for line, path in stale.items() if path in used)
 
 
-def _domains_to_keep(interface: Interface, held: PolicySet, wanted: PolicySet, named: frozenset[str]) -> frozenset[str]:
-    """Domains that nobody names, but somebody is in, or that say nothing."""
+def _domains_to_keep(
+    interface: Interface, held: PolicySet, wanted: PolicySet, named: frozenset[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Domains that nobody names, but that say nothing of their own; and others, that somebody is in."""
     now = domain_blocks(held.domain_policy)
     extra = now.keys() - domain_blocks(plain(wanted.domain_policy)).keys()
     if not extra:
-        return frozenset()
-    idle = {name for name in extra if name not in named and is_byproduct(name, now[name], now)}
-    return frozenset(idle | (extra & set(interface.process_domains().values())))
+        return frozenset(), frozenset()
+    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], now))
+    return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
 
 
 def _named_before(held: Texts, wanted: Texts, recorded: str | None) -> frozenset[str]:

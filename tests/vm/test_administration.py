@@ -62,6 +62,11 @@ def block(text: str, domain: str) -> list[str]:
     return sorted(filter(None, f"\n{text}".partition(f"\n{domain}\n")[2].partition("\n<")[0].split("\n")))
 
 
+def updates(stat: str) -> int:
+    """How often policy was changed."""
+    return int(stat.partition("Policy update:")[2].split()[0])
+
+
 # What was learned
 
 LEARNER = "<kernel> /run/learner"
@@ -77,7 +82,9 @@ def test_what_a_kernel_learned_stays_if_asked_and_goes_if_not(kernel: Kernel) ->
     steps = Steps()
     steps.add("", "shell", "cp /bin/dash learner; echo x > secret; cp /bin/busybox cat")
     steps.tomoyo("first", "activate", f"{SETS}/first")
+    steps.add("stat before", "read", "stat")
     steps.add("learned", "program", "/run/learner", "-c", "read x < /run/secret; /run/cat /run/secret")
+    steps.add("stat after", "read", "stat")
     steps.add("", "write", "domain_policy", "<kernel> /run/enforced\nfile read /run/by-hand\n")
     steps.add("before", "read", "domain_policy")
     steps.tomoyo("dry", "activate", "--dry-run", "--keep-learned", f"{SETS}/second")
@@ -89,6 +96,8 @@ def test_what_a_kernel_learned_stays_if_asked_and_goes_if_not(kernel: Kernel) ->
     found = steps.run(kernel, files)
     assert found["first"][0] == found["kept"][0] == found["dropped"][0] == 0, found
     assert found["learned"] == [0, "x\n", ""]
+    # By this save tells that nothing changed while it read: what is learned counts, too.
+    assert updates(found["stat after"]) > updates(found["stat before"])
     learned = block(found["before"], LEARNER)
     assert {"file read /run/secret", "use_profile 1"} < set(learned)
     assert any(line.startswith("file execute /run/cat ") for line in learned)

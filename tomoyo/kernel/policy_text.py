@@ -62,14 +62,20 @@ def domain_blocks(text: str) -> Mapping[str, str]:
     for known, found in _blocks:
         if known is text:
             return found
-    parts = f"\n{text}".split("\n<")
     blocks: dict[str, str] = {}
-    for part in parts[1:-1]:
-        name, _, block = part.partition("\n")
-        _put(blocks, f"<{name}", block)
-    if len(parts) > 1:
-        name, _, block = parts[-1].partition("\n")
-        _put(blocks, f"<{name}", block.removesuffix("\n"))
+    start = 0 if text.startswith("<") else text.find("\n<") + 1
+    more = text.startswith("<") or start > 0
+    while more:
+        after = text.find("\n<", start)
+        more = after >= 0
+        end = after if more else len(text)
+        name_end = text.find("\n", start, end)
+        if name_end < 0:
+            name_end = end
+        # The last one ends with the text, and no newline is the next one's.
+        block_end = end if more else end - text.endswith("\n", name_end + 1)
+        _put(blocks, text[start:name_end], text[name_end + 1 : block_end])
+        start = after + 1
     _remember(_blocks, text, blocks)
     return blocks
 

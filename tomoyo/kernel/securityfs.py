@@ -298,6 +298,7 @@ class Securityfs:
 def write_lines(descriptor: int, data: bytes) -> None:
     """Write all of DATA in pieces of at most `PIECE` bytes that end with a line, where lines are not longer."""
     position = 0
+    view = memoryview(data)
     while position < len(data):
         end = len(data)
         if end - position > PIECE:
@@ -305,7 +306,7 @@ def write_lines(descriptor: int, data: bytes) -> None:
             end = data.rfind(b"\n<", position, position + PIECE) + 1
             end = end or data.rfind(b"\n", position, position + PIECE) + 1 or position + PIECE
         while position < end:
-            position += os.write(descriptor, data[position:end])
+            position += os.write(descriptor, view[position:end])
 
 
 def _read_all(descriptor: int) -> str:

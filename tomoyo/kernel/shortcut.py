@@ -16,7 +16,6 @@ from .policy_text import (
     DomainLines,
     ancestors,
     domain_blocks,
-    has_learning,
     is_byproduct,
     is_ordered,
     is_plain,
@@ -67,18 +66,17 @@ class Shortcut:
 
     Attributes:
         writes: lines, and the domain that they are of, in order.
-        left: domains that are not wanted but stay, as the kernel would make them again.
-        expected: what the kernel then prints, if nothing else happens meanwhile.
+        blocks: the domains as the kernel then prints them, by name.
     """
 
-    __slots__ = ("expected", "left", "writes")
-    #: No bindings differ where there is a shortcut.
+    __slots__ = ("blocks", "writes")
+    #: No bindings, and no domains that say anything, differ where there is a shortcut.
     kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
-    def __init__(self, writes: list[tuple[str, str]], left: list[str], expected: str) -> None:
+    def __init__(self, writes: list[tuple[str, str]], blocks: Mapping[str, str]) -> None:
         self.writes = tuple(writes)
-        self.left = tuple(left)
-        self.expected = expected
+        self.blocks = blocks
 
     @property
     def count(self) -> int:
@@ -99,11 +97,27 @@ class Shortcut:
         pieces.append("")
         return "\n".join(pieces)
 
+    def is_reached(self, domain_policy: str) -> bool:
+        """Whether DOMAIN_POLICY, which a kernel printed, is what it then prints if nothing else happens meanwhile."""
+        position = 0
+        for name, block in self.blocks.items():
+            head = f"{name}\n"
+            if not domain_policy.startswith(head, position):
+                return False
+            position += len(head)
+            if not domain_policy.startswith(block, position):
+                return False
+            position += len(block)
+            if not domain_policy.startswith("\n", position):
+                return False
+            position += 1
+        return position == len(domain_policy)
+
     def as_plan(self) -> Plan:
         """The same as a plan."""
         from .plan import Plan, Write
 
-        return Plan(tuple(Write("domain_policy", text, domain) for text, domain in self.writes), (), self.left)
+        return Plan(tuple(Write("domain_policy", text, domain) for text, domain in self.writes))
 
 
 def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> Shortcut | None:
@@ -119,12 +133,8 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
         return None
     now = domain_blocks(held.domain_policy)
     then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(text)}
-    extra = [name for name in now if name not in then]
-    if not all(is_byproduct(name, now[name], now) for name in extra):
+    if not all(name in then or is_byproduct(name, block, now) for name, block in now.items()):
         return None
-    if keep_learned:
-        learning = {space: has_learning(lines) for space, lines in named_lines(held.profile).items()}
-        extra = [name for name in extra if DomainLines(now[name]).profile not in learning.get(name.partition(" ")[0], ())]
     found = _Finder(now, held.profile)
     for name, block in then.items():
         before = now.get(name)
@@ -132,7 +142,7 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
             return None
     if keep_learned and found.deletions:
         return None
-    return Shortcut(found.creations + found.additions + found.deletions, extra, found.expected())
+    return Shortcut(found.creations + found.additions + found.deletions, {**now, **found.blocks})
 
 
 def same_but_domains(held: Texts, wanted: Texts) -> bool:
@@ -158,9 +168,6 @@ class _Finder:
         self.blocks: dict[str, str] = {}  # as they will be
         self.created: dict[str, int] = {}
         self.defined: dict[str, set[str]] = {}
-
-    def expected(self) -> str:
-        return "".join(f"{name}\n{block}\n" for name, block in {**self.now, **self.blocks}.items())
 
     def create(self, name: str, block: str) -> bool:
         """Create the domain NAME as ``plan`` does, where the kernel would have given it its own profile or none."""
@@ -201,8 +208,8 @@ class _Finder:
         old, new = DomainLines(f"{old_head}\n\n"), DomainLines(f"{head}\n\n")
         if new.entries or not blank or (body and body[-1] != "\n") or (old.profile, old.groups) != (new.profile, new.groups):
             return False
-        gone, come, rest = changed_lines(old_body, body)
-        if is_ordered(block) and _ordered(old_body) != _ordered(body):
+        gone, come, rest, in_order = changed_lines(old_body, body)
+        if not in_order and is_ordered(block) and _ordered(old_body) != _ordered(body):
             return False
         ends = [line.rpartition(" ")[2] for line in (*gone, *come)]
         if len(set(ends)) != len(ends) or not all(map(_is_about_one_path, (*gone, *come))):
@@ -251,9 +258,10 @@ def _ordered(body: str) -> list[str]:
     return [line for line in body.split("\n") if is_ordered(line)]
 
 
-def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str]:
+def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str, bool]:
     """The lines of HELD that WANTED has not, those of WANTED that HELD has not, and HELD without the former.
 
+    At last, whether what both have is certainly in the same order.
     Both texts end with a newline, if there is anything in them.  Lines that
     merely stand in another place are in none of the lists.  Quick where most
     lines are equal and in one order.
@@ -288,7 +296,8 @@ def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str]:
         kept = set(gone) - moved
         lines = held.split("\n")
         pieces = ["\n".join(line for line in lines if line not in kept)]
-    return [line for line in gone if line not in moved], [line for line in come if line not in moved], "".join(pieces)
+        gone, come = ([line for line in lines if line not in moved] for lines in (gone, come))
+    return gone, come, "".join(pieces), not moved
 
 
 def _skip_equal(held: str, wanted: str, here: int, there: int) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from tests.vm import kernels, machine
 from tomoyo.kernel.boot import boot_script
 
 TIMES = int(os.environ.get("TOMOYO_BENCH_TIMES", "6"))
+#: Where cat and ls are; whoever compiles a set knows it, as tomoyo-init's path is known.
+FOLDER = os.path.dirname(os.path.realpath(shutil.which("ls") or "/usr/bin/ls"))
 SHELLS = {"dash": "/bin/dash", "busybox": "/bin/busybox sh", "bash": "/bin/bash"}
 PROFILES = "PROFILE_VERSION=20150505\n" + "".join(
     f"{number}-COMMENT={mode}\n{number}-PREFERENCE={{ max_audit_log=1024 max_learning_entry=2048 }}\n"
@@ -54,7 +56,7 @@ def main() -> int:
     files |= {f"theirs/{name}": text.encode() for name, text in {**SET, "stat.conf": ""}.items()}
     loaders = [["tomoyo-init", init]]
     for name, shell in SHELLS.items():
-        files[f"{name}.sh"] = boot_script("/run/set", interpreter=shell, sizes=sizes).encode()
+        files[f"{name}.sh"] = boot_script("/run/set", interpreter=shell, sizes=sizes, search_path=[FOLDER]).encode()
         loaders.append([name, f"/run/{name}.sh"])
     for path in map(Path, sys.argv[1:]):  # other loaders of /run/set, to compare with
         files[f"{path.stem}.sh"] = path.read_bytes()

@@ -37,7 +37,7 @@ optional='bindings.conf
 stat.conf'
 largest_file=268435456
 longest_load=300 # seconds of processor time for one file
-short=8192 # bytes that take as long to read as a program to start
+few=400 # lines that take as long to read as a program to start
 tried=
 interface=
 detach=
@@ -46,7 +46,7 @@ settled=no
 
 # busybox starts its own programs quickly.
 case $interpreter in
-*busybox*) short=256 ;;
+*busybox*) few=30 ;;
 esac
 
 # log PRIORITY TEXT: to the kernel log.
@@ -78,13 +78,18 @@ pour() {
 # Shells read byte by byte, which is quicker than starting a program, but only for short texts.
 gather() {
     text=
+    lines=
     count=0
     while IFS= read -r line; do
-        text=$text$line$newline
+        lines=$lines$line$newline
         count=$((count + 1))
-        [ $count != "$1" ] || return 0
-        [ ${#text} -lt $short ] || { text=$text$(pour) && return; }
+        case $count in
+        "$1") break ;;
+        "$few") lines=$lines$(pour)$newline && break ;;
+        *0) text=$text$lines lines= ;; # as it takes long to add to a long text
+        esac
     done
+    text=$text$lines
 }
 
 # bash reads a file in blocks and seeks back, which the kernel's interface files do not do.
@@ -194,8 +199,37 @@ judge() {
     done
 }
 
-# clear: take away all that the kernel holds, for a domain or profile cannot be forgotten, only made harmless.
-clear() {
+# empty INTERFACE: delete each line that it shows.
+empty() {
+    gather <"$interface/$1"
+    for line in $text; do
+        printf 'delete %s\n' "$line"
+    done >"$interface/$1" || fail "$interface/$1 cannot be written"
+}
+
+# clear_domains: take away the domains that the kernel holds, and before them what leads to them.
+clear_domains() {
+    empty exception_policy || return 1
+    ask 'domain=<kernel>'
+    for line in $text; do
+        case $line in
+        '<kernel>') printf '<kernel>\nuse_profile 0\n' ;;
+        '<'* | '#'* | use_profile*) ;;
+        *) printf 'delete %s\n' "$line" ;;
+        esac
+    done >"$interface/domain_policy" || fail "$interface/domain_policy cannot be written" || return 1
+    ask transition_only
+    for line in $text; do
+        case $line in
+        '<kernel>') ;;
+        # Until it is collected, the kernel looks at the profile of a deleted domain, too.
+        '<'*) printf '%s\nuse_profile 0\ndelete %s\n' "$line" "$line" ;;
+        esac
+    done >"$interface/domain_policy"
+}
+
+# clear_settings: take away all else; a profile cannot be forgotten, only made harmless.
+clear_settings() {
     gather <"$interface/profile"
     for line in $text; do
         prefix=
@@ -212,43 +246,21 @@ clear() {
         *-CONFIG=*) printf '%s%s={ mode=disabled grant_log=yes reject_log=yes }\n' "$prefix" "${line%%=*}" ;;
         *-CONFIG::*) printf '%s%s=use_default\n' "$prefix" "${line%%=*}" ;;
         esac
-    done >$interface/profile || fail "$interface/profile cannot be written" || return 1
-    ask 'domain=<kernel>'
-    for line in $text; do
-        case $line in
-        '<kernel>') printf '<kernel>\nuse_profile 0\n' ;;
-        '<'* | '#'* | use_profile*) ;;
-        *) printf 'delete %s\n' "$line" ;;
-        esac
-    done >$interface/domain_policy || fail "$interface/domain_policy cannot be written" || return 1
-    ask transition_only
-    for line in $text; do
-        case $line in
-        '<kernel>') ;;
-        # Until it is collected, the kernel looks at the profile of a deleted domain, too.
-        '<'*) printf '%s\nuse_profile 0\ndelete %s\n' "$line" "$line" ;;
-        esac
-    done >$interface/domain_policy
-    for name in exception_policy manager; do
-        gather <"$interface/$name"
-        for line in $text; do
-            printf 'delete %s\n' "$line"
-        done >$interface/$name
-    done
+    done >"$interface/profile" || fail "$interface/profile cannot be written" || return 1
+    empty manager
     for name in policy 'audit log' 'query message'; do
         printf 'Memory used by %s: 0\n' "$name"
-    done >$interface/stat
+    done >"$interface/stat"
 }
 
 # copy FILE INTERFACE: without starting a program where the file is known to be short.
 copy() {
     [ -s "$1" ] || return 0
     find_size "$1"
-    if [ "${size:-$short}" -lt $short ]; then
-        gather <"$1" && [ ${#text} = "$size" ] && printf %s "$text" >"$interface/$2"
-    else
-        (pour) <"$1" >"$interface/$2"
-    fi || fail "${1##*/} could not be read, or not be written to $2"
+    case $size in
+    ? | ?? | ???) gather <"$1" && [ ${#text} = "$size" ] && printf %s "$text" >"$interface/$2" ;;
+    *) (pour) <"$1" >"$interface/$2" ;;
+    esac || fail "${1##*/} could not be read, or not be written to $2"
 }
 
 # find_profiles: set "profiles" to those defined in "text", as NAMESPACE/NUMBER; complain about a version.
@@ -275,13 +287,17 @@ find_profiles() {
     done
 }
 
-# verify FOLDER: whether the kernel would go on with what it holds now, and with no more profiles than FOLDER defines.
-verify() {
+# check_profiles FOLDER: set "held" to the profiles that the kernel has now, and "profiles" to those of FOLDER.
+check_profiles() {
     gather <"$interface/profile"
     find_profiles || return 1
     held=$profiles
     gather <"$1/profile.conf"
-    find_profiles || return 1
+    find_profiles
+}
+
+# check_domains: whether the kernel would go on with the domains that it has now.
+check_domains() {
     domain=
     ask transition_only
     for line in $text; do
@@ -333,15 +349,19 @@ release() {
 
 # load FOLDER: all but the quotas.
 load() {
-    # Nothing is in force yet.  So the domains, which take longest, are loaded while ls tells whether they may be.
+    clear_domains || return 1
+    # The domains take longest.  As nothing is in force yet, they are loaded while ls tells whether they may be.
     pour <"$1/domain_policy.conf" >"$interface/domain_policy" &
-    if ! { judge "$1" && copy "$1/profile.conf" profile && copy "$1/manager.conf" manager; }; then
+    if ! {
+        clear_settings && judge "$1" &&
+            copy "$1/profile.conf" profile && copy "$1/manager.conf" manager && check_profiles "$1"
+    }; then
         kill -KILL $!
         wait $!
         return 1
     fi
     wait $! || fail 'domain_policy.conf could not be read, or not be written to domain_policy' || return 1
-    verify "$1" || return 1
+    check_domains || return 1
     # Last, because transition control may keep programs, such as cat, from being executed.
     copy "$1/exception_policy.conf" exception_policy && copy "$1/bindings.conf" exception_policy
     complete=$?
@@ -383,7 +403,7 @@ limit() {
 
 # use: load the set in "folder".
 use() {
-    inspect "$folder" && clear || return 1
+    inspect "$folder" || return 1
     ancestors "$folder"
     load "$folder" && limit "$folder"
 }
@@ -429,7 +449,8 @@ settle() {
         printf 'PROFILE_VERSION=0\n' >$interface/profile
         return
     fi
-    clear
+    clear_domains
+    clear_settings
     for mode in 0=disabled 1=learning 2=permissive 3=enforcing; do
         printf '%s-COMMENT=%s, built in\n' "${mode%=*}" "${mode#*=}"
         printf '%s-CONFIG={ mode=%s grant_log=no reject_log=yes }\n' "${mode%=*}" "${mode#*=}"

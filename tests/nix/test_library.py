@@ -409,7 +409,11 @@ GRANTS: dict[str, tuple[list[str], list[str]]] = {
             f"file read {store_path('iana-etc-20250108')}/etc/services",
             f"file read {store_path('systemd-257.3')}/lib/libnss_resolve.so.2",
             *("file read /etc/passwd", "file getattr /etc/group", "file read /etc/resolv.conf", "file read /etc/nsswitch.conf"),
-            *("network unix stream connect /var/run/nscd/socket", "network inet dgram send 9.9.9.9 53"),
+            *(
+                "network unix stream connect /var/run/nscd/socket",
+                "network inet dgram send 9.9.9.9 53",
+                "network inet dgram send 192.0.2.1 0",
+            ),
             "network inet stream connect 2620:fe::fe 53",
         ],
         [

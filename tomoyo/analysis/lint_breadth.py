@@ -137,11 +137,11 @@ def _judge_path(argument: Argument, found: set[Access], store: str) -> Iterator[
     # A pattern such as ssh_host_\*_key says what is meant.
     if len(_ESCAPE.sub("", text.rpartition("/")[2].partition("\\-")[0])) < _SPECIFIC:
         if Access.READ in found and head in _SECRET_HEADS:
-            yield from _judge_inclusion(text, SECRETS, "reads-secret", "also allows to read")
+            yield from _judge_inclusion(text, SECRETS, "reads-secret", "also allows reading")
         if Access.CHANGE in found and head in _SYSTEM_HEADS:
-            yield from _judge_inclusion(text, SYSTEM_FILES, "writes-system-file", "also allows to change")
+            yield from _judge_inclusion(text, SYSTEM_FILES, "writes-system-file", "also allows changing")
     if Access.EXECUTE in found and _ANYTHING.fullmatch(text.rpartition("/")[2]):
-        yield Remark("any-program", f"{text} allows to execute whatever is in that folder, now or later", text)
+        yield Remark("any-program", f"{text} allows executing whatever is in that folder, now or later", text)
 
 
 def _judge_inclusion(text: str, names: tuple[str, ...], code: str, what: str) -> Iterator[Remark]:

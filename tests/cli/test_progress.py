@@ -11,6 +11,13 @@ from pathlib import Path
 
 from tomoyo.cli.progress import Progress
 
+RECORD = """\
+#2026/11/24 08:45:01# profile=2 mode=permissive granted=no (global-pid=124) task={ pid=124 ppid=116 uid=33 gid=33 euid=33 \
+egid=33 suid=33 sgid=33 fsuid=33 fsgid=33 }
+<kernel>
+file read /etc/zoneinfo
+
+"""
 BAD = "<kernel>\nuse_profile 0\n\nfile read\n"
 
 
@@ -67,6 +74,16 @@ def test_every_step_of_compile(tmp_path: Path) -> None:
     ]
     warning, end = screen(text)
     assert (warning[:16], end) == ("tomoyo: warning:", "")
+
+
+def test_records_are_counted_and_what_is_told_of_them_has_lines_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n\n")
+    (tmp_path / "profile.conf").write_text("PROFILE_VERSION=20150505\n0-CONFIG={ mode=disabled }\n")
+    (tmp_path / "audit.log").write_text(RECORD + "nonsense\n\n" * 2)
+    for command in (["replay", "--policy", ".", "-q", "audit.log"], ["suggest", "audit.log"]):
+        text = terminal_output(command, tmp_path)
+        assert "0 records ..." in text
+        assert {line.partition(":")[0] for line in screen(text)} <= {"audit.log", "tomoyo", ""}, text
 
 
 def test_no_terminal_or_a_dumb_one_is_told_nothing(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
     for record in log.records([arguments.log]):
         if not isinstance(record.request, Entry):
             continue
+        log.progress.clear()
         try:
             found = explainer.explain_record(record)
         except UnknownDomain:

@@ -20,6 +20,7 @@ import sys
 from .closures import add_closure, read_closure
 from .library import add_library, read_services
 from .options import UsageError, print_json, read_file, tell, visible
+from .progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     texts = _texts(arguments)
     if texts is None:
         return 2
-    found = _lint(texts, arguments, codes or None, allowed)
+    with Progress() as progress:
+        progress(f"judging {sum(text.text.count(chr(10)) for text in texts)} lines")
+        found = _lint(texts, arguments, codes or None, allowed)
     limit = LintSeverity(arguments.severity)
     shown = [finding for finding in found if finding.severity.reaches(limit)]
     if arguments.json:

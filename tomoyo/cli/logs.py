@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from .options import message, place
+from .progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +18,22 @@ TOLD = 10
 
 
 class LogReader:
-    """Reads logs record by record.  Attribute ``broken``: how many records were left out, being none."""
+    """Reads logs record by record, and tells at a terminal how far it is.
+
+    Attributes: ``broken``, how many records were left out, being none;
+    ``progress``, to be cleared before anything is written meanwhile.
+    """
 
     def __init__(self) -> None:
         self.broken = 0
+        self.progress = Progress()
 
     def records(self, logs: Sequence[str]) -> Iterator[AuditRecord]:
         """The records in LOGS, in which ``-`` is standard input, as is nothing at all."""
+        with self.progress:
+            yield from self.progress.counted(self._records(logs), "records")
+
+    def _records(self, logs: Sequence[str]) -> Iterator[AuditRecord]:
         from ..syntax.records import iterate_audit
 
         for name in logs or ["-"]:
@@ -31,6 +41,7 @@ class LogReader:
 
             def report(error: PolicySyntaxError, shown: str = shown) -> None:
                 self.broken += 1
+                self.progress.clear()
                 if self.broken <= TOLD:
                     place("warning", shown, error)
                 elif self.broken == TOLD + 1:

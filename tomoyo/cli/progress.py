@@ -32,14 +32,20 @@ class Progress:
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._dirty = False
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._shown:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, for something else is to be written."""
+        if self._dirty:
             sys.stderr.write(_CLEAR)
             sys.stderr.flush()
+            self._dirty = False
 
     def __call__(self, text: str) -> None:
         """Say that TEXT is being done: ``reading the closure``."""
@@ -48,6 +54,7 @@ class Progress:
             width = _columns() - 5
             sys.stderr.write(f"{_CLEAR}{visible(text)[:width]} ...")
             sys.stderr.flush()
+            self._dirty = True
 
     def counted(self, items: Iterable[Item], what: str) -> Iterable[Item]:
         """ITEMS, saying now and then how many of WHAT there were: ``120000 records``."""

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     for found in replay(engine, log.records(arguments.logs)):
         counts[found.outcome] += 1
         if found.outcome not in (ReplayOutcome.SAME, ReplayOutcome.EVENT) and not arguments.quiet:
+            log.progress.clear()
             _show(found, arguments.json)
     _count(counts, log.broken, arguments.json)
     return 1 if counts[ReplayOutcome.DENIED] else 0

@@ -171,25 +171,28 @@ def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
     """The records that are chosen; what is broken is told, skipped and counted."""
     from ..syntax.lines import PolicySyntaxError
     from ..syntax.record_stream import RecordCutter, cut_records, outline, parse_record
+    from .progress import Progress
 
     chooses = filter_of(arguments)
     for name in arguments.logs or ["-"]:
         shown = "<stdin>" if name == "-" else name
         cutter = RecordCutter()
         broken = 0
-        for number, raw in enumerate(cut_records(chunks(name), cutter), 1):
-            told = outline(raw)
-            if told is not None and (told.event or (chooses is not None and not chooses(told))):
-                continue
-            try:
-                record = parse_record(raw, shown)
-            except (PolicySyntaxError, ValueError) as error:
-                broken += 1
-                if broken <= 10:
-                    why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
-                    message("warning", f"{shown}: record {number} is left out: {why}")
-                continue
-            yield record
+        with Progress() as progress:
+            for number, raw in enumerate(progress.counted(cut_records(chunks(name), cutter), "records"), 1):
+                told = outline(raw)
+                if told is not None and (told.event or (chooses is not None and not chooses(told))):
+                    continue
+                try:
+                    record = parse_record(raw, shown)
+                except (PolicySyntaxError, ValueError) as error:
+                    broken += 1
+                    if broken <= 10:
+                        progress.clear()
+                        why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
+                        message("warning", f"{shown}: record {number} is left out: {why}")
+                    continue
+                yield record
         broken += cutter.oversized
         if broken:
             message("warning", f"{shown}: {broken} broken records, left out")

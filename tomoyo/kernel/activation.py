@@ -161,9 +161,13 @@ def _go_shortcut(
     dry_run: bool,
 ) -> Outcome | None:
     """Do what can be done without parsing; None where something must be planned."""
+    # No other domain is held then, so none is left to name.
+    if held.domain_policy == wanted.domain_policy and same_but_domains(held, wanted):
+        return Outcome()
     found = find_shortcut(held, wanted, keep_learned=keep_learned)
     changes = found is not None and bool(found.writes)
-    if not changes and holds(held, wanted) and (recorded == path or not _named_before(held, wanted, recorded)):
+    settled = not changes and (found is not None or holds(held, wanted))
+    if settled and (recorded == path or not _named_before(held, wanted, recorded)):
         return Outcome()
     if found is None or not _is_whole(wanted) or _named_before(held, wanted, recorded):
         return None

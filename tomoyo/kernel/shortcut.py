@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 PATH_OPERATIONS = frozenset(("read", "write", "append", "unlink", "getattr", "rmdir", "truncate", "symlink", "chroot", "unmount"))
 #: How the entries of a domain begin.
 _ENTRIES = ("file ", "network ", "misc ", "task ")
-#: What no line of a kernel's holds; its beginning and its end are looked at otherwise.
-_UNUSUAL = ("\t", "\r", "\0", "  ", " \n")
+#: What no line of a kernel's holds.  Two spaces are not looked for, which would take longer than all else: the kernel reads
+#: them as one, and what it then prints is not what was expected, which is looked into.
+_UNUSUAL = ("\t", "\r", "\0")
 #: So many characters are compared at once.
 _STEP = 1024
 
@@ -203,7 +204,7 @@ class _Finder:
         return str(profile) in self.defined.get(name.partition(" ")[0], ())
 
     def change(self, name: str, before: str, block: str) -> bool:
-        """Change entries about single paths, each of which no other entry is about."""
+        """Change entries about single paths, each of which no other entry is about, for the kernel would merge the two."""
         (old_head, _, old_body), (head, blank, body) = before.partition("\n\n"), block.partition("\n\n")
         old, new = DomainLines(f"{old_head}\n\n"), DomainLines(f"{head}\n\n")
         if new.entries or not blank or (body and body[-1] != "\n") or (old.profile, old.groups) != (new.profile, new.groups):
@@ -214,7 +215,7 @@ class _Finder:
         ends = [line.rpartition(" ")[2] for line in (*gone, *come)]
         if len(set(ends)) != len(ends) or not all(map(_is_about_one_path, (*gone, *come))):
             return False
-        if any(body.count(f" {line.rpartition(' ')[2]}\n") != 1 for line in come):
+        if come and not set(rest.split()).isdisjoint(line.rpartition(" ")[2] for line in come):
             return False
         self.additions += [(line, name) for line in come]
         self.deletions += [(f"delete {line}", name) for line in gone]

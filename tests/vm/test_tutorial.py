@@ -1,7 +1,7 @@
 """The tutorial, followed on a small NixOS-like system under a real kernel.
 
-Its configurations are the system's generations, its commands are run as they are written. `nixos-rebuild switch` is the activation
-script of the next generation, and `reboot` the boot with the first one.
+Its configurations are the system's generations, its commands are run as they are written. `nixos-rebuild switch` is the
+activation script of the next generation, and `reboot` the boot with the first one.
 """
 
 from __future__ import annotations

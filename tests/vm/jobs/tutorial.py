@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.vm import guest
-
 from tests.vm.jobs.generations import SYSTEM, run, set_up
 
 PAGE = "/home/www/site/index.html"

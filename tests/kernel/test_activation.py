@@ -116,6 +116,31 @@ def test_a_line_that_the_kernel_drops_is_named_and_the_old_policy_comes_back(fol
     assert not (folder / "state").exists()
 
 
+class Full(SimulatedKernel):
+    """Has 50,000 bytes of policy."""
+
+    def read(self, name: str) -> str:
+        text = super().read(name)
+        return text.replace("used by policy:                         0", "used by policy:                     50000")
+
+
+@pytest.mark.parametrize(("quota", "fits"), [(60_000, True), (50_000, False), (40_000, False)])
+def test_a_quota_that_is_reached_already_is_no_success(folder: Path, quota: int, fits: bool) -> None:
+    # The kernel takes it, and then drops whatever comes, without a word.
+    kernel = Full()
+    activate(put(folder, "first", policy()), kernel, **options(folder))
+    where = put(folder, "second", replace(policy(), stat=f"Memory used by policy: {quota}\n"))
+    if fits:
+        assert activate(where, kernel, **options(folder)).changes == 1
+        return
+    message = f"policy uses 50000 bytes, its quota is {quota}.*raise it.*in force again"
+    with pytest.raises(ActivationError, match=message) as caught:
+        activate(where, kernel, **options(folder))
+    assert caught.value.restored
+    assert "Quota" not in kernel.read("stat")
+    assert os.readlink(folder / "state" / "current") == str(folder / "first")
+
+
 def test_a_damaged_set_changes_nothing(folder: Path) -> None:
     where = put(folder, "set", policy())
     (where / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n\n\n")

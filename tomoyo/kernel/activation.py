@@ -242,12 +242,13 @@ def _bring(
         write_plan(interface, first)
         mine = "".join(f"{write.text.removeprefix('delete ')}\n" for write in last)
         wrong = differences_left(interface, replace(wanted, manager=wanted.manager + mine), first, keep_lines)
-        if not wrong:
+        over = _over_quota(interface)
+        if not (wrong or over):
             write_plan(interface, Plan(last))
     except (OSError, ValueError) as error:  # such as a line of a new domain that is none
         raise _undone(interface, held, f"{error}", own) from error
-    if wrong:
-        raise _undone(interface, held, _explain(interface, wrong), own)
+    if wrong or over:
+        raise _undone(interface, held, _explain(interface, wrong) if wrong else over, own)
     return outcome
 
 
@@ -299,12 +300,26 @@ def _undone(interface: Interface, old: PolicySet, reason: str, own: list[str]) -
 def _explain(interface: Interface, wrong: list[str]) -> str:
     shown = [printable(line) for line in wrong[:_SHOWN]]
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    reason = ""
+    found = _policy_quota(interface)
+    reason = f" (policy uses {found[0]} bytes, its quota is {found[1]})" if found is not None else ""
+    return f"the kernel did not take{reason}: {'; '.join(shown)}{more}"
+
+
+def _policy_quota(interface: Interface) -> tuple[int, int] | None:
+    """How many bytes policy uses, and how many it may; None where there is no quota."""
     for line in interface.read("stat").split("\n"):
         used, _, quota = line.partition("(Quota:")
         if line.startswith("Memory used by policy:") and quota:
-            reason = f" (policy uses {used.rpartition(':')[2].strip()} bytes, its quota is {quota.strip(' )')})"
-    return f"the kernel did not take{reason}: {'; '.join(shown)}{more}"
+            return int(used.rpartition(":")[2]), int(quota.strip(" )"))
+    return None
+
+
+def _over_quota(interface: Interface) -> str:
+    """What is wrong where a quota is reached, so that the kernel would drop whatever comes next; else nothing."""
+    used, quota = _policy_quota(interface) or (0, 1)
+    if used < quota:
+        return ""
+    return f"policy uses {used} bytes, its quota is {quota}: the kernel would add nothing any more, not even a domain; raise it"
 
 
 def _check(wanted: PolicySet) -> None:

@@ -1,10 +1,12 @@
-"""Times what an activation does, beside what the kernel and the C tools take for the same; see tests/bench/activation.py."""
+"""Times what an activation does, beside what the kernel and the C tools take for the same; see tests/bench/activation.py.
+
+Argument: how often. `first.conf` and `second.conf` are domain policies, the second with some lines changed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -14,9 +16,7 @@ import tomoyo
 from tests.vm import guest
 from tomoyo.kernel.policy_set import PolicySet, write_policy_set
 
-LINES = int(sys.argv[1])
-PER_DOMAIN = int(sys.argv[2])
-ROUNDS = int(sys.argv[3])
+ROUNDS = int(sys.argv[1])
 #: As tomoyo/nixos/package.nix installs the command.
 PYTHON = (os.path.realpath(sys.executable), "-I", "-S")
 COMMAND = f"""\
@@ -26,20 +26,6 @@ from tomoyo.cli import main
 sys.exit(main())
 """
 NAMES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
-
-
-def text(draw: random.Random, changed: float = 0.0) -> str:
-    """A learned policy: many domains that share many entries."""
-    pool = [f"file read /usr/lib/x86_64-linux-gnu/package{draw.randint(0, 999)}/lib{i}.so.{i % 9}" for i in range(8000)]
-    other = random.Random(1)
-    domains = ["<kernel>\nuse_profile 0\n\n\n"]
-    for number in range(LINES // (PER_DOMAIN + 4)):
-        entries = sorted(draw.sample(pool, PER_DOMAIN))
-        entries = [f"{entry}.new" if other.random() < changed else entry for entry in entries]
-        domains.append(
-            f"<kernel> /usr/sbin/daemon{number % 50} /usr/bin/tool{number}\nuse_profile 3\n\n" + "\n".join(entries) + "\n\n"
-        )
-    return "".join(domains)
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -54,7 +40,7 @@ def run(*command: str, data: str | None = None) -> None:
 
 
 def clear() -> None:
-    names = [line for line in guest.read("domain_policy").split(b"\n") if line.startswith(b"<kernel> /usr/")]
+    names = [line for line in guest.read("domain_policy").split(b"\n") if line.startswith(b"<kernel> /")]
     guest.write("domain_policy", b"".join(b"delete " + name + b"\n" for name in names))
     guest.settle()
 
@@ -72,11 +58,12 @@ def main() -> None:
         file.write(COMMAND)
     managers = guest.read("manager").decode()
     paths = []
-    for number, changed in enumerate((0.0, 0.01)):
-        paths.append(f"/run/sets/{number}")
+    for name in ("first", "second"):
+        paths.append(f"/run/sets/{name}")
         profile = guest.read("profile").decode()
         exceptions = guest.read("exception_policy").decode()
-        write_policy_set(PolicySet(text(random.Random(7), changed), exceptions, "", profile, managers), paths[-1])
+        with open(f"{name}.conf", encoding="ascii") as file:
+            write_policy_set(PolicySet(file.read(), exceptions, "", profile, managers), paths[-1])
     first = f"{paths[0]}/domain_policy.conf"
     command(paths[0])  # once for what is read from the disk
     clear()

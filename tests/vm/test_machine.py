@@ -98,3 +98,15 @@ def test_a_machine_that_never_begins_is_started_again(kernel: Kernel, monkeypatc
 def test_an_unknown_release_is_unavailable() -> None:
     with pytest.raises(kernels.Unavailable, match=r"2\.4"):
         kernels.kernel("2.4")
+
+
+def test_a_fault_of_the_emulator_is_told_from_a_panic(tmp_path: Path) -> None:
+    oops = "[    1.318237] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n"
+    panic = "[    2.812544] Kernel panic - not syncing: STOP!\n"
+    (tmp_path / "console").write_text(panic)
+    assert not machine.is_emulators_fault(tmp_path)
+    (tmp_path / "console").write_text(oops + panic)
+    assert machine.is_emulators_fault(tmp_path)
+    # What began may have done something already.
+    (tmp_path / "status").touch()
+    assert not machine.is_emulators_fault(tmp_path)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+Taken = TypeVar("Taken")
 
 
 class Unavailable(Exception):
@@ -20,36 +23,29 @@ class Unavailable(Exception):
 
 def download(metapackage: str, suite: str, folder: Path) -> Path:
     """Download the package that `metapackage` of `suite` depends on, and return its path, which is inside `folder`."""
-    reasons = []
-    if codename() == suite:
-        try:
-            return _download(metapackage, folder, ())
-        except Unavailable as failure:
-            reasons.append(str(failure))
-    try:
-        options = _own_apt(suite, folder / "apt")
-        _apt("apt-get", options, "update", "--quiet")
-        return _download(metapackage, folder, options)
-    except Unavailable as failure:
-        reasons.append(str(failure))
-    raise Unavailable(f"no {metapackage} from Debian {suite}: {'; '.join(reasons)}")
+    return _of_suite(metapackage, suite, folder, lambda options: _download(metapackage, folder, options))
 
 
 def download_packages(names: Sequence[str], suite: str, folder: Path) -> list[Path]:
     """Download the packages called `names` of `suite`, and return their paths, which are inside `folder`."""
+    return _of_suite(", ".join(names), suite, folder, lambda options: _download_packages(names, folder, options))
+
+
+def _of_suite(what: str, suite: str, folder: Path, take: Callable[[Sequence[str]], Taken]) -> Taken:
+    """What `take` gets with the machine's own apt, if that is of `suite`, or else with one of that suite's in `folder`."""
     reasons = []
     if codename() == suite:
         try:
-            return _download_packages(names, folder, ())
+            return take(())
         except Unavailable as failure:
             reasons.append(str(failure))
     try:
         options = _own_apt(suite, folder / "apt")
         _apt("apt-get", options, "update", "--quiet")
-        return _download_packages(names, folder, options)
+        return take(options)
     except Unavailable as failure:
         reasons.append(str(failure))
-    raise Unavailable(f"no {', '.join(names)} from Debian {suite}: {'; '.join(reasons)}")
+    raise Unavailable(f"no {what} from Debian {suite}: {'; '.join(reasons)}")
 
 
 def codename() -> str:

@@ -34,11 +34,7 @@ SERVICE = """{
   '';
   environment.systemPackages =
     let
-      busybox = pkgs.runCommand "busybox-1.36.1" { } ''
-        mkdir -p $out/bin
-        cp /bin/busybox $out/bin/busybox
-        ln -s busybox $out/bin/sh
-      '';
+      inherit (pkgs) busybox;
       nginx = pkgs.runCommand "nginx-VERSION" { } ''
         mkdir -p $out/bin
         cat > $out/bin/nginx <<END

@@ -70,6 +70,11 @@ rec {
     mkdir -p $out/bin
     for name in ${lib.concatStringsSep " " names}; do cp -L /bin/$name $out/bin/; done
   '';
+  busybox = run "busybox-1.36.1" { } ''
+    mkdir -p $out/bin
+    cp -L /bin/busybox $out/bin/
+    ln -s busybox $out/bin/sh
+  '';
   bash = programs "bash-5.3" [ "bash" "sh" ];
   coreutils = programs "coreutils-9.7" [ "cat" "env" "ls" "readlink" "true" ];
   util-linux = programs "util-linux-2.41" [ "mount" ];

@@ -109,9 +109,10 @@ def test_each_command_is_one_of_ours() -> None:
 def test_the_service_starts_permissive(answers: dict[str, Any]) -> None:
     assert answers["permissive"] == ["1.28.0 page secret", f"2 {DOMAIN}"]
     status, tree = answers["1"]
-    assert "permissive" in status
-    assert re.search(r"^.*permissive.*nginx.*$", tree, re.MULTILINE)
-    assert DOMAIN in tree
+    assert re.search(r"^TOMOYO \S+: active$", status, re.MULTILINE)
+    assert re.search(r"^processes: [0-9]+ \(.*\b1 permissive\b", status, re.MULTILINE)
+    (nginx,) = (line for line in tree.splitlines() if DOMAIN in line)
+    assert "permissive" in nginx
 
 
 def test_what_would_be_denied_is_logged_until_it_is_added(answers: dict[str, Any]) -> None:

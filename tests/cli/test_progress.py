@@ -18,6 +18,7 @@ egid=33 suid=33 sgid=33 fsuid=33 fsgid=33 }
 file read /etc/zoneinfo
 
 """
+ENVIRONMENT = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])}
 BAD = "<kernel>\nuse_profile 0\n\nfile read\n"
 
 
@@ -31,7 +32,7 @@ def terminal_output(arguments: list[str], directory: Path, **environment: str) -
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1", **environment},
+            env={name: value for name, value in {**ENVIRONMENT, "NO_COLOR": "1", **environment}.items() if value},
         )
         os.close(slave)
         text = b""
@@ -93,7 +94,7 @@ def test_no_terminal_or_a_dumb_one_is_told_nothing(tmp_path: Path) -> None:
         [sys.executable, "-m", "tomoyo", "check", "domain_policy.conf"],
         cwd=tmp_path,
         capture_output=True,
-        env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=ENVIRONMENT,
         check=False,
     )
     assert piped.stderr.startswith(b"domain_policy.conf:4:")
@@ -111,3 +112,10 @@ def test_without_a_terminal_counting_costs_nothing() -> None:
     items = [1, 2, 3]
     with Progress() as progress:
         assert progress.counted(items, "records") is items
+
+
+def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
+    (tmp_path / "domain_policy.conf").write_text(BAD)
+    red = "\033[31merror\033[0m: "
+    assert red in terminal_output(["check", "domain_policy.conf"], tmp_path, NO_COLOR="")
+    assert red not in terminal_output(["check", "domain_policy.conf"], tmp_path)

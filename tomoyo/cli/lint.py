@@ -19,6 +19,7 @@ import sys
 
 from .closures import add_closure, read_closure
 from .library import add_library, read_services
+from .messages import coloured
 from .options import UsageError, print_json, read_file, tell, visible
 from .progress import Progress
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..analysis.placed_policy import PolicyText
 
 _LEVELS = ("error", "warning", "note")
-_COLOURS = {"error": "31", "warning": "33", "note": "36"}
 #: Files that a set has and a policy source has not.
 _SET = ("manifest.json", "bindings.conf")
 
@@ -180,7 +180,7 @@ def _lint(
 
 def _show(shown: list[LintFinding], found: list[LintFinding], quiet: bool) -> None:
     for finding in shown:
-        severity = _coloured(finding.severity.value)
+        severity = coloured(finding.severity.value, sys.stdout)
         place = f"{visible(finding.place)}: " if finding.place else ""
         print(f"{place}{severity}: {visible(finding.reason)} [{finding.code}]")
         print(f"    instead: {visible(finding.remedy)}")
@@ -190,12 +190,6 @@ def _show(shown: list[LintFinding], found: list[LintFinding], quiet: bool) -> No
     told = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts.items() if number)
     hidden = len(found) - len(shown)
     print(f"{told or 'nothing found'}{f'; --severity note shows {hidden} more' if hidden else ''}")
-
-
-def _coloured(severity: str) -> str:
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        return f"\033[{_COLOURS[severity]}m{severity}\033[0m"
-    return severity
 
 
 def _counts(found: list[LintFinding]) -> dict[str, int]:

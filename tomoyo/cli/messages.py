@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-_COLOURS = {"error": "31", "warning": "33"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_COLOURS = {"error": "31", "warning": "33", "note": "36"}
 
 
 def message(severity: str, text: str) -> None:
@@ -15,10 +19,14 @@ def message(severity: str, text: str) -> None:
 
 def tell(subject: str, severity: str, text: str) -> None:
     """Write ``SUBJECT: SEVERITY: TEXT`` to standard error; SUBJECT is a place, or who speaks."""
-    prefix = f"{severity}:"
-    if severity in _COLOURS and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        prefix = f"\033[{_COLOURS[severity]}m{prefix}\033[0m"
-    sys.stderr.write(f"{visible(subject)}: {prefix} {visible(text)}\n")
+    sys.stderr.write(f"{visible(subject)}: {coloured(severity, sys.stderr)}: {visible(text)}\n")
+
+
+def coloured(severity: str, stream: TextIO) -> str:
+    """SEVERITY in its colour, where STREAM is a terminal."""
+    if severity in _COLOURS and stream.isatty() and "NO_COLOR" not in os.environ:
+        return f"\033[{_COLOURS[severity]}m{severity}\033[0m"
+    return severity
 
 
 def visible(text: str) -> str:

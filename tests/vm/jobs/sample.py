@@ -10,12 +10,12 @@ The second argument is the generation that runs, 1 or 2.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from tests.vm import guest
@@ -25,6 +25,9 @@ STORE = Path("/nix/store")
 SET = Path("/run/set")
 STATE = Path("/var/lib/notes")
 BUSYBOX = "/bin/busybox"
+PTRACE = ctypes.CDLL(None).ptrace
+PTRACE.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+PTRACE_TRACEME, PTRACE_DETACH = 0, 17
 #: What somebody does with the application while the kernel learns.
 WORK: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("notes",), {}),
@@ -54,25 +57,30 @@ def set_up(generation: str) -> None:
 
 def attempt(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
     """Run COMMAND; its exit code (-1 where it cannot be executed), what it prints, and the domain that it starts in."""
-    reader, writer = os.pipe()
-    # A full pipe holds the program at the first thing it prints, so that it can be asked about.
-    os.set_blocking(writer, False)
-    filled = 0
-    with suppress(BlockingIOError):
-        while True:
-            filled += os.write(writer, b" " * 4096)
-    os.set_blocking(writer, True)
     program = command[0] if "/" in command[0] else f"/run/current-system/sw/bin/{command[0]}"
     try:
-        child = subprocess.Popen([program, *command[1:]], env=environment, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+        child = subprocess.Popen(
+            [program, *command[1:]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=stop_at_execve,
+        )
     except PermissionError:
         return -1, "", ""
-    finally:
-        os.close(writer)
-    status = guest.write_and_read(".process_status", b"global-pid %d" % child.pid).decode()
-    with open(reader, "rb") as output:
-        printed = output.read()[filled:].decode()
-    return child.wait(), printed, status.split(" ", 2)[2].strip() if status else ""
+    # Before its first instruction: a moment later it may have executed something else.
+    os.waitpid(child.pid, os.WUNTRACED)
+    domain = guest.write_and_read(".process_status", b"global-pid %d" % child.pid).decode().split(" ", 2)[2].strip()
+    PTRACE(PTRACE_DETACH, child.pid, None, None)
+    printed, _ = child.communicate()
+    return child.returncode, printed, domain
+
+
+def stop_at_execve() -> None:
+    """Let the kernel stop the calling process when it has executed a program, until its parent lets it go on."""
+    PTRACE(PTRACE_TRACEME, 0, None, None)
 
 
 def learn(here: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.kernel import securityfs
-from tomoyo.kernel.securityfs import PIECE, Securityfs, SecurityfsError
+from tomoyo.kernel.securityfs import WRITE_PIECE, Securityfs, SecurityfsError
 from tomoyo.kernel.simulated import SimulatedKernel
 
 
@@ -114,8 +114,8 @@ def test_writes_are_large_and_end_with_a_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(securityfs.os, "write", lambda _, data: pieces.append(bytes(data)) or len(data))
     Securityfs(tmp_path).write_domain_policy(text)
     assert b"".join(pieces).decode() == text
-    assert len(pieces) == len(text) // PIECE + 1
-    assert all(len(piece) <= PIECE for piece in pieces)
+    assert len(pieces) == len(text) // WRITE_PIECE + 1
+    assert all(len(piece) <= WRITE_PIECE for piece in pieces)
     # Killed in between, no domain would be left without its profile.
     assert all(piece.startswith(b"<kernel> /") for piece in pieces)
 

@@ -165,14 +165,16 @@ def _go_shortcut(
     if held.domain_policy == wanted.domain_policy and same_but_domains(held, wanted):
         return Outcome()
     found = find_shortcut(held, wanted, keep_learned=keep_learned)
-    changes = found is not None and bool(found.writes)
-    settled = not changes and (found is not None or holds(held, wanted))
-    if settled and (recorded == path or not _named_before(held, wanted, recorded)):
+    settled = not found if found is not None else holds(held, wanted)
+    if settled and recorded == path:
         return Outcome()
-    if found is None or not _is_whole(wanted) or _named_before(held, wanted, recorded):
+    named = _named_before(found.extra if found is not None else _extra_domains(held, wanted), wanted, recorded)
+    if settled and not named:
+        return Outcome()
+    if found is None or named or not _is_whole(wanted):
         return None
     outcome = Outcome(found)
-    if not changes or dry_run:
+    if not found or dry_run:
         return outcome
     try:
         interface.write("domain_policy", found.text)
@@ -221,7 +223,7 @@ def _bring(
     interface.settle()
     keep_lines = used_bindings(held, wanted, proc) if keep_used else frozenset()
     own = interface.own_names()
-    byproducts, used = _domains_to_keep(interface, held, wanted, _named_before(held, wanted, recorded))
+    byproducts, used = _domains_to_keep(interface, held, wanted, recorded)
     try:
         found = plan(held, wanted, keep_learned=keep_learned, keep_lines=keep_lines, keep_domains=byproducts | used, own=own)
     except ValueError as error:
@@ -364,30 +366,34 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
 
 
 def _domains_to_keep(
-    interface: Interface, held: PolicySet, wanted: PolicySet, named: frozenset[str]
+    interface: Interface, held: PolicySet, wanted: PolicySet, recorded: str | None
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Domains that nobody names, but that say nothing of their own; and others, that somebody is in."""
-    now = domain_blocks(held.domain_policy)
-    extra = now.keys() - domain_blocks(plain(wanted.domain_policy)).keys()
+    extra = _extra_domains(held, wanted)
     if not extra:
         return frozenset(), frozenset()
+    now = domain_blocks(held.domain_policy)
+    named = _named_before(extra, wanted, recorded)
     byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], now))
     return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
 
 
-def _named_before(held: Texts, wanted: Texts, recorded: str | None) -> frozenset[str]:
-    """Domains that the recorded set names, and WANTED does not."""
-    extra = domain_blocks(held.domain_policy).keys() - domain_blocks(wanted.domain_policy).keys() - {KERNEL}
+def _extra_domains(held: Texts, wanted: Texts) -> frozenset[str]:
+    """Domains that are held and not wanted; the kernel's own always is."""
+    return frozenset(domain_blocks(held.domain_policy).keys() - domain_blocks(plain(wanted.domain_policy)).keys() - {KERNEL})
+
+
+def _named_before(extra: frozenset[str], wanted: Texts, recorded: str | None) -> frozenset[str]:
+    """Those of the domains EXTRA, which are not wanted, that the recorded set names."""
     if not extra or recorded is None:
         return frozenset()
     try:
         before = read_set_text(recorded, "domain_policy")
     except (PolicySetError, OSError):
         return frozenset()  # it is gone
-    if len(extra) <= _FEW and not any(name.rpartition(" ")[2] in before for name in extra):
+    if before == wanted.domain_policy or (len(extra) <= _FEW and not any(name.rpartition(" ")[2] in before for name in extra)):
         return frozenset()
-    wanted_names = domain_blocks(plain(wanted.domain_policy)).keys()
-    return frozenset((extra - wanted_names) & domain_blocks(plain(before)).keys())
+    return extra & domain_blocks(plain(before)).keys()
 
 
 # Garbage

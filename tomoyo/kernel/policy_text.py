@@ -21,6 +21,11 @@ _FLAGS = ("quota_exceeded", "transition_failed")
 #: What was found of the texts that were asked for last, as the same are asked for again and again.  Told apart by being
 #: the same object: to hash a large text takes about as long as to cut it up.
 _REMEMBERED = 8
+#: So many domains are looked for one by one.
+_FEW = 5
+#: So many characters are compared at once, and so near is near enough.
+_STEP = 4096
+_NEAR = 64
 _plain: list[tuple[str, str]] = []
 _blocks: list[tuple[str, Mapping[str, str]]] = []
 
@@ -62,27 +67,167 @@ def domain_blocks(text: str) -> Mapping[str, str]:
     for known, found in _blocks:
         if known is text:
             return found
-    blocks: dict[str, str] = {}
-    start = 0 if text.startswith("<") else text.find("\n<") + 1
-    more = text.startswith("<") or start > 0
-    while more:
-        after = text.find("\n<", start)
-        more = after >= 0
-        end = after if more else len(text)
-        name_end = text.find("\n", start, end)
-        if name_end < 0:
-            name_end = end
-        # The last one ends with the text, and no newline is the next one's.
-        block_end = end if more else end - text.endswith("\n", name_end + 1)
-        _put(blocks, text[start:name_end], text[name_end + 1 : block_end])
-        start = after + 1
+    pieces = f"\n{text}".split("\n<")
+    # The last one ends with the text, and no newline is the next one's.
+    pieces[-1] = _without_newline(pieces[-1])
+    cut = [piece.partition("\n") for piece in pieces[1:]]
+    blocks = {f"<{name}": block for name, _, block in cut}
+    if len(blocks) < len(cut):
+        blocks.clear()
+        for name, _, block in cut:
+            held = blocks.get(f"<{name}")
+            blocks[f"<{name}"] = block if held is None else f"{held}\n{block}"
     _remember(_blocks, text, blocks)
     return blocks
 
 
-def _put(blocks: dict[str, str], name: str, block: str) -> None:
-    held = blocks.get(name)
-    blocks[name] = block if held is None else f"{held}\n{block}"
+def _without_newline(domain: str) -> str:
+    """DOMAIN without the newline at its end, unless that ends its name."""
+    return domain[:-1] if domain.endswith("\n", domain.find("\n") + 1) else domain
+
+
+class Domains:
+    """The domains of a plain text by name: a few are looked for in the text, which is cut up only for more."""
+
+    __slots__ = ("_asked", "_blocks", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._asked = 0
+        self._blocks: Mapping[str, str] | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def isdisjoint(self, names: Mapping[str, object]) -> bool:
+        """Whether none of NAMES is there."""
+        if len(names) <= _FEW:
+            return not any(name in self for name in names)
+        return names.keys().isdisjoint(domain_blocks(self._text))
+
+    def get(self, name: str) -> str | None:
+        """The lines of the domain NAME; None if there is none."""
+        if self._blocks is None:
+            self._asked += 1
+            if self._asked <= _FEW:
+                start = 0 if self._text.startswith(f"{name}\n") else self._text.find(f"\n{name}\n") + 1
+                found, block, _ = domain_at(self._text, start)
+                return block if found == name else None
+            self._blocks = domain_blocks(self._text)
+        return self._blocks.get(name)
+
+
+def domain_at(text: str, start: int) -> tuple[str, str, int]:
+    """The domain that begins at START: its name, its lines, and where the next one begins or the text ends."""
+    end = text.find("\n<", start) + 1 or len(text)
+    name, _, block = text[start:end].partition("\n")
+    return name, block[:-1] if block.endswith("\n") else block, end
+
+
+class Difference:
+    """A domain that is held, and not as it is wanted.
+
+    Attributes:
+        name: of the domain.
+        held, wanted: its lines; None where it is not wanted.
+        start: where in the held text it begins.
+    """
+
+    __slots__ = ("held", "name", "start", "wanted")
+
+    def __init__(self, name: str, held: str, wanted: str | None, start: int) -> None:
+        self.name = name
+        self.held = held
+        self.wanted = wanted
+        self.start = start
+
+
+def differing_domains(held: str, wanted: str) -> tuple[list[Difference], Mapping[str, str]] | None:
+    """The domains in HELD, as a kernel prints it, that are not as in WANTED, which is plain; and those that HELD has not.
+
+    The wanted ones are in their order, the kernel's own first.  None if HELD
+    is odd.  Quick where both have most domains alike and in the same order.
+    """
+    found = _differing_in_order(held, wanted)
+    if found is not None:
+        return found
+    now, then = domain_blocks(held), domain_blocks(wanted)
+    starts: dict[str, int] = {}
+    start = 0
+    for name, block in now.items():
+        starts[name] = start
+        start += len(name) + len(block) + 2
+    if start != len(held):
+        return None
+    names = [KERNEL] if KERNEL in then and KERNEL in now else []
+    names += [name for name in then if name in now and name != KERNEL]
+    names += [name for name in now if name not in then]
+    differing = [Difference(name, now[name], then.get(name), starts[name]) for name in names if now[name] != then.get(name)]
+    return differing, {name: block for name, block in then.items() if name not in now}
+
+
+def _differing_in_order(held: str, wanted: str) -> tuple[list[Difference], Mapping[str, str]] | None:
+    """As `differing_domains`; None where it takes more than to go through both texts side by side."""
+    if not all(text.startswith("<") or not text for text in (held, wanted)):
+        return None
+    differing: list[Difference] = []
+    new: dict[str, str] = {}
+    ours, theirs = Domains(held), Domains(wanted)
+    here = there = 0
+    while True:
+        here, there = skip_equal(held, wanted, here, there, "\n<")
+        if here == len(held) or there == len(wanted):
+            break
+        name, block, end = domain_at(held, here)
+        other, other_block, other_end = domain_at(wanted, there)
+        if name == other:
+            if block != other_block:
+                differing.append(Difference(name, block, other_block, here))
+            here, there = end, other_end
+        elif name not in theirs:
+            differing.append(Difference(name, block, None, here))
+            here = end
+        elif other not in ours and other not in new:
+            new[other] = other_block
+            there = other_end
+        else:
+            return None
+    while here < len(held):
+        name, block, end = domain_at(held, here)
+        if name in theirs:
+            return None
+        differing.append(Difference(name, block, None, here))
+        here = end
+    if there < len(wanted):
+        rest = domain_blocks(wanted[there:] if there else wanted)
+        if not ours.isdisjoint(rest) or not new.keys().isdisjoint(rest):
+            return None
+        new = {**new, **rest} if new else dict(rest)
+    return differing, new
+
+
+def skip_equal(held: str, wanted: str, here: int, there: int, border: str) -> tuple[int, int]:
+    """Go on in both texts past what is the same: to the end, or to where a part begins that differs or is near one.
+
+    Parts begin at the newline of BORDER, which is "\\n" for lines and "\\n<"
+    for domains; so do those at HERE and THERE, and the texts end with one.
+    """
+    first, offset = here, there - here
+    step = min(_STEP, len(held) - here)
+    while step > _NEAR:
+        piece = held[here : here + step]
+        if piece and piece == wanted[here + offset : here + offset + step]:
+            here += len(piece)
+        else:
+            step //= 2
+    there = here + offset
+    if here == len(held):
+        if there == len(wanted) or wanted.startswith(border[1:], there):
+            return here, there
+    elif there == len(wanted) and held.startswith(border[1:], here):
+        return here, there
+    here = held.rfind(border, first, here) + 1 or first
+    return here, here + offset
 
 
 class DomainLines:
@@ -175,12 +320,12 @@ def quotas(text: str) -> dict[str, int]:
     return found
 
 
-def is_byproduct(name: str, block: str, blocks: Mapping[str, str]) -> bool:
+def is_byproduct(name: str, block: str, blocks: Mapping[str, str] | Domains) -> bool:
     """Whether the domain NAME says nothing of its own: the kernel made it when a program ran, and would make it again."""
     lines = DomainLines(block)
     if lines.entries:
         return False
-    above = next((blocks[other] for other in ancestors(name) if other in blocks), None)
+    above = next((above for above in map(blocks.get, ancestors(name)) if above is not None), None)
     if above is None:
         return False
     other = DomainLines(above)
@@ -194,16 +339,26 @@ def same_domains(held: str, wanted: str) -> bool:
 
 
 def _same_domains(held: str, wanted: str) -> bool:
-    now = domain_blocks(held)
-    then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(wanted)}
-    if any(now.get(name) != block and not _same_block(now.get(name), block) for name, block in then.items()):
+    found = differing_domains(held, wanted)
+    if found is None or found[1]:
         return False
-    return all(name in then or is_byproduct(name, block, now) for name, block in now.items())
+    now = Domains(held)
+    return all(
+        _same_block(difference.held, difference.wanted)
+        if difference.wanted is not None
+        else is_empty_kernel(difference) or is_byproduct(difference.name, difference.held, now)
+        for difference in found[0]
+    )
 
 
-def _same_block(held: str | None, wanted: str) -> bool:
+def is_empty_kernel(difference: Difference) -> bool:
+    """Whether the domain is the kernel's, which is always there, and says nothing."""
+    return difference.name == KERNEL and difference.held == EMPTY_DOMAIN
+
+
+def _same_block(held: str, wanted: str) -> bool:
     """Whether the same lines are held in another order, where that cannot count."""
-    if held is None or len(held) != len(wanted) or is_ordered(wanted):
+    if len(held) != len(wanted) or is_ordered(wanted):
         return False
     return set(held.split("\n")) == set(wanted.split("\n"))
 

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
 
 #: Where securityfs shows TOMOYO.
 FOLDER = "/sys/kernel/security/tomoyo"
-#: Bytes of one read or write.
-PIECE = 1 << 20
+#: Bytes of one read, and of one write: a kernel takes longer over all if it is given more at once, as it goes through it byte
+#: by byte with the policy in between.
+READ_PIECE = 1 << 20
+WRITE_PIECE = 1 << 17
 #: How long to wait for the kernel's collector, in seconds.
 PATIENCE = 30.0
 
@@ -296,15 +298,15 @@ class Securityfs:
 
 
 def write_lines(descriptor: int, data: bytes) -> None:
-    """Write all of DATA in pieces of at most `PIECE` bytes that end with a line, where lines are not longer."""
+    """Write all of DATA in pieces of at most `WRITE_PIECE` bytes that end with a line, where lines are not longer."""
     position = 0
     view = memoryview(data)
     while position < len(data):
         end = len(data)
-        if end - position > PIECE:
+        if end - position > WRITE_PIECE:
             # Best before a domain's name: killed between two pieces, we leave no domain without its profile.
-            end = data.rfind(b"\n<", position, position + PIECE) + 1
-            end = end or data.rfind(b"\n", position, position + PIECE) + 1 or position + PIECE
+            end = data.rfind(b"\n<", position, position + WRITE_PIECE) + 1
+            end = end or data.rfind(b"\n", position, position + WRITE_PIECE) + 1 or position + WRITE_PIECE
         while position < end:
             position += os.write(descriptor, view[position:end])
 
@@ -312,7 +314,7 @@ def write_lines(descriptor: int, data: bytes) -> None:
 def _read_all(descriptor: int) -> str:
     pieces: list[bytes] = []
     while True:
-        piece = os.read(descriptor, PIECE)
+        piece = os.read(descriptor, READ_PIECE)
         if not piece:
             return b"".join(pieces).decode("latin-1")
         pieces.append(piece)
@@ -321,7 +323,7 @@ def _read_all(descriptor: int) -> str:
 def _read_record(descriptor: int) -> str:
     pieces: list[bytes] = []
     while True:
-        piece = os.read(descriptor, PIECE)
+        piece = os.read(descriptor, READ_PIECE)
         pieces.append(piece)
         if not piece or piece.endswith(b"\0"):
             return b"".join(pieces).decode("latin-1")

@@ -3,9 +3,9 @@
 Most activations load a set into an empty kernel, change nothing, or change
 some entries about single paths.  Then the lines to write can be told from the
 texts, and so can what the kernel prints afterwards, which makes verifying a
-comparison of two texts.  `find_shortcut` finds the same writes as ``plan`` does
-and gives None wherever it is not sure that it would; so this module decides
-nothing, and only saves time.
+comparison of two texts.  `find_shortcut` finds the same writes as ``plan`` does,
+those of one domain in the same order, and gives None wherever it is not sure
+that it would; so this module decides nothing, and only saves time.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from .policy_text import (
     EMPTY_DOMAIN,
     KERNEL,
     DomainLines,
+    Domains,
     ancestors,
-    domain_blocks,
+    differing_domains,
     is_byproduct,
     is_ordered,
-    is_plain,
     manager_lines,
     named_lines,
     profiles_differ,
     quotas,
     same_exceptions,
+    skip_equal,
 )
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .plan import Plan
+    from .policy_text import Difference
 
     class Texts(Protocol):
         """The texts of a set, or of what a kernel holds."""
@@ -58,67 +60,66 @@ _ENTRIES = ("file ", "network ", "misc ", "task ")
 #: What no line of a kernel's holds.  Two spaces are not looked for, which would take longer than all else: the kernel reads
 #: them as one, and what it then prints is not what was expected, which is looked into.
 _UNUSUAL = ("\t", "\r", "\0")
-#: So many characters are compared at once.
-_STEP = 1024
+#: So many paths are looked for one by one.
+_FEW = 8
 
 
 class Shortcut:
     """Lines to write to ``domain_policy``, all at once.
 
     Attributes:
-        writes: lines, and the domain that they are of, in order.
-        blocks: the domains as the kernel then prints them, by name.
+        creations: the domains that are new: name, what is written at once
+            (its entries), and then line by line (its groups and its profile).
+        changes: lines of domains that are held already, and the domain of each.
+        extra: domains that are held and not wanted.
     """
 
-    __slots__ = ("blocks", "writes")
+    __slots__ = ("_expected", "changes", "creations", "extra")
     #: No bindings, and no domains that say anything, differ where there is a shortcut.
     kept: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
-    def __init__(self, writes: list[tuple[str, str]], blocks: Mapping[str, str]) -> None:
-        self.writes = tuple(writes)
-        self.blocks = blocks
+    def __init__(
+        self, creations: list[tuple[str, str, str]], changes: list[tuple[str, str]], extra: frozenset[str], expected: list[str]
+    ) -> None:
+        self.creations = creations
+        self.changes = changes
+        self.extra = extra
+        self._expected = expected
+
+    def __bool__(self) -> bool:
+        return bool(self.creations or self.changes)
 
     @property
     def count(self) -> int:
         """How many lines are written, those that only select a domain not counted."""
-        return sum(max(text.count("\n") + 1, 1) for text, _ in self.writes)
+        lines = sum(max(entries.count("\n") + settings.count("\n"), 1) for _, entries, settings in self.creations)
+        return lines + len(self.changes)
 
     @property
     def text(self) -> str:
         """What to write."""
-        pieces: list[str] = []
+        pieces = [f"{name}\n{entries}{settings}" for name, entries, settings in self.creations]
         domain = ""
-        for text, name in self.writes:
-            if name != domain:
-                domain = name
-                pieces.append(name)
-            if text:
-                pieces.append(text)
-        pieces.append("")
-        return "\n".join(pieces)
+        for line, name in self.changes:
+            pieces.append(f"{line}\n" if name == domain else f"{name}\n{line}\n")
+            domain = name
+        return "".join(pieces)
 
     def is_reached(self, domain_policy: str) -> bool:
         """Whether DOMAIN_POLICY, which a kernel printed, is what it then prints if nothing else happens meanwhile."""
-        position = 0
-        for name, block in self.blocks.items():
-            head = f"{name}\n"
-            if not domain_policy.startswith(head, position):
-                return False
-            position += len(head)
-            if not domain_policy.startswith(block, position):
-                return False
-            position += len(block)
-            if not domain_policy.startswith("\n", position):
-                return False
-            position += 1
-        return position == len(domain_policy)
+        return "".join(self._expected) == domain_policy
 
     def as_plan(self) -> Plan:
         """The same as a plan."""
         from .plan import Plan, Write
 
-        return Plan(tuple(Write("domain_policy", text, domain) for text, domain in self.writes))
+        writes: list[Write] = []
+        for name, entries, settings in self.creations:
+            texts = [text for text in (entries[:-1], *settings.split("\n")) if text]
+            writes += [Write("domain_policy", text, name) for text in texts or [""]]
+        writes += [Write("domain_policy", line, name) for line, name in self.changes]
+        return Plan(tuple(writes))
 
 
 def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> Shortcut | None:
@@ -132,18 +133,24 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
         return None
     if not same_but_domains(held, wanted):
         return None
-    now = domain_blocks(held.domain_policy)
-    then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(text)}
-    if not all(name in then or is_byproduct(name, block, now) for name, block in now.items()):
+    differences = differing_domains(held.domain_policy, text)
+    if differences is None:
         return None
-    found = _Finder(now, held.profile)
-    for name, block in then.items():
-        before = now.get(name)
-        if before != block and not (found.create(name, block) if before is None else found.change(name, before, block)):
+    differing, new = differences
+    found = _Finder(held.domain_policy, held.profile)
+    extra: set[str] = set()
+    for difference in differing:
+        if difference.wanted is None and difference.name == KERNEL:
+            difference.wanted = EMPTY_DOMAIN
+        if difference.wanted is None:
+            if not is_byproduct(difference.name, difference.held, found.now):
+                return None
+            extra.add(difference.name)
+        elif difference.held != difference.wanted and not found.change(difference, difference.wanted):
             return None
-    if keep_learned and found.deletions:
+    if not found.create(new) or (keep_learned and found.deletes):
         return None
-    return Shortcut(found.creations + found.additions + found.deletions, {**now, **found.blocks})
+    return Shortcut(found.creations, found.changes, frozenset(extra), found.expected())
 
 
 def same_but_domains(held: Texts, wanted: Texts) -> bool:
@@ -158,89 +165,122 @@ def same_but_domains(held: Texts, wanted: Texts) -> bool:
 
 
 class _Finder:
-    """Goes through the wanted domains; what `create` and `change` answer is whether they were sure."""
+    """Goes through the domains that differ; what `create` and `change` answer is whether they were sure."""
 
-    def __init__(self, now: Mapping[str, str], profile: str) -> None:
-        self.creations: list[tuple[str, str]] = []
-        self.additions: list[tuple[str, str]] = []
-        self.deletions: list[tuple[str, str]] = []
-        self.now = now
+    def __init__(self, held: str, profile: str) -> None:
+        self.creations: list[tuple[str, str, str]] = []
+        self.changes: list[tuple[str, str]] = []
+        self.deletes = False
+        self.held = held
+        self.now = Domains(held)
         self.profile = profile
-        self.blocks: dict[str, str] = {}  # as they will be
-        self.created: dict[str, int] = {}
-        self.defined: dict[str, set[str]] = {}
+        self.heads: dict[str, tuple[int, set[int]] | None] = {}
+        # What the kernel then prints: where a domain that changes begins and ends, and what stands there; and what is new.
+        self.changed: list[tuple[int, int, str]] = []
+        self.created = ""
 
-    def create(self, name: str, block: str) -> bool:
-        """Create the domain NAME as ``plan`` does, where the kernel would have given it its own profile or none."""
-        found = _cut(block)
-        if found is None or not is_plain(f"{name}\n"):
+    def expected(self) -> list[str]:
+        """What the kernel then prints, in pieces."""
+        pieces: list[str] = []
+        position = 0
+        for start, end, text in sorted(self.changed):
+            pieces += (self.held[position:start], text)
+            position = end
+        return [*pieces, self.held[position:], self.created]
+
+    def create(self, domains: Mapping[str, str]) -> bool:
+        """Create DOMAINS as ``plan`` does, where the kernel would have given each its own profile or none."""
+        text = "".join([f"{name}\n{block}\n" for name, block in domains.items()])
+        if not text.isascii() or any(piece in text for piece in _UNUSUAL):
             return False
-        head, entries = found
-        if not self._is_defined(name, head.profile):
-            return False
-        inherited = 0
-        for above in ancestors(name):
-            if above in self.created or above in self.now:
-                inherited = self.created[above] if above in self.created else DomainLines(self.now[above]).profile
+        inherited = self._inherited(domains)
+        known: dict[tuple[str, str], tuple[int, str] | None] = {}
+        lines = text.count("\n")
+        for name, block in domains.items():
+            head, blank, entries = block.partition("\n\n")
+            key = (name.partition(" ")[0], head)
+            if key not in known:
+                known[key] = self._settings(*key)
+            found = known[key]
+            if found is None or not blank or "  " in name or name.endswith(" ") or (entries and entries[-1] != "\n"):
+                return False
+            profile, settings = found
+            if inherited and inherited[name]:
+                if inherited[name] != profile:
+                    return False
+                entries = f"use_profile {profile}\n{entries}"
+                settings = settings[: settings.rfind("use_profile")]
+            self.creations.append((name, entries, settings))
+            lines -= head.count("\n") + 4
+        self.created = text
+        # Then no line is left that is neither a domain's name, nor about its groups or its profile, nor blank, nor an entry.
+        for keyword in _ENTRIES:
+            if not lines:
                 break
-        self.created[name] = inherited
-        if inherited not in (0, head.profile):
-            return False
-        lines = [entries] if entries else []
-        if inherited:
-            lines.insert(0, f"use_profile {inherited}")
-        writes = ["\n".join(lines)] if lines else []
-        writes += [f"use_group {number}" for number in sorted(head.groups)]
-        if head.profile != inherited:
-            writes.append(f"use_profile {head.profile}")
-        self.creations += [(text, name) for text in writes or [""]]
-        self.blocks[name] = block
-        return True
+            lines -= text.count(f"\n{keyword}")
+        return not lines
 
-    def _is_defined(self, name: str, profile: int) -> bool:
-        if not self.defined:
-            for namespace, lines in named_lines(self.profile).items():
-                self.defined[namespace] = {line.partition("-")[0] for line in lines}
-        return str(profile) in self.defined.get(name.partition(" ")[0], ())
+    def _inherited(self, domains: Mapping[str, str]) -> dict[str, int]:
+        """The profile that the kernel would give each of DOMAINS if somebody entered it now; empty if that is 0 for all."""
+        found: dict[str, int] = {}
+        if self.held.count("\nuse_profile ") == self.held.count("\nuse_profile 0\n"):
+            return found
+        for name in domains:
+            found[name] = 0
+            for above in ancestors(name):
+                block = self.now.get(above)
+                if block is not None or above in found:
+                    found[name] = found[above] if block is None else DomainLines(block).profile
+                    break
+        return found
 
-    def change(self, name: str, before: str, block: str) -> bool:
+    def _settings(self, namespace: str, head: str) -> tuple[int, str] | None:
+        """The profile in HEAD, which stands before the entries of a domain, and the lines that give the domain what it says.
+
+        None where it says something else, or where the profile is not defined.
+        """
+        found = self._head(head)
+        if found is None:
+            return None
+        profile, groups = found
+        start = f"{profile}-"
+        if not any(line.startswith(start) for line in named_lines(self.profile).get(namespace, ())):
+            return None
+        settings = [f"use_group {number}\n" for number in sorted(groups)]
+        if profile:
+            settings.append(f"use_profile {profile}\n")
+        return profile, "".join(settings)
+
+    def _head(self, text: str) -> tuple[int, set[int]] | None:
+        """The profile and the groups in TEXT, which stands before the entries of a domain; None where it says something else."""
+        if text not in self.heads:
+            lines = DomainLines(f"{text}\n\n")
+            self.heads[text] = None if lines.entries else (lines.profile, lines.groups)
+        return self.heads[text]
+
+    def change(self, difference: Difference, block: str) -> bool:
         """Change entries about single paths, each of which no other entry is about, for the kernel would merge the two."""
+        name, before, start = difference.name, difference.held, difference.start
         (old_head, _, old_body), (head, blank, body) = before.partition("\n\n"), block.partition("\n\n")
-        old, new = DomainLines(f"{old_head}\n\n"), DomainLines(f"{head}\n\n")
-        if new.entries or not blank or (body and body[-1] != "\n") or (old.profile, old.groups) != (new.profile, new.groups):
+        new = self._head(head)
+        if new is None or new != self._head(old_head) or not blank or (body and body[-1] != "\n"):
             return False
         gone, come, rest, in_order = changed_lines(old_body, body)
         if not in_order and is_ordered(block) and _ordered(old_body) != _ordered(body):
             return False
-        ends = [line.rpartition(" ")[2] for line in (*gone, *come)]
+        ends = [line.rpartition(" ")[2] for line in (*come, *gone)]
         if len(set(ends)) != len(ends) or not all(map(_is_about_one_path, (*gone, *come))):
             return False
-        if come and not set(rest.split()).isdisjoint(line.rpartition(" ")[2] for line in come):
+        paths = ends[: len(come)]
+        if (len(paths) > _FEW or any(path in rest for path in paths)) and not set(rest.split()).isdisjoint(paths):
             return False
-        self.additions += [(line, name) for line in come]
-        self.deletions += [(f"delete {line}", name) for line in gone]
+        # Every request is judged by one domain, so no domain need wait for another; and the kernel goes through all to find one.
+        self.changes += [(line, name) for line in come]
+        self.changes += [(f"delete {line}", name) for line in gone]
+        self.deletes = self.deletes or bool(gone)
         added = "".join(f"{line}\n" for line in come)
-        self.blocks[name] = f"{old_head}\n\n{rest}{added}"
+        self.changed.append((start, start + len(name) + len(before) + 2, f"{name}\n{old_head}\n\n{rest}{added}\n"))
         return True
-
-
-def _cut(block: str) -> tuple[DomainLines, str] | None:
-    """What stands before the entries of a domain, and the entries; None where something else than that is in BLOCK."""
-    head, blank, body = block.partition("\n\n")
-    lines = DomainLines(f"{head}\n\n")
-    if lines.entries or (body and not blank):
-        return None
-    if not body:
-        return lines, ""
-    text = f"\n{body}"
-    count = text.count("\n") - 1
-    for keyword in _ENTRIES:
-        count -= text.count(f"\n{keyword}")
-        if not count:
-            break
-    if count or not body.endswith("\n") or not body.isascii() or any(piece in body for piece in _UNUSUAL):
-        return None
-    return lines, body[:-1]
 
 
 def _is_about_one_path(line: str) -> bool:
@@ -272,11 +312,15 @@ def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str, bo
     pieces: list[str] = []
     start = here = there = 0  # where what stays begins, and how far both are read
     while True:
-        here, there = _skip_equal(held, wanted, here, there)
-        end, other_end = held.find("\n", here) + 1, wanted.find("\n", there) + 1
+        here, there = skip_equal(held, wanted, here, there, "\n")
+        while True:
+            end, other_end = held.find("\n", here) + 1, wanted.find("\n", there) + 1
+            line, other = held[here:end], wanted[there:other_end]
+            if line != other or not end:
+                break
+            here, there = end, other_end
         if not end and not other_end:
             break
-        line, other = held[here:end], wanted[there:other_end]
         is_gone, is_new = bool(end), bool(other_end)
         if end and other_end:
             after, other_after = held[end : held.find("\n", end) + 1], wanted[other_end : wanted.find("\n", other_end) + 1]
@@ -299,18 +343,3 @@ def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str, bo
         pieces = ["\n".join(line for line in lines if line not in kept)]
         gone, come = ([line for line in lines if line not in moved] for lines in (gone, come))
     return gone, come, "".join(pieces), not moved
-
-
-def _skip_equal(held: str, wanted: str, here: int, there: int) -> tuple[int, int]:
-    """Go on to the first line that is not the same."""
-    start = here
-    while here < len(held) and held[here : here + _STEP] == wanted[there : there + _STEP]:
-        here, there = here + _STEP, there + _STEP
-    # The last step may have ended within a line, or behind the end.
-    back = here - max(held.rfind("\n", start, here) + 1, start)
-    here, there = here - back, there - back
-    while True:
-        end, other_end = held.find("\n", here) + 1, wanted.find("\n", there) + 1
-        if not end or held[here:end] != wanted[there:other_end]:
-            return here, there
-        here, there = end, other_end

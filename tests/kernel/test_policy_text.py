@@ -9,7 +9,7 @@ import secrets
 import pytest
 
 from tomoyo.kernel import policy_text
-from tomoyo.kernel.policy_text import KERNEL, Domains, differing_domains, domain_blocks, skip_equal
+from tomoyo.kernel.policy_text import KERNEL, Domains, differing_domains, domain_blocks
 
 ROUNDS = int(os.environ.get("TOMOYO_TEST_PAIRS", "300"))
 
@@ -23,7 +23,8 @@ def draw() -> random.Random:
 
 def random_domains(draw: random.Random) -> dict[str, list[str]]:
     """Domains, some of whose names begin as others do, with their lines."""
-    pool = [f"file read /usr/lib/{'x' * draw.choice((1, 40, 90))}/{number}" for number in range(60)]
+    pool = [f"file read /usr/<lib>/{number}" for number in range(9)]
+    pool += [f"file read /usr/lib/{'x' * draw.choice((1, 40, 90))}/{number}" for number in range(60)]
     names = [KERNEL, *(f"{KERNEL} /bin/{'a' * draw.choice((1, 2, 30))}{number}" for number in range(draw.choice((0, 3, 60))))]
     return {
         name: [f"use_profile {draw.randrange(3)}", "", *draw.sample(pool, draw.choice((0, 1, 2, 50)))]
@@ -104,18 +105,3 @@ def test_a_domain_is_looked_for_by_its_whole_name(draw: random.Random) -> None:
             assert (looked.get(name) is not None) == (name in looked) == (name in domains)
         assert not Domains(text).isdisjoint(domain_blocks(text))
         assert Domains(text).isdisjoint({name: "" for name in names if name not in domains})
-
-
-def test_what_is_equal_is_passed_by_and_nothing_else(draw: random.Random) -> None:
-    for _ in range(ROUNDS):
-        lines = [f"line {draw.randrange(4)}{'x' * draw.choice((0, 70))}\n" for _ in range(draw.choice((0, 1, 5, 300)))]
-        texts = ["".join(lines), "".join(lines)]
-        if draw.random() < 0.7 and lines:
-            place = draw.randrange(len(lines))
-            texts[1] = "".join([*lines[:place], draw.choice(("", "other\n")), *lines[place + draw.randint(0, 1) :]])
-        here, there = skip_equal(*texts, 0, 0, "\n")
-        assert texts[0][:here] == texts[1][:there]
-        assert all(not passed or passed.endswith("\n") for passed in (texts[0][:here], texts[1][:there]))
-        pairs = enumerate(zip(*texts, strict=False))
-        same = next((number for number, (one, other) in pairs if one != other), min(map(len, texts)))
-        assert same - here < 300, "so near is near"

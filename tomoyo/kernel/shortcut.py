@@ -24,7 +24,6 @@ from .policy_text import (
     profiles_differ,
     quotas,
     same_exceptions,
-    skip_equal,
 )
 
 TYPE_CHECKING = False
@@ -265,8 +264,8 @@ class _Finder:
         new = self._head(head)
         if new is None or new != self._head(old_head) or not blank or (body and body[-1] != "\n"):
             return False
-        gone, come, rest, in_order = changed_lines(old_body, body)
-        if not in_order and is_ordered(block) and _ordered(old_body) != _ordered(body):
+        gone, come, rest = changed_lines(old_body, body)
+        if is_ordered(block) and _ordered(old_body) != _ordered(body):
             return False
         ends = [line.rpartition(" ")[2] for line in (*come, *gone)]
         if len(set(ends)) != len(ends) or not all(map(_is_about_one_path, (*gone, *come))):
@@ -299,47 +298,14 @@ def _ordered(body: str) -> list[str]:
     return [line for line in body.split("\n") if is_ordered(line)]
 
 
-def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str, bool]:
+def changed_lines(held: str, wanted: str) -> tuple[list[str], list[str], str]:
     """The lines of HELD that WANTED has not, those of WANTED that HELD has not, and HELD without the former.
 
-    At last, whether what both have is certainly in the same order.
     Both texts end with a newline, if there is anything in them.  Lines that
-    merely stand in another place are in none of the lists.  Quick where most
-    lines are equal and in one order.
+    merely stand in another place are in none of the lists.
     """
-    gone: list[str] = []
-    come: list[str] = []
-    pieces: list[str] = []
-    start = here = there = 0  # where what stays begins, and how far both are read
-    while True:
-        here, there = skip_equal(held, wanted, here, there, "\n")
-        while True:
-            end, other_end = held.find("\n", here) + 1, wanted.find("\n", there) + 1
-            line, other = held[here:end], wanted[there:other_end]
-            if line != other or not end:
-                break
-            here, there = end, other_end
-        if not end and not other_end:
-            break
-        is_gone, is_new = bool(end), bool(other_end)
-        if end and other_end:
-            after, other_after = held[end : held.find("\n", end) + 1], wanted[other_end : wanted.find("\n", other_end) + 1]
-            if after == other:
-                is_new = False
-            elif other_after == line:
-                is_gone = False
-        if is_gone:
-            gone.append(line[:-1])
-            pieces.append(held[start:here])
-            start = here = end
-        if is_new:
-            come.append(other[:-1])
-            there = other_end
-    pieces.append(held[start:])
-    moved = set(gone).intersection(come)
-    if moved:
-        kept = set(gone) - moved
-        lines = held.split("\n")
-        pieces = ["\n".join(line for line in lines if line not in kept)]
-        gone, come = ([line for line in lines if line not in moved] for lines in (gone, come))
-    return gone, come, "".join(pieces), not moved
+    ours, theirs = held.split("\n"), wanted.split("\n")
+    now, then = set(ours), set(theirs)
+    gone = [line for line in ours if line not in then]
+    come = [line for line in theirs if line not in now]
+    return gone, come, "\n".join([line for line in ours if line in then]) if gone else held

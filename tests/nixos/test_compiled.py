@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ def test_a_system_is_built_with_its_policy(evaluator: Evaluator, platform: str) 
     # The shell is executed by a path outside the store, too.
     assert bound["/bin/sh"] == "nix:/bash/bin/sh"
     assert sum(name == "nix:/hello/bin/hello" for name in bound.values()) == 2
+
+
+@pytest.mark.parametrize("platform", ["nixos", "finix"])
+def test_the_loader_s_shell_is_one_of_its_own_or_the_users(standin: Evaluator, platform: str) -> None:
+    for option, package, shell in (
+        ("", "tomoyo-loader-shell-1.36.1", "/bin/busybox sh"),
+        ("boot.shell = pkgs.bash;", "bash-5.3", "/bin/sh"),
+        ('boot.shell = pkgs.bash // { shellPath = "/bin/bash"; };', "bash-5.3", "/bin/bash"),
+    ):
+        files = read_set(standin, platform, configured(HELLO + option))
+        interpreter = files["boot"].partition("\n")[0]
+        assert re.fullmatch(rf"#!/nix/store/[a-z0-9]{{32}}-{re.escape(package + shell)}", interpreter)
+        # Policies may name busybox, and mean the system's.
+        assert "nix:/busybox/" not in files["bindings.conf"]
 
 
 @pytest.mark.parametrize("platform", ["nixos", "finix"])

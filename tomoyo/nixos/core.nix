@@ -33,7 +33,7 @@ in
       type = types.attrsOf types.path;
       default = { };
     };
-    path = internal "Packages with cat, ls and mount, for the boot loader." {
+    path = internal "Packages with cat, ls and mount, for a boot loader whose shell has none inside." {
       type = types.listOf types.package;
       default = [ pkgs.coreutils pkgs.util-linux ];
     };
@@ -107,14 +107,14 @@ in
           quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
         };
         closure = pkgs.closureInfo {
-          rootPaths = cfg.build.closureRoots ++ cfg.extraClosureRoots ++ lib.attrValues cfg.packages ++ cfg.build.path;
+          rootPaths = cfg.build.closureRoots ++ cfg.extraClosureRoots ++ lib.attrValues cfg.packages ++ cfg.build.path ++ [ cfg.boot.shell ];
         };
         policy = mkDefault (compilation.policy {
           inherit (cfg) package packages;
           inherit (cfg.build) source closure links path;
           policyNames = lib.attrNames cfg.policies;
           services = wanted;
-          shell = pkgs.runtimeShell;
+          shell = "${cfg.boot.shell}${cfg.boot.shell.shellPath or "/bin/sh"}";
           options = lib.optional cfg.strictNames "--strict-names"
             ++ lib.optional (cfg.boot.onFailure == "stop") "--no-fallback";
         });

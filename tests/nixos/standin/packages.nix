@@ -30,7 +30,10 @@ rec {
 
   # As nixpkgs': what the builder reads from its environment can be changed afterwards, null is nothing.
   mkDerivation = attributes:
-    run attributes.name (lib.filterAttrs (name: value: value != null && name != "buildCommand") attributes) attributes.buildCommand
+    run (attributes.name or "${attributes.pname}-${attributes.version}")
+      (lib.filterAttrs (name: value: value != null && !(lib.elem name [ "name" "buildCommand" "passthru" ])) attributes)
+      attributes.buildCommand
+    // (attributes.passthru or { })
     // { overrideAttrs = change: mkDerivation (attributes // change attributes); };
 
   # nixpkgs' has jq make this of the same data.
@@ -74,7 +77,16 @@ rec {
     mkdir -p $out/bin
     cp -L /bin/busybox $out/bin/
     ln -s busybox $out/bin/sh
-  '';
+  '' // {
+    # Debian's is what the modules ask for, but for its name.
+    override = { enableStatic, enableAppletSymlinks, extraConfig }: assert enableStatic && !enableAppletSymlinks; mkDerivation {
+      pname = "busybox";
+      version = "1.36.1";
+      buildCommand = "mkdir -p $out/bin; cp -L /bin/busybox $out/bin/";
+      inherit extraConfig;
+      passthru.shellPath = "/bin/ash";
+    };
+  };
   bash = programs "bash-5.3" [ "bash" "sh" ];
   coreutils = programs "coreutils-9.7" [ "cat" "env" "ls" "readlink" "true" ];
   util-linux = programs "util-linux-2.41" [ "mount" ];

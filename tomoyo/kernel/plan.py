@@ -42,6 +42,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ..model.profiles import FUNCTIONALITIES, Mode
 from .differences import Differences, Lines, NewDomain, compare_profile, find_differences
 from .policy_set import PolicySet
 from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain
@@ -261,6 +262,12 @@ class _Planner:
         comers = {(user.namespace, number) for user in self.users.values() for number in user.enters}
         leavers = {(user.namespace, number) for user in self.users.values() for number in user.leaves}
         self.events = {(Act.MODES, *key) for key in self.modes}
+        for user in self.users.values():
+            if user.old_profile is not None and user.old_profile != user.profile:
+                space, old, new = user.namespace, user.old_profile, user.profile
+                ends = self._modes(space, old, self.held), self._modes(space, new, self.wanted)
+                user.early = (space, new) in self.modes and _is_between(self._modes(space, new, self.held), *ends)
+                user.late = (space, old) in self.modes and _is_between(self._modes(space, old, self.wanted), *ends)
         for key, lines in self.found.shared.items():
             # Else it can be filled with all that is added, and emptied with all that is deleted.
             if (lines.add and key in leavers) or (lines.delete and key in comers):
@@ -399,15 +406,16 @@ class _Planner:
 
     def _enforced(self, namespace: str, number: int, policy: PolicySet) -> frozenset[str]:
         """What profile NUMBER enforces, as POLICY has it, or else as the other policy has it."""
-        from ..model.profiles import FUNCTIONALITIES, Mode
+        return frozenset(name for name, mode in self._modes(namespace, number, policy).items() if mode is Mode.ENFORCING)
 
+    def _modes(self, namespace: str, number: int, policy: PolicySet) -> Mapping[str, Mode]:
+        """The modes of profile NUMBER, as POLICY has it, or else as the other policy has it; empty where neither has it."""
         for text in (policy, self.held, self.wanted):
             part = _profiles(text.profile).namespace(namespace)
             profile = part.profile(number) if part else None
             if profile is not None:
-                names = (name for name in FUNCTIONALITIES if "::" in name)
-                return frozenset(name for name in names if profile.config(name).mode is Mode.ENFORCING)
-        return frozenset()
+                return {name: profile.config(name).mode for name in FUNCTIONALITIES if "::" in name}
+        return {}
 
     # 3 and 4
 
@@ -431,7 +439,9 @@ class _Planner:
         self.events.discard((act, namespace, number))
         if act is Act.MODES:
             for user in users:
-                if user.old_profile == number != user.profile:
+                if user.old_profile == number != user.profile and (
+                    user.early or (Act.MODES, namespace, user.profile) not in self.events
+                ):
                     self._switch_user(user)
             self._write("profile", self.modes[namespace, number])
             return
@@ -497,6 +507,15 @@ class _Planner:
                 self._write("stat", [f"Memory used by {name}: {after}"])
         going = sorted(self.found.managers.delete, key=lambda line: line in self.own)
         self._write("manager", [f"delete {line}" for line in going])
+
+
+def _is_between(modes: Mapping[str, Mode], old: Mapping[str, Mode], new: Mapping[str, Mode]) -> bool:
+    """Whether MODES enforce what OLD and NEW both do, and enforce and learn nothing that neither does."""
+    return modes.keys() == old.keys() == new.keys() and all(
+        mode in (old[name], new[name])
+        or (mode in (Mode.DISABLED, Mode.PERMISSIVE) and not old[name] is new[name] is Mode.ENFORCING)
+        for name, mode in modes.items()
+    )
 
 
 @lru_cache(maxsize=2)

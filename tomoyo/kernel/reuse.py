@@ -9,7 +9,9 @@ Each is seen by every domain that uses the number at that moment.  So
 - a domain leaves a group, or sees one emptied, only after it has got all that
   is new and its new modes;
 - modes change, or a domain changes its profile, only after it has got all that
-  is new.
+  is new; and it changes its profile after the modes of the new one have changed
+  and before those of the old one do, unless what it would else have meanwhile
+  enforces and learns nothing but what it does before or afterwards.
 
 `order` sorts what happens by these rules.  Where they go round in a circle it
 names a number that has to be stood in for.
@@ -38,7 +40,9 @@ class User:
     """A domain that is wanted, and the numbers that it uses and is to use.
 
     ``old_profile`` is None for a domain that is created.  ``enters`` and
-    ``leaves`` are what is still to be written.
+    ``leaves`` are what is still to be written.  ``early`` and ``late`` tell
+    whether it may have its new profile before the modes of that change, and
+    its old one after the modes of that have changed.
     """
 
     name: str
@@ -49,6 +53,8 @@ class User:
     enters: set[int] = field(default_factory=set)
     leaves: set[int] = field(default_factory=set)
     switched: bool = False
+    early: bool = False
+    late: bool = False
 
     @property
     def namespace(self) -> str:
@@ -80,7 +86,10 @@ def _waits(user: User, events: set[Event]) -> list[tuple[Event, Event]]:
     later |= {(Act.FILL, space, number) for number in user.leaves}
     if user.old_profile != user.profile:
         later.add((Act.MODES, space, user.old_profile))
-    return found + [(first, second) for second in later & events for first in ready if first != second]
+    pairs = [(first, second) for second in later & events for first in ready if first != second]
+    if user.early or user.late:
+        pairs = [(first, second) for first, second in pairs if not first[0] is second[0] is Act.MODES]
+    return found + pairs
 
 
 def order(users: list[User], events: set[Event]) -> tuple[list[Event], Event | None]:

@@ -10,7 +10,8 @@ many facts still differ), and only over states that are safe:
   the others as one of the two answers;
 - a domain that is new confines as the one did that programs were in before,
   where both confine, and denies nothing that neither would.  Between its
-  creation and the next line it has profile 0, which no order can help.
+  creation and the next line it has profile 0, which no order can help;
+- no domain that is not new learns what neither policy would let it learn.
 """
 
 from __future__ import annotations
@@ -312,7 +313,13 @@ def _effect(verdict: Verdict) -> object:
     return verdict.allowed, verdict.matched_path, condition.transition if condition else None
 
 
+def _learns(verdict: Verdict) -> bool:
+    return verdict.learned is not None
+
+
 def _is_between(now: Verdict, old: Verdict, new: Verdict) -> bool:
+    if _learns(now) and not (_learns(old) or _learns(new)):
+        return False
     confines = old.mode is new.mode is Mode.ENFORCING and now.mode is not Mode.ENFORCING
     return not confines and _effect(now) in (_effect(old), _effect(new))
 

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 from ..model.profiles import FUNCTIONALITIES, Mode
 from .differences import Differences, Lines, NewDomain, compare_profile, find_differences
 from .policy_set import PolicySet
-from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain
+from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, is_ordered, named_lines, plain, profile_numbers
 from .reuse import Act, Event, User, order
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ class _Planner:
         self.left: list[str] = []
         self.after: list[Write] = []  # what ends the use of numbers that stood in for others
         self.users: dict[str, User] = {}
+        self.stood_in: set[str] = set()  # users that are in another profile for a while
         self.events: set[Event] = set()
         self.modes: dict[tuple[str, int], list[str]] = {}
 
@@ -263,11 +264,16 @@ class _Planner:
         leavers = {(user.namespace, number) for user in self.users.values() for number in user.leaves}
         self.events = {(Act.MODES, *key) for key in self.modes}
         for user in self.users.values():
-            if user.old_profile is not None and user.old_profile != user.profile:
-                space, old, new = user.namespace, user.old_profile, user.profile
-                ends = self._modes(space, old, self.held), self._modes(space, new, self.wanted)
-                user.early = (space, new) in self.modes and _is_between(self._modes(space, new, self.held), *ends)
-                user.late = (space, old) in self.modes and _is_between(self._modes(space, old, self.wanted), *ends)
+            space, old, new = user.namespace, user.old_profile, user.profile
+            after = self._modes(space, new, self.wanted)
+            user.free_after = _is_free(after)
+            if old is None:
+                continue
+            before = self._modes(space, old, self.held)
+            user.free_before = _is_free(before)
+            if old != new:
+                user.early = (space, new) in self.modes and _is_between(self._modes(space, new, self.held), before, after)
+                user.late = (space, old) in self.modes and _is_between(self._modes(space, old, self.wanted), before, after)
         for key, lines in self.found.shared.items():
             # Else it can be filled with all that is added, and emptied with all that is deleted.
             if (lines.add and key in leavers) or (lines.delete and key in comers):
@@ -277,10 +283,12 @@ class _Planner:
         """Break circles: another number is used in the place of one, until the end.  Give the events in their order."""
         while True:
             # Whoever uses a number that stands in does not wait for what it stands in for.
-            found, blocked = order(list(self.users.values()), self.events)
-            if blocked is None:
+            found, circle = order(list(self.users.values()), self.events)
+            if not circle:
                 return found
-            act, namespace, number = blocked
+            if self._stand_in_profile_held(circle):
+                continue
+            act, namespace, number = circle[0]
             users = [user for user in self.users.values() if user.namespace == namespace]
             prefix = "" if namespace == KERNEL else f"{namespace} "
             if act is Act.MODES:
@@ -290,10 +298,14 @@ class _Planner:
                     user.profile = free
                     self.after.append(Write("domain_policy", f"use_profile {number}", user.name))
                 continue
-            free = self._free_number("group", namespace)
+            members = [user for user in users if number in user.groups]
             entries = self._shared_entries(self.wanted, namespace, number)
+            if not entries or (1 in (len(entries), len(members)) and self._may_own(members, entries)):
+                self._stand_in_alone(members, number, entries)
+                continue
+            free = self._free_number("group", namespace)
             self._write("exception_policy", [f"{prefix}acl_group {free} {entry}" for entry in entries])
-            for user in (user for user in users if number in user.groups):
+            for user in members:
                 # It stays in the old one as long as it must: what it is to leave is decided by what it has.
                 lines = f"delete use_group {free}"
                 self.after.append(
@@ -302,6 +314,52 @@ class _Planner:
                 user.enters = user.enters - {number} | {free}
                 user.groups = user.groups - {number} | {free}
             self.after += [Write("exception_policy", f"delete {prefix}acl_group {free} {entry}") for entry in entries]
+
+    def _may_own(self, members: list[User], entries: list[str]) -> bool:
+        """Whether MEMBERS may have ENTRIES themselves for a while: the order does not count, and the kernel merges nothing."""
+        if any(user.old_profile is None for user in members) or any(map(is_ordered, entries)):
+            return False
+        words = {word for entry in entries for word in entry.split(" ")[2:]}
+        blocks = [
+            domain_blocks(plain(text.domain_policy)).get(user.name, "") for text in (self.held, self.wanted) for user in members
+        ]
+        return words.isdisjoint(word for block in blocks for word in block.split())
+
+    def _stand_in_alone(self, members: list[User], number: int, entries: list[str]) -> None:
+        """Let MEMBERS have the ENTRIES of group NUMBER, if it has any, in its place."""
+        for user in members:
+            self._write("domain_policy", entries, user.name)
+            if number not in user.old_groups:
+                self.after.append(Write("domain_policy", f"use_group {number}", user.name))
+            self.after += [Write("domain_policy", f"delete {entry}", user.name) for entry in entries]
+            user.enters = user.enters - {number}
+            user.groups = user.groups - {number}
+
+    def _stand_in_profile_held(self, circle: list[Event]) -> bool:
+        """Break CIRCLE with a profile that is there and does for all who shall have another one; false if there is none."""
+        for act, namespace, number in circle:
+            users = [user for user in self.users.values() if (user.namespace, user.profile) == (namespace, number)]
+            users = [user for user in users if user.old_profile not in (None, number)]
+            if act is not Act.MODES or not users or not self.stood_in.isdisjoint(user.name for user in users):
+                continue
+            for free in sorted(profile_numbers(named_lines(self.held.profile).get(namespace, ()))):
+                if all(self._does_meanwhile(user, int(free)) for user in users):
+                    for user in users:
+                        self.after.append(Write("domain_policy", f"use_profile {number}", user.name))
+                        self.stood_in.add(user.name)
+                        user.profile = int(free)
+                        user.early = True
+                    return True
+        return False
+
+    def _does_meanwhile(self, user: User, number: int) -> bool:
+        """Whether USER may be in profile NUMBER between its old one and its new one, whenever the modes of that change."""
+        assert user.old_profile is not None
+        before = self._modes(user.namespace, user.old_profile, self.held)
+        after = self._modes(user.namespace, user.profile, self.wanted)
+        return number not in (user.old_profile, user.profile) and all(
+            _is_between(self._modes(user.namespace, number, policy), before, after) for policy in (self.held, self.wanted)
+        )
 
     def _stand_in_profile(self, prefix: str, number: int, free: int) -> None:
         namespace = prefix.strip() or KERNEL
@@ -446,7 +504,7 @@ class _Planner:
             self._write("profile", self.modes[namespace, number])
             return
         for user in users:
-            if number in user.old_groups and (act is Act.EMPTY or number in user.leaves):
+            if number in user.old_groups and (act is Act.EMPTY or number in user.leaves) and not user.free_before:
                 self._switch_user(user)
             if number in user.leaves:
                 self._write("domain_policy", [f"delete use_group {number}"], user.name)
@@ -507,6 +565,11 @@ class _Planner:
                 self._write("stat", [f"Memory used by {name}: {after}"])
         going = sorted(self.found.managers.delete, key=lambda line: line in self.own)
         self._write("manager", [f"delete {line}" for line in going])
+
+
+def _is_free(modes: Mapping[str, Mode]) -> bool:
+    """Whether it does not matter what is granted: nothing is denied, and nothing learned."""
+    return not {Mode.ENFORCING, Mode.LEARNING}.intersection(modes.values())
 
 
 def _is_between(modes: Mapping[str, Mode], old: Mapping[str, Mode], new: Mapping[str, Mode]) -> bool:

@@ -8,13 +8,15 @@ Each is seen by every domain that uses the number at that moment.  So
   emptied before others come who shall not have what was in it;
 - a domain leaves a group, or sees one emptied, only after it has got all that
   is new and its new modes;
+  A domain that nothing is enforced for waits for nothing, until its profile does
+  enforce something;
 - modes change, or a domain changes its profile, only after it has got all that
   is new; and it changes its profile after the modes of the new one have changed
   and before those of the old one do, unless what it would else have meanwhile
   enforces and learns nothing but what it does before or afterwards.
 
 `order` sorts what happens by these rules.  Where they go round in a circle it
-names a number that has to be stood in for.
+names the numbers, one of which has to be stood in for.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class User:
     ``old_profile`` is None for a domain that is created.  ``enters`` and
     ``leaves`` are what is still to be written.  ``early`` and ``late`` tell
     whether it may have its new profile before the modes of that change, and
-    its old one after the modes of that have changed.
+    its old one after the modes of that have changed; ``free_before`` and
+    ``free_after``, whether its old profile enforces nothing, and its new one.
     """
 
     name: str
@@ -55,6 +58,8 @@ class User:
     switched: bool = False
     early: bool = False
     late: bool = False
+    free_before: bool = False
+    free_after: bool = False
 
     @property
     def namespace(self) -> str:
@@ -63,7 +68,9 @@ class User:
 
 
 def needed(user: User, events: set[Event]) -> set[Event]:
-    """What of EVENTS must have happened for USER to have all that is new, modes apart."""
+    """What of EVENTS must have happened for USER to have all that is new and that it needs, modes apart."""
+    if user.free_after:
+        return set()
     space = user.namespace
     found = {event for number in user.groups for event in ((Act.FILL, space, number),) if event in events}
     entered = user.groups - user.old_groups
@@ -82,8 +89,10 @@ def _waits(user: User, events: set[Event]) -> list[tuple[Event, Event]]:
         ready = ready | {modes}
     if user.old_profile is None:
         return found
-    later: set[Event] = {(Act.EMPTY, space, number) for number in user.old_groups}
-    later |= {(Act.FILL, space, number) for number in user.leaves}
+    later: set[Event] = set()
+    if not user.free_before:
+        later |= {(Act.EMPTY, space, number) for number in user.old_groups}
+        later |= {(Act.FILL, space, number) for number in user.leaves}
     if user.old_profile != user.profile:
         later.add((Act.MODES, space, user.old_profile))
     pairs = [(first, second) for second in later & events for first in ready if first != second]
@@ -92,8 +101,8 @@ def _waits(user: User, events: set[Event]) -> list[tuple[Event, Event]]:
     return found + pairs
 
 
-def order(users: list[User], events: set[Event]) -> tuple[list[Event], Event | None]:
-    """EVENTS in a safe order; or some of them, and one of a circle (of a group, if the circle has one)."""
+def order(users: list[User], events: set[Event]) -> tuple[list[Event], list[Event]]:
+    """EVENTS in a safe order; or some of them, and a circle that others go round in (those of groups first)."""
     before: dict[Event, set[Event]] = {event: set() for event in sorted(events, key=_place)}
     for act, space, number in events:
         if act is Act.EMPTY and (Act.FILL, space, number) in events:
@@ -115,17 +124,16 @@ def order(users: list[User], events: set[Event]) -> tuple[list[Event], Event | N
             before[other].discard(event)
             if not before[other]:
                 ready.append(other)
-    return found, _of_circle(before) if before else None
+    return found, _circle(before) if before else []
 
 
-def _of_circle(before: dict[Event, set[Event]]) -> Event:
+def _circle(before: dict[Event, set[Event]]) -> list[Event]:
     walked: list[Event] = []
     event = next(iter(before))
     while event not in walked:
         walked.append(event)
         event = min(before[event], key=_place)
-    circle = walked[walked.index(event) :]
-    return next((event for event in circle if event[0] is not Act.MODES), circle[0])
+    return sorted(walked[walked.index(event) :], key=lambda event: event[0] is Act.MODES)
 
 
 def _place(event: Event) -> tuple[str, str, int]:

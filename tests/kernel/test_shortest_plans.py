@@ -3,9 +3,10 @@
 A plan is as short as any, with exceptions that are held here to what they may
 cost:
 
-- where numbers of groups or profiles are used anew in a circle, an unused one
+- where numbers of groups or profiles are used anew in a circle, something else
   stands in (see tomoyo.kernel.reuse).  That is judged by numbers, not by every
-  single request, and may cost lines that a cleverer way would save;
+  single request, and costs lines that a cleverer way would save in one of a
+  thousand random pairs;
 - what is new and must come behind something that moves has a stand-in until all
   is deleted that is to go: two lines more, which are not always needed;
 - where profile 0, which the kernel creates domains with, enforces something.
@@ -72,8 +73,16 @@ def pairs(
 
 
 def stand_ins(found: Plan) -> int:
-    """How many lines of a plan are about a number that stands in for another."""
-    return sum(" 255" in line or " 255-" in line for line in found.text().splitlines())
+    """How many lines of a plan are about what stands in for something: a free number, or what comes and goes again."""
+    lines = [(write.interface, write.domain, line) for write in found.writes for line in write.text.split("\n")]
+    written = set(lines)
+    profiles = [domain for _, domain, line in lines if line.startswith("use_profile ")]
+    return (
+        sum("255" in line for _, _, line in lines)
+        + sum((interface, domain, f"delete {line}") in written for interface, domain, line in written) * 2
+        + len(profiles)
+        - len(set(profiles))
+    )
 
 
 def domains_alone(draw: random.Random) -> tuple[PolicySet, PolicySet]:
@@ -106,7 +115,7 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], tuple[PolicySet,
         assert 0 <= extra <= stand_ins(found), f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
     print(f"{checked} pairs, {longer} longer for a number that stands in")
     assert checked > PAIRS * 3 // 4
-    assert longer <= max(3, PAIRS // 4)
+    assert longer <= max(3, PAIRS // 10)
 
 
 #: Of each two, neither matches all that the other does, and the order counts.

@@ -18,18 +18,19 @@ lines are held.  The order is
 
 An acl_group whose number is used anew (other entries, other domains) is neither
 filled while domains use it that are to leave it, nor used by others before it
-is emptied; a profile likewise.  Where these wait for each other in a circle, a
-number that nobody uses stands in for one of them.
+is emptied; a profile likewise.  Where these wait for each other in a circle,
+something stands in for one of them: another profile that is there, entries of
+the domains' own, or else a number that nobody uses.
 
 A new domain is filled before it is confined by more than the kernel would have
 confined it by, which gives it the profile of the domain above; where neither
 its own nor profile 0 is right meanwhile, it has that one first.  The kernel
 creates a domain with profile 0, so between two lines of one write it has that.
 
-No safe way is shorter, but where a number stands in for another (judged by
-numbers, not by each request: a few lines more), where something new comes
-behind what moves (it has a stand-in until all is deleted: two lines more), and
-where profile 0 enforces something.
+No safe way is shorter, but now and then where a number stands in for another
+(judged by numbers, not by each request: one to four lines more), where
+something new comes behind what moves (it has a stand-in until all is deleted:
+two lines more), and where profile 0 enforces something.
 
 A path group may meanwhile be seen with old and new members at once, by old and
 new entries; and an order of group members is not kept.
@@ -452,8 +453,9 @@ class _Planner:
         """
         if inherited in (user.profile, 0):
             return inherited
-        if not entries and not user.groups and (user.namespace, user.profile) not in self.modes:
-            return user.profile  # there is nothing to wait for
+        # A domain that is to have profile 0 is complete with its first line.
+        if len(entries) + len(user.groups) <= (user.profile == 0) and not self._is_waited_for(user):
+            return user.profile
         before = self._enforced(user.namespace, inherited, self.held)
         both = before & self._enforced(user.namespace, user.profile, self.wanted)
         for number in (user.profile, 0):
@@ -461,6 +463,12 @@ class _Planner:
             if (user.namespace, number) not in self.modes and both <= self._enforced(user.namespace, number, self.held) <= before:
                 return number
         return inherited
+
+    def _is_waited_for(self, user: User) -> bool:
+        """Whether the profile of USER, or a group, is not yet what it will be."""
+        acts = (Act.FILL, Act.EMPTY)
+        waiting = any((act, user.namespace, number) in self.events for act in acts for number in user.groups)
+        return waiting or (user.namespace, user.profile) in self.modes
 
     def _enforced(self, namespace: str, number: int, policy: PolicySet) -> frozenset[str]:
         """What profile NUMBER enforces, as POLICY has it, or else as the other policy has it."""

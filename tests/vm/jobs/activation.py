@@ -188,8 +188,8 @@ def kills(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def sorted_domains(text: str) -> dict[str, tuple[str, ...]]:
-    """The lines of each domain, in an order of their own."""
-    return {name: tuple(sorted(filter(None, block.split("\n")))) for name, block in domain_blocks(text).items()}
+    """The lines of each domain, each once, in an order of their own."""
+    return {name: tuple(sorted(set(filter(None, block.split("\n"))))) for name, block in domain_blocks(text).items()}
 
 
 def pairs(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -183,7 +183,6 @@ class _Planner:
         self.left: list[str] = []
         self.after: list[Write] = []  # what ends the use of numbers that stood in for others
         self.users: dict[str, User] = {}
-        self.stood_in: set[str] = set()  # users that are in another profile for a while
         self.events: set[Event] = set()
         self.modes: dict[tuple[str, int], list[str]] = {}
 
@@ -337,30 +336,30 @@ class _Planner:
             user.groups = user.groups - {number}
 
     def _stand_in_profile_held(self, circle: list[Event]) -> bool:
-        """Break CIRCLE with a profile that is there and does for all who shall have another one; false if there is none."""
+        """Break CIRCLE with a profile that is there, stays as it is, and does for all who shall have another one meanwhile.
+
+        False if there is none.
+        """
         for act, namespace, number in circle:
             users = [user for user in self.users.values() if (user.namespace, user.profile) == (namespace, number)]
             users = [user for user in users if user.old_profile not in (None, number)]
-            if act is not Act.MODES or not users or not self.stood_in.isdisjoint(user.name for user in users):
+            if act is not Act.MODES or not users:
                 continue
-            for free in sorted(profile_numbers(named_lines(self.held.profile).get(namespace, ()))):
-                if all(self._does_meanwhile(user, int(free)) for user in users):
+            held = map(int, sorted(profile_numbers(named_lines(self.held.profile).get(namespace, ()))))
+            for free in held:
+                if (namespace, free) not in self.modes and all(self._does_meanwhile(user, free) for user in users):
                     for user in users:
                         self.after.append(Write("domain_policy", f"use_profile {number}", user.name))
-                        self.stood_in.add(user.name)
-                        user.profile = int(free)
-                        user.early = True
+                        user.profile = free
                     return True
         return False
 
     def _does_meanwhile(self, user: User, number: int) -> bool:
-        """Whether USER may be in profile NUMBER between its old one and its new one, whenever the modes of that change."""
+        """Whether USER may be in profile NUMBER between its old one and its new one."""
         assert user.old_profile is not None
         before = self._modes(user.namespace, user.old_profile, self.held)
         after = self._modes(user.namespace, user.profile, self.wanted)
-        return number not in (user.old_profile, user.profile) and all(
-            _is_between(self._modes(user.namespace, number, policy), before, after) for policy in (self.held, self.wanted)
-        )
+        return number != user.old_profile and _is_between(self._modes(user.namespace, number, self.held), before, after)
 
     def _stand_in_profile(self, prefix: str, number: int, free: int) -> None:
         namespace = prefix.strip() or KERNEL

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from .kernel.log_file import LogFile
     from .kernel.machine import Machine
     from .kernel.modes import DomainMode, read_heads, read_profiles, set_profiles
-    from .kernel.plan import Plan, plan
+    from .kernel.plan import Plan
+    from .kernel.planner import plan
     from .kernel.policy_set import (
         Fault,
         PolicySet,
@@ -157,7 +158,8 @@ _MODULES = {
     "kernel.audit": "AuditLog DropCounter Drops",
     "kernel.learning": "LearningSession",
     "kernel.log_file": "LogFile",
-    "kernel.plan": "Plan plan",
+    "kernel.plan": "Plan",
+    "kernel.planner": "plan",
     "kernel.policy_set": (
         "Fault PolicySet PolicySetError SetProblem check_policy_set read_policy_set with_digests write_policy_set"
     ),

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from tomoyo.kernel.plan import SETTLE, Plan, plan
+from tomoyo.kernel.plan import SETTLE, Plan
+from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.domains import Domain

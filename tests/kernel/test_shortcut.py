@@ -14,7 +14,8 @@ import pytest
 
 from tomoyo.kernel import activation
 from tomoyo.kernel.activation import ActivationError, activate
-from tomoyo.kernel.plan import Plan, Write, plan
+from tomoyo.kernel.plan import Plan, Write
+from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet, read_policy_set, write_policy_set
 from tomoyo.kernel.policy_text import domain_blocks, is_byproduct
 from tomoyo.kernel.set_directory import read_set_texts

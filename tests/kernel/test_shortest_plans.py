@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tomoyo.kernel.plan import Plan, plan
+from tomoyo.kernel.plan import Plan
+from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
 
 from .policies import held_by, texts
@@ -115,7 +116,7 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], tuple[PolicySet,
         assert 0 <= extra <= stand_ins(found), f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
     print(f"{checked} pairs, {longer} longer for a number that stands in")
     assert checked > PAIRS * 3 // 4
-    assert longer <= max(3, PAIRS // 10)
+    assert longer <= max(1, PAIRS // 50)
 
 
 #: Of each two, neither matches all that the other does, and the order counts.

@@ -25,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..kernel.activation import ActivationError, activate
-    from ..kernel.plan import Plan, plan
+    from ..kernel.plan import Plan
+    from ..kernel.planner import plan
     from ..kernel.policy_set import PolicySetError, read_policy_set
     from ..kernel.securityfs import SecurityfsError
     from ..syntax.lines import PolicySyntaxError

@@ -217,7 +217,8 @@ def _bring(
 ) -> Outcome:
     from dataclasses import replace
 
-    from .plan import Plan, plan
+    from .plan import Plan
+    from .planner import plan
 
     _check(wanted)
     interface.settle()
@@ -268,7 +269,7 @@ def differences_left(interface: Interface, wanted: PolicySet, done: Plan, keep_l
 
     What a domain learned, and domains that were created, in the meantime are none.
     """
-    from .plan import plan
+    from .planner import plan
 
     now = read_held(interface)
     if holds(now, wanted):
@@ -281,7 +282,7 @@ def differences_left(interface: Interface, wanted: PolicySet, done: Plan, keep_l
 
 def _undone(interface: Interface, old: PolicySet, reason: str, own: list[str]) -> ActivationError:
     """Bring the OLD policy back, verify that, and give the error to raise."""
-    from .plan import plan
+    from .planner import plan
 
     try:
         interface.settle()

@@ -7,9 +7,8 @@ Each is seen by every domain that uses the number at that moment.  So
 - a group is filled only after those have left that shall not have it, and
   emptied before others come who shall not have what was in it;
 - a domain leaves a group, or sees one emptied, only after it has got all that
-  is new and its new modes;
-  A domain that nothing is enforced for waits for nothing, until its profile does
-  enforce something;
+  is new and its new modes; one whose profile enforces and learns nothing waits
+  for nothing, until it has another profile;
 - modes change, or a domain changes its profile, only after it has got all that
   is new; and it changes its profile after the modes of the new one have changed
   and before those of the old one do, unless what it would else have meanwhile
@@ -45,7 +44,8 @@ class User:
     ``leaves`` are what is still to be written.  ``early`` and ``late`` tell
     whether it may have its new profile before the modes of that change, and
     its old one after the modes of that have changed; ``free_before`` and
-    ``free_after``, whether its old profile enforces nothing, and its new one.
+    ``free_after``, whether its old profile
+    enforces and learns nothing, and its new one.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,7 +16,9 @@ AUDIT = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_byte
 RECORDS = tomoyo.parse_audit(AUDIT)
 TOOLS = Path("/usr/lib/tomoyo")
 
-needs_tools = pytest.mark.skipif(not (TOOLS / "convert-audit-log").exists(), reason="tomoyo-tools is not installed")
+needs_tools = pytest.mark.skipif(
+    not (TOOLS / "convert-audit-log").exists() and "CI" not in os.environ, reason="tomoyo-tools is not installed"
+)
 
 
 def c_tool(name: str) -> str:

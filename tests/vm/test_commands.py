@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -55,7 +56,7 @@ def test_before_activation(kernel: Kernel) -> None:
     assert mode[1] == "  0 undefined  <kernel>\n"
 
 
-@pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="the C tools are not installed")
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS)) and "CI" not in os.environ, reason="the C tools are not installed")
 def test_they_do_as_the_c_tools_do(kernel: Kernel) -> None:
     tree, change = (shutil.which(tool) or "" for tool in TOOLS)
     steps = [
@@ -169,7 +170,7 @@ SELECTIONS: dict[str, tuple[list[str], list[str]]] = {
 LOOKING = ("tomoyo-setprofile", "tomoyo-selectpolicy", "tomoyo-setlevel", "tomoyo-domainmatch", "tomoyo-pstree")
 
 
-@pytest.mark.skipif(not all(map(shutil.which, LOOKING)), reason="the C tools are not installed")
+@pytest.mark.skipif(not all(map(shutil.which, LOOKING)) and "CI" not in os.environ, reason="the C tools are not installed")
 def test_each_selection_means_the_same_to_the_c_tools(kernel: Kernel) -> None:
     change, choose, level, match, tree = (shutil.which(tool) or "" for tool in LOOKING)
     profiles = PROFILES + "".join(f"<other> {line}\n" for line in PROFILES.splitlines())

@@ -262,6 +262,49 @@ def test_what_must_stand_behind_something_new_is_added_again() -> None:
     )
 
 
+def test_what_is_new_behind_what_moves_needs_no_stand_in() -> None:
+    first = policy("<kernel> /a\nfile execute /bin/\\*\n")
+    second = policy("<kernel> /a\nfile execute /bin/a\\* keep\nfile execute /bin/\\*\nfile execute /bin/\\*b child\n")
+    assert lines(first, second)[3:] == [
+        "domain_policy: delete file execute /bin/\\*",
+        "(wait for the collector)",
+        "domain_policy: <kernel> /a",
+        "domain_policy: file execute /bin/\\*",
+        "domain_policy: file execute /bin/\\*b child",
+        "domain_policy: delete file execute /bin/\\* 0=0",
+    ]
+
+
+def test_what_moves_stays_before_what_is_to_go() -> None:
+    """Else the latter would decide meanwhile: it waits until that is deleted."""
+    first = policy("<kernel> /a\nfile execute /bin/\\*\nfile execute /bin/\\*b child\n")
+    second = policy("<kernel> /a\nfile execute /bin/a\\* keep\nfile execute /bin/\\*\n")
+    assert lines(first, second)[1:5] == [
+        "domain_policy: file execute /bin/a\\* keep",
+        "domain_policy: file execute /bin/\\* 0=0",
+        "domain_policy: delete file execute /bin/\\*b child",
+        "domain_policy: delete file execute /bin/\\*",
+    ]
+
+
+def test_an_entry_that_moves_and_changes_is_written_once() -> None:
+    first = policy("<kernel> /a\nfile execute/write /bin/\\*\n")
+    second = policy("<kernel> /a\nfile execute /bin/a\\* keep\nfile execute/read /bin/\\*\n")
+    assert lines(first, second) == [
+        "domain_policy: <kernel> /a",
+        "domain_policy: file execute /bin/a\\* keep",
+        "domain_policy: file execute/read/write /bin/\\* 0=0",
+        "domain_policy: delete file execute/write /bin/\\*",
+        "(wait for the collector)",
+        "domain_policy: <kernel> /a",
+        "domain_policy: file execute/read /bin/\\*",
+        "domain_policy: delete file execute/read/write /bin/\\* 0=0",
+    ]
+    kernel = held_by(first)
+    carry_out(kernel, plan(texts(kernel), second))
+    assert not plan(texts(kernel), second)
+
+
 @pytest.mark.parametrize("entries", [1, 2])
 def test_groups_that_swap_their_numbers_need_a_third_or_entries_of_their_own(entries: int) -> None:
     """One domain in each has its entries meanwhile; where two domains would need two each a third group is shorter."""

@@ -7,8 +7,6 @@ cost:
   stands in (see tomoyo.kernel.reuse).  That is judged by numbers, not by every
   single request, and costs lines that a cleverer way would save in one of a
   thousand random pairs;
-- what is new and must come behind something that moves has a stand-in until all
-  is deleted that is to go: two lines more, which are not always needed;
 - where profile 0, which the kernel creates domains with, enforces something.
 """
 
@@ -18,6 +16,7 @@ import os
 import random
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
 import pytest
 
@@ -120,8 +119,13 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], tuple[PolicySet,
 
 
 #: Of each two, neither matches all that the other does, and the order counts.
-EXECUTED = ("file execute /bin/s\\* keep", "file execute /bin/\\*h initialize", "file execute /bin/\\*a\\*")
-NAMES = ("s", "h", "a", "sh", "sa", "ah", "sah", "x")
+EXECUTED = (
+    "file execute /bin/s\\* keep",
+    "file execute /bin/\\*h initialize",
+    "file execute /bin/\\*a\\*",
+    "file execute /bin/\\*b\\* child",
+)
+NAMES = ("x", *("".join(letters) for count in range(1, 5) for letters in combinations("sabh", count)))
 
 
 def test_no_way_to_another_order_is_shorter() -> None:
@@ -131,17 +135,18 @@ def test_no_way_to_another_order_is_shorter() -> None:
         first, second = (PolicySet(f"<kernel> /a\nuse_profile 1\n\n{lines}\n", profile=profile) for lines in some)
         return first, second
 
-    moved = 0
+    moved = checked = 0
     for number, first, second in pairs(orders, PAIRS // 2):
         found = plan(first, second)
-        best = Search(first, second, [f"file execute /bin/{name}" for name in NAMES], ordered=True).shortest()
+        try:
+            best = Search(first, second, [f"file execute /bin/{name}" for name in NAMES], ordered=True).shortest()
+        except TooLarge:
+            continue
+        checked += 1
         moved += "0=0" in found.text()
-        added = found.text().splitlines()
-        first_lines, second_lines = (set(text.domain_policy.splitlines()) for text in (first, second))
-        # What is new and must come behind what moves has a stand-in, too, until all is deleted that is to go.
-        late = sum(text in added for text in (f"domain_policy: {line} 0=0" for line in second_lines - first_lines))
-        assert found.count <= len(best) + 2 * late, f"pair {number}\n{found.text()}{best}"
+        assert found.count == len(best), f"pair {number}\n{found.text()}{best}"
     assert moved
+    assert checked > PAIRS // 4
 
 
 def test_what_stands_in_is_needed() -> None:

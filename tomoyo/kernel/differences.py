@@ -48,13 +48,27 @@ if TYPE_CHECKING:  # parsers are loaded where there is something to parse
 _FEW = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A line that must come last: as it is held (None if it is not), as it is wanted, and what says both."""
+
+    held: str | None
+    wanted: str
+    both: str
+
+
 @dataclass(slots=True)
 class Lines:
-    """Lines to add, to delete, and to add again so that they stand last."""
+    """Lines to add, to delete, and to add (again) so that they stand last.
+
+    ``is_moved_last`` tells that what moves has to wait until the others are
+    deleted, as one of them would come before it meanwhile.
+    """
 
     add: list[str] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
-    move: list[str] = field(default_factory=list)
+    move: list[Move] = field(default_factory=list)
+    is_moved_last: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.add or self.delete or self.move)
@@ -217,6 +231,7 @@ def compare_entries(
     gone_lines, new_lines = _take_plain(lines, gone_lines, new_lines, wanted, keep, prefix)
     gone = _by_subject(gone_lines, None)
     new = _by_subject(new_lines, policy)
+    _move_entries(lines, gone, new, held, wanted, keep=keep, prefix=prefix)
     # A text written by hand may say in two lines what the kernel holds in one.
     ends = tuple({line.rpartition(" ")[2] for line in new_lines})
     alike = [line for line in held if line.endswith(ends)] if 0 < len(ends) < _FEW else held if ends else []
@@ -234,8 +249,6 @@ def compare_entries(
             lines.delete.append(prefix + before.with_operations(surplus).text)
     if not keep:
         lines.delete += [prefix + entry.text for entry in gone.values()]
-    has_new = not held_set >= wanted_set
-    lines.move = [prefix + text for text in _moves(held, wanted, held_set, wanted_set, has_new)]
     return lines
 
 
@@ -284,27 +297,49 @@ def _by_subject(lines: Iterable[str], policy: PolicySet | None) -> dict[str, Ent
     return found
 
 
-def _moves(held: list[str], wanted: list[str], held_set: set[str], wanted_set: set[str], has_new: bool) -> list[str]:
-    """The texts of wanted entries that have to be added again at the end."""
+def _move_entries(
+    lines: Lines,
+    gone: dict[str, Entry],
+    new: dict[str, Entry],
+    held: list[str],
+    wanted: list[str],
+    *,
+    keep: bool,
+    prefix: str,
+) -> None:
+    """Put into LINES the wanted entries that have to be added (again) at the end; take them from GONE and NEW."""
     ranked = [line for line in wanted if is_ordered(line)] if is_ordered("\n".join(wanted)) else []
     if len(ranked) < 2:
-        return []
+        return
+    wanted_set, held_set = set(wanted), set(held)
     staying = [line for line in held if line in wanted_set and is_ordered(line)]
     if ranked == staying:
-        return []
-    if not has_new and [line for line in ranked if line in held_set] == staying:
-        return []
-    from .ordering import ranked_entry, to_move
+        return
+    if held_set >= wanted_set and [line for line in ranked if line in held_set] == staying:
+        return
+    from .ordering import comes_before, ranked_entry, to_move
 
-    entries = _by_subject(wanted, None)
-    order = [item for entry in entries.values() for item in ranked_entry(entry)]
-    subjects = dict.fromkeys(
-        subject for subject in _by_subject((line for line in held if is_ordered(line)), None) if subject in entries
-    )
-    now = [item for subject in subjects for item in ranked_entry(entries[subject])]
-    known = set(now)
-    texts = {entry.subject: entry.text for entry in entries.values()}
-    return [texts[subject] for subject in to_move([*now, *(item for item in order if item not in known)], order)]
+    then = _by_subject(wanted, None)
+    now = _by_subject((line for line in held if is_ordered(line)), None)
+    order = [item for entry in then.values() for item in ranked_entry(entry)]
+    current = [item for subject in now if subject in then for item in ranked_entry(then[subject])]
+    known = set(current)
+    moved = to_move([*current, *(item for item in order if item not in known)], order)
+    if not moved:
+        return
+    before = _by_subject(held, None)
+    for subject in moved:
+        entry, old = then[subject], before.get(subject)
+        both = entry if old is None else old.merged(entry)
+        if keep:
+            entry = both
+        lines.move.append(Move(None if old is None else prefix + old.text, prefix + entry.text, prefix + both.text))
+        gone.pop(subject, None)
+        new.pop(subject, None)
+    if gone and not keep:
+        some = {**gone, **{subject: then[subject] for subject in moved}}
+        ranked_now = [item for subject in now if subject in some for item in ranked_entry(some[subject])]
+        lines.is_moved_last = comes_before(ranked_now, set(moved))
 
 
 # Exception policy
@@ -377,15 +412,23 @@ def _order_aggregators(found: Differences, namespace: str, prefix: str, held: li
     if now == then:
         return
     from ..model.exception_policy import Aggregator
-    from .ordering import ranked_aggregator, to_move
+    from .ordering import comes_before, ranked_aggregator, to_move
 
     ranked: dict[str, list[Ranked]] = {}
     for line in then:
         content = _content(line, None)
         ranked[line] = ranked_aggregator(content) if isinstance(content, Aggregator) else []
     moves = to_move([item for line in now for item in ranked[line]], [item for line in then for item in ranked[line]])
-    if moves:
-        found.aggregators.setdefault(namespace, Lines()).move += [prefix + text for text in moves]
+    if not moves:
+        return
+    lines = found.aggregators.setdefault(namespace, Lines())
+    lines.move = [Move(prefix + text if text in held_set else None, prefix + text, prefix + text) for text in moves]
+    new = {move.wanted for move in lines.move}
+    lines.add = [line for line in lines.add if line not in new]
+    moved = set(moves)
+    some = [_content(line, None) for line in held if line in moved or (line.startswith("aggregator ") and line not in wanted_set)]
+    ranked_now = [item for content in some if isinstance(content, Aggregator) for item in ranked_aggregator(content)]
+    lines.is_moved_last = comes_before(ranked_now, moved)
 
 
 def _compare_shared(

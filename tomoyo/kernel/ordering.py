@@ -12,7 +12,7 @@ some are taken for overlapping that are not, none the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 from ..model.entries import Entry
@@ -71,6 +71,11 @@ def _counts(a: Ranked, b: Ranked) -> bool:
     if b.literal:
         return b.head.startswith(a.head)
     return a.head.startswith(b.head) or b.head.startswith(a.head)
+
+
+def comes_before(items: Sequence[Ranked], moved: Collection[str]) -> bool:
+    """Whether any of ITEMS whose text is among MOVED comes before another one, where that counts."""
+    return any(first.text in moved and second.text not in moved for first, second in _pairs(items))
 
 
 def to_move(current: Sequence[Ranked], wanted: Sequence[Ranked]) -> list[str]:

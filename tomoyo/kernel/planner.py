@@ -9,11 +9,12 @@ So everything is added before anything is deleted; in between both policies'
 lines are held.  The order is
 
 1. quotas that grow, managers, new profiles, and what of profiles decides nothing
-2. group members, entries of acl_groups, new domains, entries of domains
+2. group members, entries of acl_groups, new domains, entries of domains, and
+   what is deleted and added again only to stand last
 3. aggregators and transition control, which lead into those domains
 4. profiles that change their modes, and domains that change their profile
 5. deleted entries, group members and domains
-6. what is deleted and added again only to stand last
+6. what stands last only when others are deleted
 7. quotas that shrink, managers that go
 
 An acl_group whose number is used anew (other entries, other domains) is neither
@@ -28,9 +29,8 @@ its own nor profile 0 is right meanwhile, it has that one first.  The kernel
 creates a domain with profile 0, so between two lines of one write it has that.
 
 No safe way is shorter, but now and then where a number stands in for another
-(judged by numbers, not by each request: one to four lines more), where
-something new comes behind what moves (it has a stand-in until all is deleted:
-two lines more), and where profile 0 enforces something.
+(judged by numbers, not by each request: one to four lines more), and where
+profile 0 enforces something.
 
 A path group may meanwhile be seen with old and new members at once, by old and
 new entries; and an order of group members is not kept.
@@ -129,7 +129,6 @@ class _Planner:
         self._add()
         self._switch(order)
         self._delete()
-        self._move()
         self._finish(deleted)
         return Plan(tuple(self.writes), tuple(self.kept), tuple(self.left))
 
@@ -335,15 +334,17 @@ class _Planner:
 
     def _add(self) -> None:
         self._write("exception_policy", self.found.groups.add)
-        for (namespace, number), lines in self.found.shared.items():
-            if (Act.FILL, namespace, number) not in self.events:
-                self._write("exception_policy", _at_first(lines))
+        shared = [
+            ("exception_policy", lines, "") for key, lines in self.found.shared.items() if (Act.FILL, *key) not in self.events
+        ]
+        changes = [*shared, *(("domain_policy", change.lines, change.name) for change in self.found.domains)]
+        for interface, lines, domain in changes:
+            self._write(interface, _at_first(lines), domain)
         blocks = domain_blocks(self.held.domain_policy) if self.found.new_domains else {}
         created: dict[str, int] = {}
         for new in self.found.new_domains:
             self._create(new, self.users[new.name], blocks, created)
-        for change in self.found.domains:
-            self._write("domain_policy", _at_first(change.lines), change.name)
+        self._move(changes)
         for user in self.users.values():
             self._enter(user)
 
@@ -420,6 +421,7 @@ class _Planner:
     def _switch(self, events: list[Event]) -> None:
         for lines in self.found.aggregators.values():
             self._write("exception_policy", _at_first(lines))
+        self._move([("exception_policy", lines, "") for lines in self.found.aggregators.values()])
         self._write("exception_policy", _sorted(self.found.transitions.add, _TRANSITIONS))
         self._write("exception_policy", [f"delete {line}" for line in _sorted(self.found.transitions.delete, _DELETIONS)])
         for lines in self.found.aggregators.values():
@@ -451,6 +453,7 @@ class _Planner:
                 user.leaves.discard(number)
         lines = self.found.shared[namespace, number]
         if act is Act.FILL:
+            lines.is_moved_last = True
             self._write("exception_policy", _at_first(lines))
         else:
             self._write("exception_policy", [f"delete {line}" for line in lines.delete])
@@ -465,7 +468,7 @@ class _Planner:
         user.switched = True
 
     def _deletions(self, lines: Lines) -> list[str]:
-        return [f"delete {line}" for line in lines.delete if not self._is_kept(line)]
+        return [f"delete {line}" for line in _at_last(lines) if not self._is_kept(line)]
 
     def _is_kept(self, line: str) -> bool:
         kept = line in self.keep_lines
@@ -473,27 +476,36 @@ class _Planner:
             self.kept.append(line)
         return kept
 
-    # 5
+    # 5 and 6
 
     def _delete(self) -> None:
         self.writes += self.after
-        for change in self.found.domains:
-            self._write("domain_policy", [f"delete {line}" for line in change.lines.delete], change.name)
-        for lines in self.found.shared.values():
-            self._write("exception_policy", [f"delete {line}" for line in lines.delete])
-        self._write("exception_policy", self._deletions(self.found.groups))
+        found = self.found
+        for change in found.domains:
+            self._write("domain_policy", [f"delete {line}" for line in _at_last(change.lines)], change.name)
+        for lines in found.shared.values():
+            self._write("exception_policy", [f"delete {line}" for line in _at_last(lines)])
+        self._write("exception_policy", self._deletions(found.groups))
+        changes = [("domain_policy", change.lines, change.name) for change in found.domains]
+        shared = [("exception_policy", lines, "") for lines in (*found.aggregators.values(), *found.shared.values())]
+        self._move([*changes, *shared], last=True)
 
-    # 6
+    def _move(self, changes: Iterable[tuple[str, Lines, str]], *, last: bool = False) -> None:
+        """Put the lines that move where their stand-ins are; the last goes first, so that none is ever before another wrongly.
 
-    def _move(self) -> None:
+        LAST tells that all is deleted that is to go; else only what need not wait for that moves.
+        """
         first: list[Write] = []
         second: list[Write] = []
-        for change in self.found.domains:
-            _move(first, second, "domain_policy", change.lines, change.name)
-        for lines in (*self.found.aggregators.values(), *self.found.shared.values()):
-            _move(first, second, "exception_policy", lines, "")
+        for interface, lines, domain in changes:
+            if lines.is_moved_last is last:
+                first += [Write(interface, f"delete {move.held}", domain) for move in reversed(lines.move) if move.held]
+                second += [Write(interface, move.wanted, domain) for move in lines.move]
+                if last:
+                    second += [Write(interface, f"delete {_stand_in_for(move.both)}", domain) for move in reversed(lines.move)]
         if first:
-            self.writes += [*first, SETTLE, *second]
+            self.writes += [*first, SETTLE]
+        self.writes += second
 
     # 7
 
@@ -537,19 +549,17 @@ def _sorted(lines: Iterable[str], keywords: tuple[str, ...]) -> list[str]:
 
 
 def _at_first(lines: Lines) -> list[str]:
-    """What to add before anything of LINES is deleted: what moves, or comes behind what does, has a stand-in, in this order."""
-    if not lines.move:
-        return lines.add
-    late = set(lines.move)
-    return [line for line in lines.add if line not in late] + list(map(_stand_in_for, lines.move))
+    """What to add before anything of LINES is deleted, in this order.
+
+    What moves has a stand-in; so has what comes behind it, if it has to wait until others are deleted.
+    """
+    return lines.add + [_stand_in_for(move.both) for move in lines.move if move.held or lines.is_moved_last]
 
 
-def _move(first: list[Write], second: list[Write], interface: str, lines: Lines, domain: str) -> None:
-    """Put the lines that move where their stand-ins are; the last goes first, so that none is ever before another wrongly."""
-    new = set(lines.add)
-    first += [Write(interface, f"delete {line}", domain) for line in reversed(lines.move) if line not in new]
-    second += [Write(interface, line, domain) for line in lines.move]
-    second += [Write(interface, f"delete {_stand_in_for(line)}", domain) for line in reversed(lines.move)]
+def _at_last(lines: Lines) -> list[str]:
+    """What to delete when all is added."""
+    moved = () if lines.is_moved_last else reversed(lines.move)
+    return lines.delete + [_stand_in_for(move.both) for move in moved if move.held]
 
 
 def _stand_in_for(line: str) -> str:

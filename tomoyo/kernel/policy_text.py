@@ -369,7 +369,7 @@ def _same_block(held: str, wanted: str) -> bool:
 
 def is_ordered(text: str) -> bool:
     """Whether TEXT may have entries whose order counts."""
-    return "file execute" in text or "grant_log=" in text
+    return "execute" in text or "grant_log=" in text
 
 
 def same_exceptions(held: str, wanted: str, bindings: str) -> bool:
@@ -386,4 +386,4 @@ def same_exceptions(held: str, wanted: str, bindings: str) -> bool:
 
 
 def _is_ordered(line: str) -> bool:
-    return line.startswith("aggregator ") or (line.startswith("acl_group ") and (" execute" in line or "grant_log=" in line))
+    return line.startswith("aggregator ") or (line.startswith("acl_group ") and is_ordered(line))

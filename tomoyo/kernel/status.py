@@ -170,7 +170,12 @@ def _in_words(found: Differences) -> Iterable[str]:
 
 
 def _lines_in_words(subject: str, what: str, lines: Lines) -> Iterable[str]:
-    parts = ((lines.add, "missing"), (lines.delete, "not wanted"), (lines.move, "in another order"))
-    told = [f"{len(part)} {what} {state}" for part, state in parts if part]
+    moved = sum(move.held is not None for move in lines.move)
+    parts = (
+        (len(lines.add) + len(lines.move) - moved, "missing"),
+        (len(lines.delete), "not wanted"),
+        (moved, "in another order"),
+    )
+    told = [f"{count} {what} {state}" for count, state in parts if count]
     if told:
         yield f"{subject}: {', '.join(told)}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from tomoyo.kernel.grants import Grant, grants_of
 from tomoyo.kernel.plan import SETTLE, Plan
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
@@ -50,25 +51,19 @@ def carry_out(kernel: SimulatedKernel, found: Plan) -> None:
 # What holds on the way
 
 
-def atoms(entries: object) -> set[tuple[str, str]]:
-    found = set()
-    for entry in entries or ():  # type: ignore[attr-defined]
-        assert isinstance(entry, Entry)
-        subject = entry.subject.replace(" 0=0", "")
-        found |= {(operation, subject) for operation in entry.operations}
-    return found
+def granted(entries: Iterable[Entry]) -> set[Grant]:
+    """What ENTRIES grant; one that stands in is the same as the other."""
+    return {(functionality, text.replace(" 0=0", "")) for functionality, text in grants_of(entry.text for entry in entries)}
 
 
-def permitted(kernel: SimulatedKernel, domain: Domain) -> set[tuple[str, str]]:
+def permitted(kernel: SimulatedKernel, domain: Domain) -> set[Grant]:
     """All that DOMAIN's own and shared entries say."""
     shared = kernel.holding.namespaces[domain.name.namespace].acl_groups
-    found = atoms(domain.entries)
-    for group in domain.groups:
-        found |= atoms([entry for entry in shared.get(group, {}).values() if entry])
-    return found
+    groups = (shared.get(group, {}).values() for group in domain.groups)
+    return granted([*domain.entries, *(entry for entries in groups for entry in entries if entry)])
 
 
-State = dict[str, tuple[dict[str, Mode], set[tuple[str, str]]]]
+State = dict[str, tuple[dict[str, Mode], set[Grant]]]
 
 
 def state(kernel: SimulatedKernel) -> State:
@@ -81,18 +76,22 @@ def state(kernel: SimulatedKernel) -> State:
 
 
 def assert_safe(before: State, after: State, now: State, step: str) -> None:
+    """Assert that every request, by the text of entries, is answered as before or as afterwards."""
     for name in before.keys() & after.keys():
         (old_modes, old), (new_modes, new), (modes, entries) = before[name], after[name], now[name]
         for functionality, mode in modes.items():
             was, will = old_modes[functionality], new_modes[functionality]
             assert mode is ENFORCING or not (was is will is ENFORCING), f"{name} is not confined after {step}"
-            if mode is ENFORCING:
-                complete = (was is ENFORCING and entries >= old) or (will is ENFORCING and entries >= new)
-                assert complete, f"{name} is denied {functionality} after {step}: {(old & new) - entries}"
-        assert entries <= old | new, f"{name} may {entries - old - new} after {step}"
-        # Where nothing is enforced and nothing learned, nobody asks what is granted.
-        if {ENFORCING, Mode.LEARNING}.intersection(modes.values()):
-            assert entries >= old & new, f"{name} may not {(old & new) - entries} after {step}"
+            assert mode in (was, will, Mode.DISABLED, Mode.PERMISSIVE), f"{name} has another mode after {step}"
+        for grant in old | new | entries:
+            mode, was, will = (some[grant[0]] for some in (modes, old_modes, new_modes))
+            if grant in entries:
+                is_known = grant in old | new or not (was is will is ENFORCING)
+                assert is_known, f"{name} may {grant} after {step}"
+            elif mode in (ENFORCING, Mode.LEARNING):
+                answer = "is denied" if mode is ENFORCING else "learns"
+                is_known = (was is mode and grant not in old) or (will is mode and grant not in new)
+                assert is_known, f"{name} {answer} {grant} after {step}"
 
 
 def same(a: SimulatedKernel, b: SimulatedKernel) -> None:

@@ -73,6 +73,16 @@ class Lines:
     def __bool__(self) -> bool:
         return bool(self.add or self.delete or self.move)
 
+    @property
+    def adds(self) -> bool:
+        """Whether anything is granted that is not held."""
+        return bool(self.add) or any(move.both != move.held for move in self.move)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether anything that is held is not granted any more."""
+        return bool(self.delete) or any(move.both != move.wanted for move in self.move)
+
 
 @dataclass(slots=True)
 class DomainChange:

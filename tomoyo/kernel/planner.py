@@ -29,6 +29,7 @@ its own nor profile 0 is right meanwhile, it has that one first.  The kernel
 creates a domain with profile 0, so between two lines of one write it has that.
 
 No safe way is shorter, but now and then where a number stands in for another
+No safe way is shorter, but now and then where a number stands in for another
 (judged by numbers, not by each request: one to four lines more), and where
 profile 0 enforces something.
 
@@ -38,17 +39,18 @@ new entries; and an order of group members is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..model.profiles import FUNCTIONALITIES, Mode
 from .differences import Differences, Lines, NewDomain, compare_profile, find_differences
+from .grants import Grants, grants_of, lacking
 from .plan import SETTLE, Plan, Write
 from .policy_set import PolicySet
 from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, is_ordered, named_lines, plain, profile_numbers
-from .reuse import Act, Event, User, order
+from .reuse import Act, Content, Event, Pair, User, claim, order, waits
 
 if TYPE_CHECKING:
     from ..model.profiles import ProfilePolicy
@@ -114,7 +116,11 @@ class _Planner:
         self.writes: list[Write] = []
         self.kept: list[str] = []
         self.left: list[str] = []
-        self.after: list[Write] = []  # what ends the use of numbers that stood in for others
+        # What ends the use of what stood in, before others are deleted, and that itself.
+        self.after: list[Write] = []
+        self.last: list[Write] = []
+        self.stand_ins: dict[tuple[str, int], int] = {}
+        self.contents: dict[tuple[str, int], Content] = {}
         self.users: dict[str, User] = {}
         self.events: set[Event] = set()
         self.modes: dict[tuple[str, int], list[str]] = {}
@@ -125,7 +131,7 @@ class _Planner:
         self._prepare()
         self._find_users()
         self._find_events()
-        order = self._stand_in()
+        order = self._order()
         self._add()
         self._switch(order)
         self._delete()
@@ -173,9 +179,6 @@ class _Planner:
         for change in found.domains:
             now, then = frozenset(change.held_groups), frozenset(change.groups)
             self.users[change.name] = User(change.name, change.held_profile, change.profile, now, then)
-        for user in self.users.values():
-            user.enters = set(user.groups - user.old_groups)
-            user.leaves = set(user.old_groups - user.groups)
         for profile in found.profiles:
             if profile.modes and not profile.is_new:
                 self.modes[profile.namespace, profile.number] = profile.modes
@@ -197,109 +200,168 @@ class _Planner:
         self.events = {(Act.MODES, *key) for key in self.modes}
         for user in self.users.values():
             space, old, new = user.namespace, user.old_profile, user.profile
-            after = self._modes(space, new, self.wanted)
-            user.free_after = _is_free(after)
+            user.after = self._modes(space, new, self.wanted)
             if old is None:
                 continue
-            before = self._modes(space, old, self.held)
-            user.free_before = _is_free(before)
+            user.before = self._modes(space, old, self.held)
             if old != new:
-                user.early = (space, new) in self.modes and _is_between(self._modes(space, new, self.held), before, after)
-                user.late = (space, old) in self.modes and _is_between(self._modes(space, old, self.wanted), before, after)
+                user.early = (space, new) in self.modes and _is_between(self._modes(space, new, self.held), user)
+                user.late = (space, old) in self.modes and _is_between(self._modes(space, old, self.wanted), user)
         for key, lines in self.found.shared.items():
             # Else it can be filled with all that is added, and emptied with all that is deleted.
-            if (lines.add and key in leavers) or (lines.delete and key in comers):
-                self.events |= {(act, *key) for act, some in ((Act.FILL, lines.add), (Act.EMPTY, lines.delete)) if some}
+            if lines.adds and key in leavers:
+                self.events.add((Act.FILL, *key))
+            if lines.deletes and key in comers:
+                self.events.add((Act.EMPTY, *key))
 
-    def _stand_in(self) -> list[Event]:
-        """Break circles: another number is used in the place of one, until the end.  Give the events in their order."""
+    def _order(self) -> list[Event]:
+        """The events in their order; where they wait for each other in a circle, something stands in for a number."""
+        moved = {(act, *key) for key, lines in self.found.shared.items() for act in Act if lines.move}
+        is_known = False
         while True:
-            # Whoever uses a number that stands in does not wait for what it stands in for.
-            found, circle = order(list(self.users.values()), self.events)
+            for user in self.users.values():
+                user.claim = claim(user, self.events, self.contents)
+            found, circle = order(self.users.values(), self.events, moved & self.events)
             if not circle:
+                self._return_to_profiles()
                 return found
-            if self._stand_in_profile_held(circle):
+            if is_known:
+                self._break(circle, len(found))
+            else:
+                self._find_grants()
+                is_known = True
+
+    def _find_grants(self) -> None:
+        """Look at what users of groups that change are granted, but for those where the order of entries counts."""
+        changing = {event[1:] for event in self.events if event[0] is not Act.MODES}
+        blocks = [domain_blocks(plain(text.domain_policy)) for text in (self.held, self.wanted)]
+        ordered = set()
+        for user in self.users.values():
+            keys = {(user.namespace, number) for number in user.old_groups | user.groups}
+            if keys.isdisjoint(changing):
                 continue
-            act, namespace, number = circle[0]
-            users = [user for user in self.users.values() if user.namespace == namespace]
-            prefix = "" if namespace == KERNEL else f"{namespace} "
-            if act is Act.MODES:
-                free = self._free_number("profile", namespace)
-                self._stand_in_profile(prefix, number, free)
-                for user in (user for user in users if user.profile == number and user.old_profile != number):
-                    user.profile = free
-                    self.after.append(Write("domain_policy", f"use_profile {number}", user.name))
-                continue
-            members = [user for user in users if number in user.groups]
-            entries = self._shared_entries(self.wanted, namespace, number)
-            if not entries or (1 in (len(entries), len(members)) and self._may_own(members, entries)):
-                self._stand_in_alone(members, number, entries)
-                continue
-            free = self._free_number("group", namespace)
-            self._write("exception_policy", [f"{prefix}acl_group {free} {entry}" for entry in entries])
-            for user in members:
-                # It stays in the old one as long as it must: what it is to leave is decided by what it has.
-                lines = f"delete use_group {free}"
-                self.after.append(
-                    Write("domain_policy", lines if number in user.old_groups else f"use_group {number}\n{lines}", user.name)
+            for key in keys - self.contents.keys():
+                lines = [self._shared_entries(text, *key) for text in (self.held, self.wanted)]
+                self.contents[key] = Content(*map(grants_of, lines))
+                ordered |= {key for some in lines if is_ordered("\n".join(some))}
+            own = [DomainLines(some[user.name]).entries if user.name in some else [] for some in blocks]
+            if keys.isdisjoint(ordered) and not any(is_ordered("\n".join(some)) for some in own):
+                before, after = map(grants_of, own)
+                user.grants = Grants(
+                    before | after,
+                    before.union(*(self.contents[user.namespace, number].before for number in user.old_groups)),
+                    after.union(*(self.contents[user.namespace, number].after for number in user.groups)),
                 )
-                user.enters = user.enters - {number} | {free}
-                user.groups = user.groups - {number} | {free}
-            self.after += [Write("exception_policy", f"delete {prefix}acl_group {free} {entry}") for entry in entries]
 
-    def _may_own(self, members: list[User], entries: list[str]) -> bool:
-        """Whether MEMBERS may have ENTRIES themselves for a while: the order does not count, and the kernel merges nothing."""
-        if any(user.old_profile is None for user in members) or any(map(is_ordered, entries)):
-            return False
-        words = {word for entry in entries for word in entry.split(" ")[2:]}
-        blocks = [
-            domain_blocks(plain(text.domain_policy)).get(user.name, "") for text in (self.held, self.wanted) for user in members
-        ]
-        return words.isdisjoint(word for block in blocks for word in block.split())
+    # Something stands in
 
-    def _stand_in_alone(self, members: list[User], number: int, entries: list[str]) -> None:
-        """Let MEMBERS have the ENTRIES of group NUMBER, if it has any, in its place."""
-        for user in members:
-            self._write("domain_policy", entries, user.name)
-            if number not in user.old_groups:
-                self.after.append(Write("domain_policy", f"use_group {number}", user.name))
-            self.after += [Write("domain_policy", f"delete {entry}", user.name) for entry in entries]
-            user.enters = user.enters - {number}
-            user.groups = user.groups - {number}
+    def _break(self, circle: list[Pair], sorted_: int) -> None:
+        """Let something stand in for a number of CIRCLE, with the fewest lines; SORTED events come before it."""
+        ways = [way for pair in circle for way in self._ways_out(*pair, sorted_)]
+        _, way = min(ways, key=lambda way: way[0])
+        way()
 
-    def _stand_in_profile_held(self, circle: list[Event]) -> bool:
-        """Break CIRCLE with a profile that is there, stays as it is, and does for all who shall have another one meanwhile.
+    def _ways_out(self, first: Event, second: Event, sorted_: int) -> Iterator[tuple[int, Callable[[], None]]]:
+        """How those can do without FIRST before SECOND who need it; how many lines each way takes."""
+        act, namespace, number = first
+        users = [user for user in self.users.values() if (first, second) in waits(user, self.events)]
+        if not users:
+            return
+        if act is Act.MODES:
+            profile = self._profile_meanwhile(users, sorted_)
+            if profile is not None:
+                yield len(users), lambda: self._use_meanwhile(users, profile)
+            modes = self._modes_of_stand_in(namespace, number)
+            yield len(users) + len(modes), lambda: self._stand_in_profile(users, namespace, modes)
+            return
+        entries = self._shared_entries(self.wanted, namespace, number)
+        new = 0 if (namespace, number) in self.stand_ins else 2 * len(entries)
+        yield 2 * len(users) + new, lambda: self._stand_in_group(users, namespace, number, entries)
+        if all(user.grants for user in users):
+            yield self._own_way(users, entries)
+            if second[0] is not Act.MODES:
+                lost = self._shared_entries(self.held, *second[1:])
+                if second[0] is Act.EMPTY:
+                    lost = lacking(lost, self.contents[second[1:]].after)
+                yield self._own_way(users, lost)
 
-        False if there is none.
-        """
-        for act, namespace, number in circle:
-            users = [user for user in self.users.values() if (user.namespace, user.profile) == (namespace, number)]
-            users = [user for user in users if user.old_profile not in (None, number)]
-            if act is not Act.MODES or not users:
-                continue
-            held = map(int, sorted(profile_numbers(named_lines(self.held.profile).get(namespace, ()))))
-            for free in held:
-                if (namespace, free) not in self.modes and all(self._does_meanwhile(user, free) for user in users):
-                    for user in users:
-                        self.after.append(Write("domain_policy", f"use_profile {number}", user.name))
-                        user.profile = free
-                    return True
-        return False
+    def _own_way(self, users: list[User], entries: list[str]) -> tuple[int, Callable[[], None]]:
+        """Let USERS have ENTRIES themselves for a while, but for what they have."""
+        missing = [lacking(entries, user.grants.own) for user in users if user.grants]
 
-    def _does_meanwhile(self, user: User, number: int) -> bool:
-        """Whether USER may be in profile NUMBER between its old one and its new one."""
-        assert user.old_profile is not None
-        before = self._modes(user.namespace, user.old_profile, self.held)
-        after = self._modes(user.namespace, user.profile, self.wanted)
-        return number != user.old_profile and _is_between(self._modes(user.namespace, number, self.held), before, after)
+        def way() -> None:
+            for user, lines in zip(users, missing):
+                self._write("domain_policy", lines, user.name)
+                self.after += [Write("domain_policy", f"delete {line}", user.name) for line in lines]
+                assert user.grants
+                user.grants.own |= grants_of(lines)
 
-    def _stand_in_profile(self, prefix: str, number: int, free: int) -> None:
-        namespace = prefix.strip() or KERNEL
+        return 2 * sum(map(len, missing)), way
+
+    def _stand_in_group(self, users: list[User], namespace: str, number: int, entries: list[str]) -> None:
+        """Let USERS use another group meanwhile, which has the ENTRIES that group NUMBER is to have."""
+        prefix = "" if namespace == KERNEL else f"{namespace} "
+        if (namespace, number) not in self.stand_ins:
+            free = self.stand_ins[namespace, number] = self._free_number("group", namespace)
+            self._write("exception_policy", [f"{prefix}acl_group {free} {entry}" for entry in entries])
+            self.last += [Write("exception_policy", f"delete {prefix}acl_group {free} {entry}") for entry in entries]
+        free = self.stand_ins[namespace, number]
+        for user in users:
+            user.enters.add(free)
+            self.after.append(Write("domain_policy", f"delete use_group {free}", user.name))
+            user.spared.add(number)
+            if user.grants:
+                user.grants.own |= grants_of(entries)
+
+    def _profile_meanwhile(self, users: list[User], sorted_: int) -> int | None:
+        """A profile that does for USERS between their old ones and their new ones; one that stays as it is, if any."""
+        if any(user.claim and user.claim.switches for user in users):
+            return None  # who needs all that its new profile permits
+        space = users[0].namespace
+        held = map(int, sorted(profile_numbers(named_lines(self.held.profile).get(space, ()))))
+        changing = []
+        for number in held:
+            modes = self._modes(space, number, self.wanted)
+            if all(number not in (user.old_profile, user.profile) and _is_between(modes, user) for user in users):
+                if (space, number) not in self.modes:
+                    return number
+                changing.append(number)
+        # One that changes may wait for others, even those that wait for it.
+        before = [(user.profile, user.early) for user in users]
+        for number in changing:
+            self._use_meanwhile(users, number)
+            found, _ = order(self.users.values(), self.events)
+            for user, (profile, early) in zip(users, before):
+                user.profile, user.early = profile, early
+            if len(found) > sorted_:
+                return number
+        return None
+
+    def _use_meanwhile(self, users: list[User], profile: int) -> None:
+        for user in users:
+            user.profile = profile
+            user.early = _is_between(self._modes(user.namespace, profile, self.held), user)
+
+    def _modes_of_stand_in(self, namespace: str, number: int) -> list[str]:
+        """What makes a free profile like the one that NUMBER is to be."""
         part = _profiles(self.wanted.profile).namespace(namespace)
         wanted = part.profile(number) if part else None
         assert wanted is not None  # its modes are to change
+        free = self._free_number("profile", namespace)
+        prefix = "" if namespace == KERNEL else f"{namespace} "
         modes = compare_profile(namespace, None, replace(wanted, number=free)).modes
-        self._write("profile", modes or [f"{prefix}{free}-CONFIG={wanted.default}"])
+        return modes or [f"{prefix}{free}-CONFIG={wanted.default}"]
+
+    def _stand_in_profile(self, users: list[User], namespace: str, modes: list[str]) -> None:
+        free = self._free_number("profile", namespace)
+        self._write("profile", modes)
+        for user in users:
+            user.profile = free
+
+    def _return_to_profiles(self) -> None:
+        for user in self.users.values():
+            if user.profile != user.last_profile:
+                self.after.append(Write("domain_policy", f"use_profile {user.last_profile}", user.name))
 
     def _free_number(self, kind: str, namespace: str) -> int:
         texts = (self.held, self.wanted)
@@ -312,8 +374,9 @@ class _Planner:
                 for policy in (text.exception_policy, text.bindings):
                     lines = named_lines(plain(policy)).get(namespace, ())
                     used |= {line.split(" ")[1] for line in lines if line.startswith("acl_group ")}
-        for user in self.users.values():
-            used |= {str(user.profile)} if kind == "profile" else {str(number) for number in user.enters}
+        used |= (
+            {str(user.profile) for user in self.users.values()} if kind == "profile" else set(map(str, self.stand_ins.values()))
+        )
         for number in range(_NUMBERS - 1, -1, -1):
             if str(number) not in used:
                 return number
@@ -427,16 +490,17 @@ class _Planner:
         for lines in self.found.aggregators.values():
             self._write("exception_policy", self._deletions(lines))
         for event in events:
-            self._happen(*event)
+            self._happen(event)
         for user in self.users.values():
             self._switch_user(user)
         for user in self.users.values():
             self._write("domain_policy", [f"delete use_group {number}" for number in sorted(user.leaves)], user.name)
 
-    def _happen(self, act: Act, namespace: str, number: int) -> None:
-        """Let those who must not see it go, change what NUMBER stands for, and let those in who waited for it."""
+    def _happen(self, event: Event) -> None:
+        """Let those who must not see it go, change what a number stands for, and let those in who waited for it."""
+        act, namespace, number = event
         users = [user for user in self.users.values() if user.namespace == namespace]
-        self.events.discard((act, namespace, number))
+        self.events.discard(event)
         if act is Act.MODES:
             for user in users:
                 if user.old_profile == number != user.profile and (
@@ -446,9 +510,10 @@ class _Planner:
             self._write("profile", self.modes[namespace, number])
             return
         for user in users:
-            if number in user.old_groups and (act is Act.EMPTY or number in user.leaves) and not user.free_before:
+            assert user.claim
+            if event in user.claim.switches:
                 self._switch_user(user)
-            if number in user.leaves:
+            if event in user.claim.departures:
                 self._write("domain_policy", [f"delete use_group {number}"], user.name)
                 user.leaves.discard(number)
         lines = self.found.shared[namespace, number]
@@ -456,8 +521,10 @@ class _Planner:
             lines.is_moved_last = True
             self._write("exception_policy", _at_first(lines))
         else:
-            self._write("exception_policy", [f"delete {line}" for line in lines.delete])
-            lines.delete = []
+            self._write("exception_policy", [f"delete {line}" for line in _at_last(lines)])
+            if lines.is_moved_last:
+                self._move([("exception_policy", lines, "")], last=True)
+            lines.delete, lines.move = [], []
         for user in users:
             if number in user.enters:
                 self._enter(user)
@@ -479,7 +546,7 @@ class _Planner:
     # 5 and 6
 
     def _delete(self) -> None:
-        self.writes += self.after
+        self.writes += [*self.after, *self.last]
         found = self.found
         for change in found.domains:
             self._write("domain_policy", [f"delete {line}" for line in _at_last(change.lines)], change.name)
@@ -519,13 +586,9 @@ class _Planner:
         self._write("manager", [f"delete {line}" for line in going])
 
 
-def _is_free(modes: Mapping[str, Mode]) -> bool:
-    """Whether it does not matter what is granted: nothing is denied, and nothing learned."""
-    return not {Mode.ENFORCING, Mode.LEARNING}.intersection(modes.values())
-
-
-def _is_between(modes: Mapping[str, Mode], old: Mapping[str, Mode], new: Mapping[str, Mode]) -> bool:
-    """Whether MODES enforce what OLD and NEW both do, and enforce and learn nothing that neither does."""
+def _is_between(modes: Mapping[str, Mode], user: User) -> bool:
+    """Whether MODES enforce what USER's old and new ones both do, and enforce and learn nothing that neither does."""
+    old, new = user.before, user.after
     return modes.keys() == old.keys() == new.keys() and all(
         mode in (old[name], new[name])
         or (mode in (Mode.DISABLED, Mode.PERMISSIVE) and not old[name] is new[name] is Mode.ENFORCING)

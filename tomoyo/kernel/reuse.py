@@ -4,24 +4,34 @@ Three things can happen to what a number stands for: an acl_group is *filled*
 with new entries, *emptied* of old ones, and a profile gets other *modes*.
 Each is seen by every domain that uses the number at that moment.  So
 
-- a group is filled only after those have left that shall not have it, and
-  emptied before others come who shall not have what was in it;
-- a domain leaves a group, or sees one emptied, only after it has got all that
-  is new and its new modes; one whose profile enforces and learns nothing waits
-  for nothing, until it has another profile;
-- modes change, or a domain changes its profile, only after it has got all that
-  is new; and it changes its profile after the modes of the new one have changed
-  and before those of the old one do, unless what it would else have meanwhile
-  enforces and learns nothing but what it does before or afterwards.
+- a group is filled only after those have left that shall not have what is new
+  in it, and emptied before others come;
+- a domain leaves a group, or sees one emptied, only after it has got what it
+  needs in place of what it loses, be it an entry or its new modes;
+- modes change, or a domain changes its profile, only after it has got what is
+  new and needed under the new modes; and it changes its profile after the modes
+  of the new one have changed and before those of the old one do, unless what it
+  would else have meanwhile enforces and learns nothing but what it does before
+  or afterwards.
 
-`order` sorts what happens by these rules.  Where they go round in a circle it
-names the numbers, one of which has to be stood in for.
+What a domain needs is at first all that a group has, unless its profile enforces
+and learns nothing.  Where that leads round in a circle, it is looked at more
+closely (see ``grants``): a domain does not need what its own entries grant, nor
+what the other policy would not grant, either.
+
+`order` sorts what happens by these rules.  Where they still go round in a circle
+it names that, and something has to stand in for one of its numbers.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+
+from ..model.profiles import Mode
+from .grants import Grant, Grants
 
 
 class Act(Enum):
@@ -34,18 +44,22 @@ class Act(Enum):
 
 #: What is changed: the namespace and the number of a group, or of a profile.
 Event = tuple[Act, str, int]
+#: Something that must have happened before something else.
+Pair = tuple[Event, Event]
 
 
 @dataclass(slots=True)
 class User:
     """A domain that is wanted, and the numbers that it uses and is to use.
 
-    ``old_profile`` is None for a domain that is created.  ``enters`` and
-    ``leaves`` are what is still to be written.  ``early`` and ``late`` tell
-    whether it may have its new profile before the modes of that change, and
-    its old one after the modes of that have changed; ``free_before`` and
-    ``free_after``, whether its old profile
-    enforces and learns nothing, and its new one.
+    ``old_profile`` is None for a domain that is created.  ``profile`` is what it
+    gets first, ``last_profile`` what it has at the end.  ``before`` and ``after``
+    are the modes of the old profile and the last one, as they are at the start
+    and at the end.  ``enters`` and ``leaves`` are what is still to be written.
+    ``early`` and ``late`` tell whether it may have its new profile before the
+    modes of that change, and its old one after the modes of that have changed.
+    ``grants`` are what it is granted, where that has been looked at; ``spared``
+    are groups that something stands in for where it has not.
     """
 
     name: str
@@ -53,13 +67,22 @@ class User:
     profile: int
     old_groups: frozenset[int]
     groups: frozenset[int]
-    enters: set[int] = field(default_factory=set)
-    leaves: set[int] = field(default_factory=set)
+    before: Mapping[str, Mode] = field(default_factory=dict)
+    after: Mapping[str, Mode] = field(default_factory=dict)
+    last_profile: int = field(init=False)
+    enters: set[int] = field(init=False)
+    leaves: set[int] = field(init=False)
     switched: bool = False
     early: bool = False
     late: bool = False
-    free_before: bool = False
-    free_after: bool = False
+    grants: Grants | None = None
+    spared: set[int] = field(default_factory=set)
+    claim: Claim | None = None
+
+    def __post_init__(self) -> None:
+        self.last_profile = self.profile
+        self.enters = set(self.groups - self.old_groups)
+        self.leaves = set(self.old_groups - self.groups)
 
     @property
     def namespace(self) -> str:
@@ -67,57 +90,141 @@ class User:
         return self.name.partition(" ")[0]
 
 
-def needed(user: User, events: set[Event]) -> set[Event]:
-    """What of EVENTS must have happened for USER to have all that is new and that it needs, modes apart."""
-    if user.free_after:
-        return set()
-    space = user.namespace
-    found = {event for number in user.groups for event in ((Act.FILL, space, number),) if event in events}
-    entered = user.groups - user.old_groups
-    return found | {event for number in entered for event in ((Act.EMPTY, space, number),) if event in events}
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a user asks of the order.
+
+    ``needs`` must have happened before it may have its new modes.  Before
+    ``switches`` happen it must have them, and before ``departures`` have left
+    the group.  ``pairs`` are what else must happen one before the other.
+    """
+
+    needs: frozenset[Event]
+    switches: frozenset[Event]
+    departures: frozenset[Event]
+    pairs: frozenset[Pair]
 
 
-def _waits(user: User, events: set[Event]) -> list[tuple[Event, Event]]:
-    """Pairs of events, first and later, that USER makes wait."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the entries of an acl_group grant, before and afterwards."""
+
+    before: frozenset[Grant]
+    after: frozenset[Grant]
+
+
+#: Contents by namespace and number.
+Contents = Mapping[tuple[str, int], Content]
+
+
+def is_free(modes: Mapping[str, Mode]) -> bool:
+    """Whether it does not matter what is granted: nothing is denied, and nothing learned."""
+    return not {Mode.ENFORCING, Mode.LEARNING}.intersection(modes.values())
+
+
+def claim(user: User, events: set[Event], contents: Contents) -> Claim:
+    """What USER asks of the order of EVENTS; CONTENTS are looked at where its grants are known."""
     space = user.namespace
-    ready = needed(user, events)
-    modes = (Act.MODES, space, user.profile)
-    found: list[tuple[Event, Event]] = []
-    if modes in events:
-        if user.old_profile == user.profile:
-            found += [(event, modes) for event in ready]
-        ready = ready | {modes}
+    gains = {
+        number: {event for event in _acts(space, number) if event in events and (number in user.enters or event[0] is Act.FILL)}
+        for number in user.groups - user.spared
+    }
+    losses = {event for number in user.old_groups for event in ((Act.EMPTY, space, number),) if event in events}
+    losses |= {event for number in user.leaves for event in ((Act.FILL, space, number),) if event in events}
     if user.old_profile is None:
-        return found
-    later: set[Event] = set()
-    if not user.free_before:
-        later |= {(Act.EMPTY, space, number) for number in user.old_groups}
-        later |= {(Act.FILL, space, number) for number in user.leaves}
-    if user.old_profile != user.profile:
-        later.add((Act.MODES, space, user.old_profile))
-    pairs = [(first, second) for second in later & events for first in ready if first != second]
-    if user.early or user.late:
-        pairs = [(first, second) for first, second in pairs if not first[0] is second[0] is Act.MODES]
-    return found + pairs
+        losses = set()
+    if user.grants is not None:
+        return _close_claim(user, user.grants, gains, losses, contents)
+    return Claim(
+        frozenset() if is_free(user.after) else frozenset().union(*gains.values()),
+        frozenset() if is_free(user.before) else frozenset(losses),
+        frozenset(event for event in losses if event[0] is Act.FILL),
+        frozenset(),
+    )
 
 
-def order(users: list[User], events: set[Event]) -> tuple[list[Event], list[Event]]:
-    """EVENTS in a safe order; or some of them, and a circle that others go round in (those of groups first)."""
+def _acts(space: str, number: int) -> Iterator[Event]:
+    yield Act.FILL, space, number
+    yield Act.EMPTY, space, number
+
+
+def _close_claim(user: User, grants: Grants, gains: Mapping[int, set[Event]], losses: set[Event], contents: Contents) -> Claim:
+    space = user.namespace
+    steady = set(grants.own)
+    for number in user.groups & user.old_groups:
+        content = contents[space, number]
+        steady |= content.before & content.after
+    # Who enters where nothing happens, or stays where nothing is added, has it soon enough.
+    soon = {number for number, some in gains.items() if not some}
+    steady = steady.union(*(contents[space, number].after for number in soon))
+
+    def fine(grant: Grant, modes: Mapping[str, Mode]) -> bool:
+        before, after = (some.get(grant[0], Mode.DISABLED) for some in (user.before, user.after))
+        return grants.may_be_missed(grant, modes.get(grant[0], Mode.DISABLED), before, after)
+
+    def providers(grant: Grant) -> set[Event]:
+        return min((some for number, some in gains.items() if grant in contents[space, number].after), key=len)
+
+    needs = {event for grant in grants.after - steady if not fine(grant, user.after) for event in providers(grant)}
+    switches, departures, pairs = set(), set(), set()
+    for event in losses:
+        content = contents[event[1:]]
+        lost = content.before - content.after
+        if event[0] is Act.FILL:
+            foreign = content.after - content.before - grants.before - grants.after
+            if not any(user.before.get(grant[0]) is user.after.get(grant[0]) is Mode.ENFORCING for grant in foreign):
+                continue
+            departures.add(event)
+            lost = content.before
+        for grant in lost - steady:
+            if fine(grant, user.before):
+                continue
+            if grant in grants.after and not fine(grant, user.after):
+                pairs |= {(provider, event) for provider in providers(grant)}
+            else:
+                switches.add(event)
+    return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs))
+
+
+def waits(user: User, events: set[Event]) -> Iterator[Pair]:
+    """What USER, whose claim is known, makes wait for what."""
+    asked = user.claim
+    assert asked is not None
+    yield from (pair for pair in asked.pairs if pair[0] != pair[1])
+    new, old = (Act.MODES, user.namespace, user.profile), (Act.MODES, user.namespace, user.old_profile or 0)
+    ready = set(asked.needs)
+    if new in events:
+        if user.old_profile == user.profile:
+            yield from ((event, new) for event in ready)
+        ready.add(new)
+    if user.old_profile is None:
+        return
+    for later in asked.switches:
+        yield from ((first, later) for first in ready if first != later)
+    if user.old_profile != user.profile and old in events:
+        yield from ((first, old) for first in ready if first != new or not (user.early or user.late))
+
+
+def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()) -> tuple[list[Event], list[Pair]]:
+    """EVENTS in a safe order; or some of them, and pairs of others that wait for each other in a circle.
+
+    MOVED are groups that must be filled before they are emptied.
+    """
     before: dict[Event, set[Event]] = {event: set() for event in sorted(events, key=_place)}
-    for act, space, number in events:
+    for act, space, number in moved:
         if act is Act.EMPTY and (Act.FILL, space, number) in events:
             before[act, space, number].add((Act.FILL, space, number))
     for user in users:
-        for first, second in _waits(user, events):
+        for first, second in waits(user, events):
             before[second].add(first)
     after: dict[Event, list[Event]] = {event: [] for event in before}
     for event, others in before.items():
         for other in others:
             after[other].append(event)
     found: list[Event] = []
-    ready = [event for event, others in before.items() if not others]
+    ready = deque(event for event, others in before.items() if not others)
     while ready:
-        event = ready.pop(0)
+        event = ready.popleft()
         found.append(event)
         del before[event]
         for other in after[event]:
@@ -127,13 +234,15 @@ def order(users: list[User], events: set[Event]) -> tuple[list[Event], list[Even
     return found, _circle(before) if before else []
 
 
-def _circle(before: dict[Event, set[Event]]) -> list[Event]:
-    walked: list[Event] = []
+def _circle(before: dict[Event, set[Event]]) -> list[Pair]:
+    walked: dict[Event, None] = {}
     event = next(iter(before))
     while event not in walked:
-        walked.append(event)
+        walked[event] = None
         event = min(before[event], key=_place)
-    return sorted(walked[walked.index(event) :], key=lambda event: event[0] is Act.MODES)
+    circle = list(walked)
+    circle = circle[circle.index(event) :]
+    return [(first, second) for second, first in zip(circle, [*circle[1:], circle[0]])]
 
 
 def _place(event: Event) -> tuple[str, str, int]:

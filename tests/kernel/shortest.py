@@ -8,8 +8,9 @@ many facts still differ), and only over states that are safe:
 
 - every request on which both policies agree is answered so at every moment;
   the others as one of the two answers;
-- a domain that is new confines as the one did that programs were in before,
-  where both confine, and denies nothing that neither would.  Between its
+- a domain that is new confines as the one did that the kernel would have
+  created before, where both confine, and denies nothing that neither would; so
+  does the one that the kernel would create until it is written.  Between its
   creation and the next line it has profile 0, which no order can help;
 - no domain that is not new learns what neither policy would let it learn.
 """
@@ -248,8 +249,8 @@ class Search:
     def is_safe(self, state: State) -> bool:
         """Whether nobody would get an answer that is neither policy's."""
         for position, (kind, name) in enumerate(self.names):
-            before, after, now = self.start[position], self.goal[position], state[position]
-            if kind != "domain_policy" or after is None or now is None:
+            before, after = self.start[position], self.goal[position]
+            if kind != "domain_policy" or after is None:
                 continue
             ours, old, new = (self._verdicts(name, some) for some in (state, self.start, self.goal))
             judge = _is_new_safe if before is None else _is_between
@@ -272,11 +273,16 @@ class Search:
         for position, name in enumerate(self.names):
             lines = state[position]
             for line in self.lines[position]:
-                if line == "create" and lines is not None:
+                if (line == "create" and lines is not None) or not self._is_defined(line, state):
                     continue
                 then = self.step(name, lines, line)
                 if then != lines:
                     yield position, line, (*state[:position], then, *state[position + 1 :])
+
+    def _is_defined(self, line: str, state: State) -> bool:
+        """Whether LINE names no profile that is not there: the kernel drops it."""
+        keyword, _, number = line.partition(" ")
+        return keyword != "use_profile" or state[self.names.index(("profile", number))] is not None
 
     def shortest(self) -> list[tuple[Piece, str]]:
         """A shortest safe way: what is written to what.  Raises TooLarge."""

@@ -119,6 +119,8 @@ class _Planner:
         # What ends the use of what stood in, before others are deleted, and that itself.
         self.after: list[Write] = []
         self.last: list[Write] = []
+        self.late: list[tuple[NewDomain, User]] = []
+        self.created: dict[str, int] = {}
         self.stand_ins: dict[tuple[str, int], int] = {}
         self.contents: dict[tuple[str, int], Content] = {}
         self.users: dict[str, User] = {}
@@ -403,10 +405,11 @@ class _Planner:
         changes = [*shared, *(("domain_policy", change.lines, change.name) for change in self.found.domains)]
         for interface, lines, domain in changes:
             self._write(interface, _at_first(lines), domain)
-        blocks = domain_blocks(self.held.domain_policy) if self.found.new_domains else {}
-        created: dict[str, int] = {}
+        if self.found.new_domains:
+            blocks = domain_blocks(self.held.domain_policy)
+            self.created = {name: DomainLines(block).profile for name, block in blocks.items()}
         for new in self.found.new_domains:
-            self._create(new, self.users[new.name], blocks, created)
+            self._create(new, self.users[new.name])
         self._move(changes)
         for user in self.users.values():
             self._enter(user)
@@ -418,14 +421,16 @@ class _Planner:
         self._write("domain_policy", [f"use_group {number}" for number in ready], user.name)
         user.enters.difference_update(ready)
 
-    def _create(self, new: NewDomain, user: User, blocks: Mapping[str, str], created: dict[str, int]) -> None:
-        inherited = 0
-        for name in ancestors(new.name):
-            if name in created or name in blocks:
-                inherited = created[name] if name in created else DomainLines(blocks[name]).profile
-                break
-        created[new.name] = inherited
-        meanwhile = self._profile_while_filled(user, inherited, new.entries)
+    def _create(self, new: NewDomain, user: User, *, is_late: bool = False) -> None:
+        above = self._above(new.name)
+        inherited = self.created.get(above, 0)
+        meanwhile = self._profile_while_filled(new, user, inherited, is_late=is_late)
+        # The kernel creates it with profile 0, and a line for another one cannot be saved.
+        is_longer = (meanwhile != 0) + (user.profile != meanwhile) > (user.profile != 0)
+        if is_longer and not is_late and self._may_wait(new, user, above):
+            self.late.append((new, self.users.pop(new.name)))
+            return
+        self.created[new.name] = meanwhile
         first = [f"use_profile {meanwhile}"] if meanwhile else []
         lines = "\n".join([*first, *new.entries])
         before = len(self.writes)
@@ -440,25 +445,70 @@ class _Planner:
         if len(self.writes) == before and not (is_written_later and " " in new.name):
             self.writes.append(Write("domain_policy", "", new.name))
 
-    def _profile_while_filled(self, user: User, inherited: int, entries: list[str]) -> int:
+    def _above(self, name: str) -> str:
+        """The domain whose profile the kernel would give to one of this NAME; the namespace where there is none."""
+        return next((other for other in ancestors(name) if other in self.created), name.partition(" ")[0])
+
+    def _profile_while_filled(self, new: NewDomain, user: User, inherited: int, *, is_late: bool) -> int:
         """The profile of a new domain until it has its entries; INHERITED is what the kernel would have given it.
 
         What INHERITED and its own one enforce is enforced, and nothing else
-        that INHERITED does not.  Mostly its own one, or the 0 that it is
-        created with, will do, which saves a line.
+        that INHERITED does not, but what it will be denied in any case.  Mostly
+        its own one, or the 0 that it is created with, will do, which saves a line.
         """
-        if inherited in (user.profile, 0):
+        if inherited in (user.profile, 0) and not is_late:
             return inherited
         # A domain that is to have profile 0 is complete with its first line.
-        if len(entries) + len(user.groups) <= (user.profile == 0) and not self._is_waited_for(user):
+        if len(new.entries) + len(user.groups) <= (user.profile == 0) and (is_late or not self._is_waited_for(user)):
             return user.profile
-        before = self._enforced(user.namespace, inherited, self.held)
-        both = before & self._enforced(user.namespace, user.profile, self.wanted)
         for number in (user.profile, 0):
-            # One that changes its modes in between is neither.
-            if (user.namespace, number) not in self.modes and both <= self._enforced(user.namespace, number, self.held) <= before:
+            if self._does_while_filled(new, user, number, inherited, is_late=is_late):
                 return number
         return inherited
+
+    def _does_while_filled(self, new: NewDomain, user: User, number: int, inherited: int, *, is_late: bool) -> bool:
+        space = user.namespace
+        before = self._enforced(space, inherited, self.held)
+        both = before & self._enforced(space, user.profile, self.wanted)
+
+        def does(enforced: frozenset[str]) -> bool:
+            return both <= enforced and (enforced <= before or enforced - before <= self._denied(new, user))
+
+        if not is_late and not does(self._enforced(space, number, self.held)):
+            return False
+        if not is_late and (space, number) not in self.modes:
+            return True
+        # Its own one may change its modes if all is there by then.
+        assert user.claim
+        if number == user.profile and not is_late:
+            return not user.claim.needs
+        return does(self._enforced(space, number, self.wanted))
+
+    def _denied(self, new: NewDomain, user: User) -> frozenset[str]:
+        """What a new domain enforces without granting any of it."""
+        shared = [
+            entry
+            for number in user.groups
+            for policy in (self.held, self.wanted)
+            for entry in self._shared_entries(policy, user.namespace, number)
+        ]
+        granted = {functionality for functionality, _ in grants_of([*new.entries, *shared])}
+        return self._enforced(user.namespace, user.profile, self.wanted) - granted
+
+    def _may_wait(self, new: NewDomain, user: User, above: str) -> bool:
+        """Whether a new domain may be created when all else is switched, and need no profile of another meanwhile.
+
+        Till then the kernel would confine it by the profile of the domain ABOVE.
+        """
+        parent = self.users.get(above)
+        if parent and parent.old_profile is None:
+            return False
+        space, inherited = user.namespace, self.created.get(above, 0)
+        before, after = self._enforced(space, inherited, self.held), self._enforced(space, user.profile, self.wanted)
+        then = self._enforced(space, parent.last_profile if parent else inherited, self.wanted)
+        if not before & after <= then or not then - before <= self._denied(new, user):
+            return False
+        return self._profile_while_filled(new, user, inherited, is_late=True) in (0, user.profile)
 
     def _is_waited_for(self, user: User) -> bool:
         """Whether the profile of USER, or a group, is not yet what it will be."""
@@ -493,6 +543,8 @@ class _Planner:
             self._happen(event)
         for user in self.users.values():
             self._switch_user(user)
+        for new, user in self.late:
+            self._create(new, user, is_late=True)
         for user in self.users.values():
             self._write("domain_policy", [f"delete use_group {number}" for number in sorted(user.leaves)], user.name)
 

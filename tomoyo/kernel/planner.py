@@ -45,7 +45,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..model.profiles import FUNCTIONALITIES, Mode
-from .differences import Differences, Lines, NewDomain, compare_profile, find_differences
+from .differences import Differences, Lines, NewDomain, ProfileChange, compare_profile, find_differences
 from .grants import Grants, grants_of, lacking
 from .plan import SETTLE, Plan, Write
 from .policy_set import PolicySet
@@ -169,8 +169,13 @@ class _Planner:
         self._write("profile", self.found.versions)
         for change in self.found.profiles:
             self._write("profile", change.others)
-            if change.is_new:
+            if change.is_new or not self._changes(change):
                 self._write("profile", change.modes)
+
+    def _changes(self, change: ProfileChange) -> bool:
+        """Whether any request is decided in another mode; else it does not matter when."""
+        old, new = (self._modes(change.namespace, change.number, policy) for policy in (self.held, self.wanted))
+        return old != new
 
     # Numbers used anew
 
@@ -182,7 +187,7 @@ class _Planner:
             now, then = frozenset(change.held_groups), frozenset(change.groups)
             self.users[change.name] = User(change.name, change.held_profile, change.profile, now, then)
         for profile in found.profiles:
-            if profile.modes and not profile.is_new:
+            if profile.modes and not profile.is_new and self._changes(profile):
                 self.modes[profile.namespace, profile.number] = profile.modes
         if not self.modes and not found.shared:
             return
@@ -472,7 +477,10 @@ class _Planner:
         both = before & self._enforced(space, user.profile, self.wanted)
 
         def does(enforced: frozenset[str]) -> bool:
-            return both <= enforced and (enforced <= before or enforced - before <= self._denied(new, user))
+            if not both <= enforced:
+                return False
+            # It is created with profile 0 and with its first line.
+            return enforced <= before or not self._left_out(new, user, enforced - before, with_first=number == 0)
 
         if not is_late and not does(self._enforced(space, number, self.held)):
             return False
@@ -484,16 +492,25 @@ class _Planner:
             return not user.claim.needs
         return does(self._enforced(space, number, self.wanted))
 
-    def _denied(self, new: NewDomain, user: User) -> frozenset[str]:
-        """What a new domain enforces without granting any of it."""
+    def _left_out(self, new: NewDomain, user: User, enforced: frozenset[str], *, with_first: bool) -> bool:
+        """Whether a new domain is denied anything meanwhile, as ENFORCED is, that it will be granted in the end.
+
+        WITH_FIRST puts first the only entry that grants any of that, as nothing
+        is denied then.
+        """
         shared = [
             entry
             for number in user.groups
             for policy in (self.held, self.wanted)
             for entry in self._shared_entries(policy, user.namespace, number)
         ]
-        granted = {functionality for functionality, _ in grants_of([*new.entries, *shared])}
-        return self._enforced(user.namespace, user.profile, self.wanted) - granted
+        if not enforced <= self._enforced(user.namespace, user.profile, self.wanted) or _grant_any(shared, enforced):
+            return True
+        needed = [line for line in new.entries if _grant_any([line], enforced)]
+        if with_first and len(needed) == 1 and not is_ordered(needed[0]):
+            new.entries.sort(key=needed[0].__ne__)
+            return False
+        return bool(needed)
 
     def _may_wait(self, new: NewDomain, user: User, above: str) -> bool:
         """Whether a new domain may be created when all else is switched, and need no profile of another meanwhile.
@@ -506,7 +523,7 @@ class _Planner:
         space, inherited = user.namespace, self.created.get(above, 0)
         before, after = self._enforced(space, inherited, self.held), self._enforced(space, user.profile, self.wanted)
         then = self._enforced(space, parent.last_profile if parent else inherited, self.wanted)
-        if not before & after <= then or not then - before <= self._denied(new, user):
+        if not before & after <= then or (then - before and self._left_out(new, user, then - before, with_first=False)):
             return False
         return self._profile_while_filled(new, user, inherited, is_late=True) in (0, user.profile)
 
@@ -636,6 +653,11 @@ class _Planner:
                 self._write("stat", [f"Memory used by {name}: {after}"])
         going = sorted(self.found.managers.delete, key=lambda line: line in self.own)
         self._write("manager", [f"delete {line}" for line in going])
+
+
+def _grant_any(lines: Iterable[str], functionalities: frozenset[str]) -> bool:
+    """Whether entries grant any of FUNCTIONALITIES."""
+    return any(functionality in functionalities for functionality, _ in grants_of(lines))
 
 
 def _is_between(modes: Mapping[str, Mode], user: User) -> bool:

@@ -44,7 +44,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..model.profiles import FUNCTIONALITIES, Mode
+from ..model.profiles import FUNCTIONALITIES, Config, Mode
 from .differences import Differences, Lines, NewDomain, ProfileChange, compare_profile, find_differences
 from .grants import Grants, grants_of, lacking
 from .plan import SETTLE, Plan, Write
@@ -119,7 +119,8 @@ class _Planner:
         # What ends the use of what stood in, before others are deleted, and that itself.
         self.after: list[Write] = []
         self.last: list[Write] = []
-        self.late: list[tuple[NewDomain, User]] = []
+        self.waiting: dict[str, NewDomain] = {}
+        self.new_users: dict[str, User] = {}
         self.created: dict[str, int] = {}
         self.stand_ins: dict[tuple[str, int], int] = {}
         self.contents: dict[tuple[str, int], Content] = {}
@@ -225,9 +226,10 @@ class _Planner:
         """The events in their order; where they wait for each other in a circle, something stands in for a number."""
         moved = {(act, *key) for key, lines in self.found.shared.items() for act in Act if lines.move}
         is_known = False
+        self._claim()
+        self._find_waiting()
         while True:
-            for user in self.users.values():
-                user.claim = claim(user, self.events, self.contents)
+            self._claim()
             found, circle = order(self.users.values(), self.events, moved & self.events)
             if not circle:
                 self._return_to_profiles()
@@ -237,6 +239,31 @@ class _Planner:
             else:
                 self._find_grants()
                 is_known = True
+
+    def _claim(self) -> None:
+        for user in self.users.values():
+            user.claim = claim(user, self.events, self.contents)
+
+    def _find_waiting(self) -> None:
+        """Find the new domains that would take a line less if they were created when their profile has its new modes."""
+        if not self.found.new_domains:
+            return
+        blocks = domain_blocks(self.held.domain_policy)
+        self.created = {name: DomainLines(block).profile for name, block in blocks.items()}
+        for new in self.found.new_domains:
+            user, above = self.users[new.name], self._above(new.name)
+            inherited = self.created.get(above, 0)
+            first = self._profile_while_filled(new, user, inherited, is_late=False)
+            # The kernel creates it with profile 0, and a line for another one cannot be saved.
+            if (first != 0) + (user.profile != first) > (user.profile != 0):
+                parent = self.users.get(above)
+                may_wait = not (parent and parent.old_profile is None)
+                if may_wait and self._profile_while_filled(new, user, inherited, is_late=True) in (0, user.profile):
+                    user.parent = None if self._may_wait(new, user, above) else parent
+                    self.waiting[new.name] = new
+                    self.events.add((Act.CREATE, new.name, 0))
+                    continue
+            self.created[new.name] = first
 
     def _find_grants(self) -> None:
         """Look at what users of groups that change are granted, but for those where the order of entries counts."""
@@ -270,15 +297,19 @@ class _Planner:
 
     def _ways_out(self, first: Event, second: Event, sorted_: int) -> Iterator[tuple[int, Callable[[], None]]]:
         """How those can do without FIRST before SECOND who need it; how many lines each way takes."""
+        creations = [event for event in (first, second) if event[0] is Act.CREATE]
+        if creations:
+            yield 1, lambda: self._create_first(creations[0])
+            return
         act, namespace, number = first
         users = [user for user in self.users.values() if (first, second) in waits(user, self.events)]
         if not users:
             return
         if act is Act.MODES:
-            profile = self._profile_meanwhile(users, sorted_)
-            if profile is not None:
-                yield len(users), lambda: self._use_meanwhile(users, profile)
-            modes = self._modes_of_stand_in(namespace, number)
+            meanwhile = self._profile_meanwhile(users, sorted_)
+            if meanwhile is not None:
+                yield len(users), lambda: self._use_meanwhile(users, *meanwhile)
+            modes = self._modes_of_stand_in(users, number)
             yield len(users) + len(modes), lambda: self._stand_in_profile(users, namespace, modes)
             return
         entries = self._shared_entries(self.wanted, namespace, number)
@@ -291,6 +322,10 @@ class _Planner:
                 if second[0] is Act.EMPTY:
                     lost = lacking(lost, self.contents[second[1:]].after)
                 yield self._own_way(users, lost)
+
+    def _create_first(self, event: Event) -> None:
+        self.events.discard(event)
+        del self.waiting[event[1]]
 
     def _own_way(self, users: list[User], entries: list[str]) -> tuple[int, Callable[[], None]]:
         """Let USERS have ENTRIES themselves for a while, but for what they have."""
@@ -320,44 +355,52 @@ class _Planner:
             if user.grants:
                 user.grants.own |= grants_of(entries)
 
-    def _profile_meanwhile(self, users: list[User], sorted_: int) -> int | None:
-        """A profile that does for USERS between their old ones and their new ones; one that stays as it is, if any."""
+    def _profile_meanwhile(self, users: list[User], sorted_: int) -> tuple[int, bool] | None:
+        """A profile that does for USERS between their old ones and their new ones; one that stays as it is, if any.
+
+        And whether it does so only as it is before it changes.
+        """
         if any(user.claim and user.claim.switches for user in users):
             return None  # who needs all that its new profile permits
         space = users[0].namespace
-        held = map(int, sorted(profile_numbers(named_lines(self.held.profile).get(space, ()))))
-        changing = []
-        for number in held:
-            modes = self._modes(space, number, self.wanted)
-            if all(number not in (user.old_profile, user.profile) and _is_between(modes, user) for user in users):
-                if (space, number) not in self.modes:
-                    return number
-                changing.append(number)
+        found = []
+        for number in map(int, sorted(profile_numbers(named_lines(self.held.profile).get(space, ())))):
+            if all(number not in (user.old_profile, user.profile) for user in users):
+                for policy in (self.wanted, self.held):
+                    modes = self._modes(space, number, policy)
+                    if all(_is_between(modes, user) for user in users):
+                        if (space, number) not in self.modes:
+                            return number, False
+                        found.append((number, policy is self.held))
         # One that changes may wait for others, even those that wait for it.
-        before = [(user.profile, user.early) for user in users]
-        for number in changing:
-            self._use_meanwhile(users, number)
-            found, _ = order(self.users.values(), self.events)
-            for user, (profile, early) in zip(users, before):
-                user.profile, user.early = profile, early
-            if len(found) > sorted_:
-                return number
+        before = [(user, user.profile, user.early, user.passes) for user in users]
+        for number, passes in found:
+            self._use_meanwhile(users, number, passes)
+            sorted_then, _ = order(self.users.values(), self.events)
+            for user, profile, early, passed in before:
+                user.profile, user.early, user.passes = profile, early, passed
+            if len(sorted_then) > sorted_:
+                return number, passes
         return None
 
-    def _use_meanwhile(self, users: list[User], profile: int) -> None:
+    def _use_meanwhile(self, users: list[User], profile: int, passes: bool) -> None:
         for user in users:
-            user.profile = profile
+            user.profile, user.passes = profile, passes
             user.early = _is_between(self._modes(user.namespace, profile, self.held), user)
 
-    def _modes_of_stand_in(self, namespace: str, number: int) -> list[str]:
-        """What makes a free profile like the one that NUMBER is to be."""
+    def _modes_of_stand_in(self, users: list[User], number: int) -> list[str]:
+        """What makes a free profile do for USERS meanwhile: like the one that NUMBER is to be, or of one mode."""
+        namespace = users[0].namespace
+        free = self._free_number("profile", namespace)
+        start = f"{'' if namespace == KERNEL else f'{namespace} '}{free}-CONFIG="
+        if not any(user.claim and user.claim.switches for user in users):
+            for mode in Mode:
+                if all(_is_between(dict.fromkeys(user.before, mode), user) for user in users):
+                    return [f"{start}{Config(mode, grant_log=False)}"]
         part = _profiles(self.wanted.profile).namespace(namespace)
         wanted = part.profile(number) if part else None
         assert wanted is not None  # its modes are to change
-        free = self._free_number("profile", namespace)
-        prefix = "" if namespace == KERNEL else f"{namespace} "
-        modes = compare_profile(namespace, None, replace(wanted, number=free)).modes
-        return modes or [f"{prefix}{free}-CONFIG={wanted.default}"]
+        return compare_profile(namespace, None, replace(wanted, number=free)).modes or [f"{start}{wanted.default}"]
 
     def _stand_in_profile(self, users: list[User], namespace: str, modes: list[str]) -> None:
         free = self._free_number("profile", namespace)
@@ -367,7 +410,7 @@ class _Planner:
 
     def _return_to_profiles(self) -> None:
         for user in self.users.values():
-            if user.profile != user.last_profile:
+            if user.profile != user.last_profile and not user.passes:
                 self.after.append(Write("domain_policy", f"use_profile {user.last_profile}", user.name))
 
     def _free_number(self, kind: str, namespace: str) -> int:
@@ -410,32 +453,26 @@ class _Planner:
         changes = [*shared, *(("domain_policy", change.lines, change.name) for change in self.found.domains)]
         for interface, lines, domain in changes:
             self._write(interface, _at_first(lines), domain)
-        if self.found.new_domains:
-            blocks = domain_blocks(self.held.domain_policy)
-            self.created = {name: DomainLines(block).profile for name, block in blocks.items()}
         for new in self.found.new_domains:
-            self._create(new, self.users[new.name])
+            if new.name in self.waiting:
+                self.new_users[new.name] = self.users.pop(new.name)
+            else:
+                self._create(new, self.users[new.name])
         self._move(changes)
         for user in self.users.values():
             self._enter(user)
 
     def _enter(self, user: User) -> None:
         """Let USER use the groups that are as they should be, or will be before anything is deleted."""
-        acts = (Act.FILL, Act.EMPTY)
-        ready = sorted(n for n in user.enters if not any((act, user.namespace, n) in self.events for act in acts))
+        assert user.claim
+        waiting = {event[2] for event in self.events if event[0] in (Act.FILL, Act.EMPTY) and event[1] == user.namespace}
+        ready = sorted(user.enters & (user.claim.open | (user.enters - waiting)))
         self._write("domain_policy", [f"use_group {number}" for number in ready], user.name)
         user.enters.difference_update(ready)
 
     def _create(self, new: NewDomain, user: User, *, is_late: bool = False) -> None:
-        above = self._above(new.name)
-        inherited = self.created.get(above, 0)
+        inherited = self.created.get(self._above(new.name), 0)
         meanwhile = self._profile_while_filled(new, user, inherited, is_late=is_late)
-        # The kernel creates it with profile 0, and a line for another one cannot be saved.
-        is_longer = (meanwhile != 0) + (user.profile != meanwhile) > (user.profile != 0)
-        if is_longer and not is_late and self._may_wait(new, user, above):
-            self.late.append((new, self.users.pop(new.name)))
-            return
-        self.created[new.name] = meanwhile
         first = [f"use_profile {meanwhile}"] if meanwhile else []
         lines = "\n".join([*first, *new.entries])
         before = len(self.writes)
@@ -490,7 +527,8 @@ class _Planner:
         assert user.claim
         if number == user.profile and not is_late:
             return not user.claim.needs
-        return does(self._enforced(space, number, self.wanted))
+        is_changed = number == user.profile or (space, number) not in self.modes
+        return does(self._enforced(space, number, self.wanted)) and (is_changed or does(self._enforced(space, number, self.held)))
 
     def _left_out(self, new: NewDomain, user: User, enforced: frozenset[str], *, with_first: bool) -> bool:
         """Whether a new domain is denied anything meanwhile, as ENFORCED is, that it will be granted in the end.
@@ -498,12 +536,7 @@ class _Planner:
         WITH_FIRST puts first the only entry that grants any of that, as nothing
         is denied then.
         """
-        shared = [
-            entry
-            for number in user.groups
-            for policy in (self.held, self.wanted)
-            for entry in self._shared_entries(policy, user.namespace, number)
-        ]
+        shared = [entry for number in user.groups for entry in self._shared_entries(self.wanted, user.namespace, number)]
         if not enforced <= self._enforced(user.namespace, user.profile, self.wanted) or _grant_any(shared, enforced):
             return True
         needed = [line for line in new.entries if _grant_any([line], enforced)]
@@ -513,19 +546,12 @@ class _Planner:
         return bool(needed)
 
     def _may_wait(self, new: NewDomain, user: User, above: str) -> bool:
-        """Whether a new domain may be created when all else is switched, and need no profile of another meanwhile.
-
-        Till then the kernel would confine it by the profile of the domain ABOVE.
-        """
+        """Whether the domain ABOVE, by whose profile a new one is confined until it is created, may change before."""
         parent = self.users.get(above)
-        if parent and parent.old_profile is None:
-            return False
         space, inherited = user.namespace, self.created.get(above, 0)
         before, after = self._enforced(space, inherited, self.held), self._enforced(space, user.profile, self.wanted)
         then = self._enforced(space, parent.last_profile if parent else inherited, self.wanted)
-        if not before & after <= then or (then - before and self._left_out(new, user, then - before, with_first=False)):
-            return False
-        return self._profile_while_filled(new, user, inherited, is_late=True) in (0, user.profile)
+        return before & after <= then and not (then - before and self._left_out(new, user, then - before, with_first=False))
 
     def _is_waited_for(self, user: User) -> bool:
         """Whether the profile of USER, or a group, is not yet what it will be."""
@@ -560,8 +586,6 @@ class _Planner:
             self._happen(event)
         for user in self.users.values():
             self._switch_user(user)
-        for new, user in self.late:
-            self._create(new, user, is_late=True)
         for user in self.users.values():
             self._write("domain_policy", [f"delete use_group {number}" for number in sorted(user.leaves)], user.name)
 
@@ -570,8 +594,15 @@ class _Planner:
         act, namespace, number = event
         users = [user for user in self.users.values() if user.namespace == namespace]
         self.events.discard(event)
+        if act is Act.CREATE:
+            user = self.users[namespace] = self.new_users[namespace]
+            self._create(self.waiting[namespace], user, is_late=True)
+            return
         if act is Act.MODES:
             for user in users:
+                if user.passes and user.profile == number:
+                    user.profile, user.passes, user.switched = user.last_profile, False, False
+                    self._switch_user(user)
                 if user.old_profile == number != user.profile and (
                     user.early or (Act.MODES, namespace, user.profile) not in self.events
                 ):

@@ -40,9 +40,10 @@ class Act(Enum):
     FILL = "entries are added to an acl_group"
     EMPTY = "entries are deleted from an acl_group"
     MODES = "modes of a profile change"
+    CREATE = "a domain is created"
 
 
-#: What is changed: the namespace and the number of a group, or of a profile.
+#: What is changed: the namespace and the number of a group, or of a profile; a new domain's name and 0.
 Event = tuple[Act, str, int]
 #: Something that must have happened before something else.
 Pair = tuple[Event, Event]
@@ -52,10 +53,12 @@ Pair = tuple[Event, Event]
 class User:
     """A domain that is wanted, and the numbers that it uses and is to use.
 
-    ``old_profile`` is None for a domain that is created.  ``profile`` is what it
-    gets first, ``last_profile`` what it has at the end.  ``before`` and ``after``
-    are the modes of the old profile and the last one, as they are at the start
-    and at the end.  ``enters`` and ``leaves`` are what is still to be written.
+    ``old_profile`` is None for a domain that is created; ``parent`` is then the
+    one by whose profile it would be confined till then, if that may not change
+    before.  ``profile`` is what it gets first, ``last_profile`` what it has at
+    the end; ``passes`` tells that it must leave the first before the modes of
+    that change.  ``before`` and ``after`` are the modes of the old profile and
+    the last one, as they are at the start and at the end.  ``enters`` and ``leaves`` are what is still to be written.
     ``early`` and ``late`` tell whether it may have its new profile before the
     modes of that change, and its old one after the modes of that have changed.
     ``grants`` are what it is granted, where that has been looked at; ``spared``
@@ -75,6 +78,8 @@ class User:
     switched: bool = False
     early: bool = False
     late: bool = False
+    passes: bool = False
+    parent: User | None = None
     grants: Grants | None = None
     spared: set[int] = field(default_factory=set)
     claim: Claim | None = None
@@ -97,12 +102,14 @@ class Claim:
     ``needs`` must have happened before it may have its new modes.  Before
     ``switches`` happen it must have them, and before ``departures`` have left
     the group.  ``pairs`` are what else must happen one before the other.
+    ``open`` are groups that it may enter before they are emptied.
     """
 
     needs: frozenset[Event]
     switches: frozenset[Event]
     departures: frozenset[Event]
     pairs: frozenset[Pair]
+    open: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,10 @@ def is_free(modes: Mapping[str, Mode]) -> bool:
 def claim(user: User, events: set[Event], contents: Contents) -> Claim:
     """What USER asks of the order of EVENTS; CONTENTS are looked at where its grants are known."""
     space = user.namespace
+    open_ = frozenset(number for number in user.enters if user.grants and _is_open(user, contents.get((space, number))))
+    entered = user.enters - open_
     gains = {
-        number: {event for event in _acts(space, number) if event in events and (number in user.enters or event[0] is Act.FILL)}
+        number: {event for event in _acts(space, number) if event in events and (number in entered or event[0] is Act.FILL)}
         for number in user.groups - user.spared
     }
     losses = {event for number in user.old_groups for event in ((Act.EMPTY, space, number),) if event in events}
@@ -134,7 +143,7 @@ def claim(user: User, events: set[Event], contents: Contents) -> Claim:
     if user.old_profile is None:
         losses = set()
     if user.grants is not None:
-        return _close_claim(user, user.grants, gains, losses, contents)
+        return _close_claim(user, user.grants, gains, losses, contents, open_)
     return Claim(
         frozenset() if is_free(user.after) else frozenset().union(*gains.values()),
         frozenset() if is_free(user.before) else frozenset(losses),
@@ -148,7 +157,26 @@ def _acts(space: str, number: int) -> Iterator[Event]:
     yield Act.EMPTY, space, number
 
 
-def _close_claim(user: User, grants: Grants, gains: Mapping[int, set[Event]], losses: set[Event], contents: Contents) -> Claim:
+def _is_open(user: User, content: Content | None) -> bool:
+    """Whether USER may be granted what a group has before; None is one that stands in."""
+    return content is None or not _harms(user, content.before - content.after)
+
+
+def _harms(user: User, granted: frozenset[Grant]) -> bool:
+    """Whether USER is granted what neither policy permits, if it is GRANTED that."""
+    assert user.grants
+    foreign = granted - user.grants.before - user.grants.after
+    return any(user.before.get(grant[0]) is user.after.get(grant[0]) is Mode.ENFORCING for grant in foreign)
+
+
+def _close_claim(
+    user: User,
+    grants: Grants,
+    gains: Mapping[int, set[Event]],
+    losses: set[Event],
+    contents: Contents,
+    open_: frozenset[int],
+) -> Claim:
     space = user.namespace
     steady = set(grants.own)
     for number in user.groups & user.old_groups:
@@ -171,8 +199,7 @@ def _close_claim(user: User, grants: Grants, gains: Mapping[int, set[Event]], lo
         content = contents[event[1:]]
         lost = content.before - content.after
         if event[0] is Act.FILL:
-            foreign = content.after - content.before - grants.before - grants.after
-            if not any(user.before.get(grant[0]) is user.after.get(grant[0]) is Mode.ENFORCING for grant in foreign):
+            if not _harms(user, content.after - content.before):
                 continue
             departures.add(event)
             lost = content.before
@@ -183,7 +210,7 @@ def _close_claim(user: User, grants: Grants, gains: Mapping[int, set[Event]], lo
                 pairs |= {(provider, event) for provider in providers(grant)}
             else:
                 switches.add(event)
-    return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs))
+    return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs), open_)
 
 
 def waits(user: User, events: set[Event]) -> Iterator[Pair]:
@@ -191,18 +218,33 @@ def waits(user: User, events: set[Event]) -> Iterator[Pair]:
     asked = user.claim
     assert asked is not None
     yield from (pair for pair in asked.pairs if pair[0] != pair[1])
-    new, old = (Act.MODES, user.namespace, user.profile), (Act.MODES, user.namespace, user.old_profile or 0)
+    new, last = ((Act.MODES, user.namespace, number) for number in (user.profile, user.last_profile))
     ready = set(asked.needs)
-    if new in events:
+    if user.passes:
+        yield from ((last, new) for last in (last,) if last in events)
+    elif new in events:
         if user.old_profile == user.profile:
             yield from ((event, new) for event in ready)
         ready.add(new)
     if user.old_profile is None:
+        yield from _waits_for_creation(user, ready, events)
         return
+    old = (Act.MODES, user.namespace, user.old_profile)
     for later in asked.switches:
         yield from ((first, later) for first in ready if first != later)
     if user.old_profile != user.profile and old in events:
         yield from ((first, old) for first in ready if first != new or not (user.early or user.late))
+
+
+def _waits_for_creation(user: User, ready: set[Event], events: set[Event]) -> Iterator[Pair]:
+    creation = (Act.CREATE, user.name, 0)
+    if creation not in events:
+        return
+    yield from ((first, creation) for first in ready)
+    if user.parent:
+        assert user.parent.claim
+        changes = {(Act.MODES, user.namespace, user.parent.old_profile or 0), *user.parent.claim.switches}
+        yield from ((creation, later) for later in changes & events)
 
 
 def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()) -> tuple[list[Event], list[Pair]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import secrets
@@ -10,6 +11,8 @@ from dataclasses import replace
 
 import pytest
 
+from tomoyo.decision.engine import DecisionEngine, Verdict
+from tomoyo.decision.requests import parse_request
 from tomoyo.kernel.grants import Grant, grants_of
 from tomoyo.kernel.plan import SETTLE, Plan
 from tomoyo.kernel.planner import plan
@@ -19,7 +22,7 @@ from tomoyo.model.domains import Domain
 from tomoyo.model.entries import Entry
 from tomoyo.model.profiles import FUNCTIONALITIES, Mode
 
-from .policies import held_by, random_set, texts
+from .policies import EXCEPTIONS, held_by, random_set, texts
 
 PAIRS = int(os.environ.get("TOMOYO_TEST_PAIRS", "150"))
 ENFORCING = Mode.ENFORCING
@@ -120,6 +123,54 @@ def test_random_pairs_end_as_wanted_and_are_safe_on_the_way() -> None:
         same(kernel, goal)
         again = plan(texts(kernel), second)
         assert not again, f"pair {number}: {again.text()}"
+
+
+#: Of what random policies grant.
+REQUESTS = (
+    *("file read /etc/passwd", "file write /tmp/a", "file read /tmp/a", "file read /usr/lib/a.so", "file append /var/log/a"),
+    *(
+        "file getattr /var/log/b",
+        "file execute /bin/sh",
+        "file execute /bin/a",
+        "file execute /usr/bin/a",
+        "file read /usr/bin/a",
+    ),
+    *(
+        "file read /srv/data",
+        "file read /srv/b",
+        "network inet stream connect 10.0.0.7 80",
+        "misc env PATH",
+        "file unlink /tmp/a",
+    ),
+)
+
+
+def with_groups(some: PolicySet) -> PolicySet:
+    """SOME policy with the members that groups have in all of them: otherwise they are seen with old and new ones at once."""
+    lines = [line for line in some.exception_policy.splitlines() if "_group" not in line or "acl_group" in line]
+    return replace(some, exception_policy="\n".join([*lines, *(line for line in EXCEPTIONS if "_group" in line), ""]))
+
+
+def test_random_pairs_answer_on_the_way_as_one_policy_does() -> None:
+    requests = list(map(parse_request, REQUESTS))
+
+    def answers(kernel: SimulatedKernel) -> dict[str, list[Verdict]]:
+        engine = DecisionEngine.of(kernel.holding)
+        return {name: [engine.decide(name, request) for request in requests] for name in map(str, kernel.holding.domains)}
+
+    for number, *some in itertools.islice(pairs(), PAIRS // 5):
+        first, second = map(with_groups, some)
+        kernel = held_by(first)
+        found = plan(texts(kernel), second)
+        before, after = answers(kernel), answers(held_by(second))
+        for step in steps(kernel, found):
+            now = answers(kernel)
+            for name in before.keys() & after.keys():
+                for request, *verdicts in zip(REQUESTS, now[name], before[name], after[name]):
+                    got, *others = [(verdict.allowed, verdict.learned is not None) for verdict in verdicts]
+                    # Whether a granted request is also logged, or learned, is another matter.
+                    assert got[0] in {other[0] for other in others}, f"{name}: {request} after {step} (pair {number})"
+                    assert not got[1] or any(other[1] for other in others), f"{name} learns {request} after {step}"
 
 
 def test_broken_off_anywhere_a_second_plan_ends_as_wanted() -> None:

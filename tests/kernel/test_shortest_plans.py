@@ -1,13 +1,9 @@
 """Plans beside the shortest safe way that a search finds, on small policies.
 
-A plan is as short as any, with exceptions that are held here to what they may
-cost:
-
-- where numbers of groups or profiles are used anew in a circle, something else
-  stands in (see tomoyo.kernel.reuse).  That is judged by numbers, not by every
-  single request, and costs lines that a cleverer way would save in one of a
-  thousand random pairs;
-- where profile 0, which the kernel creates domains with, enforces something.
+A plan is as short as any, but for one thing that is held here to what it may
+cost: that domains change their profiles between two lines which change one
+profile is not tried.  That would save a line or two in some ten of 100,000 pairs
+of policies whose profiles all change.
 """
 
 from __future__ import annotations
@@ -20,14 +16,13 @@ from itertools import combinations
 
 import pytest
 
-from tomoyo.kernel.plan import Plan
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
 
 from .policies import held_by, texts
 from .shortest import Search, TooLarge
 
-PAIRS = int(os.environ.get("TOMOYO_TEST_SHORTEST", "20"))
+PAIRS = int(os.environ.get("TOMOYO_TEST_SHORTEST", "400"))
 DOMAINS = ("<kernel> /a", "<kernel> /b", "<kernel> /a /c")
 ENTRIES = ("file read /x", "file read/write /x", "file write /y", "file read /y", "file unlink /y")
 PROBES = [
@@ -37,11 +32,11 @@ PROBES = [
 MODES = ("disabled", "learning", "permissive", "enforcing")
 
 
-def profiles(draw: random.Random) -> str:
-    """Profiles 0 to 2; the first one enforces nothing."""
+def profiles(draw: random.Random, *, zero: tuple[str, ...] = MODES[:3]) -> str:
+    """Profiles 0 to 2; the first one, which the kernel creates domains with, has one of the modes ZERO."""
     text = ""
     for number in range(3):
-        modes = MODES if number else MODES[:3]
+        modes = MODES if number else zero
         text += f"{number}-CONFIG={{ mode={draw.choice(modes)} grant_log=no reject_log=no }}\n"
         if draw.random() < 0.4:
             text += f"{number}-CONFIG::file::open={{ mode={draw.choice(modes)} grant_log=no reject_log=no }}\n"
@@ -72,50 +67,75 @@ def pairs(
         yield number, texts(held_by(first)), texts(held_by(second))
 
 
-def stand_ins(found: Plan) -> int:
-    """How many lines of a plan are about what stands in for something: a free number, or what comes and goes again."""
-    lines = [(write.interface, write.domain, line) for write in found.writes for line in write.text.split("\n")]
-    written = set(lines)
-    profiles = [domain for _, domain, line in lines if line.startswith("use_profile ")]
-    return (
-        sum("255" in line for _, _, line in lines)
-        + sum((interface, domain, f"delete {line}") in written for interface, domain, line in written) * 2
-        + len(profiles)
-        - len(set(profiles))
-    )
+Pair = tuple[PolicySet, PolicySet]
 
 
-def domains_alone(draw: random.Random) -> tuple[PolicySet, PolicySet]:
+def domains_alone(draw: random.Random) -> Pair:
     profile = profiles(draw)
     return small_set(draw, profile, domains=3), small_set(draw, profile, domains=3)
 
 
-def groups(draw: random.Random) -> tuple[PolicySet, PolicySet]:
+def groups(draw: random.Random) -> Pair:
     profile = profiles(draw)
     return small_set(draw, profile, shared=True), small_set(draw, profile, shared=True)
 
 
-def modes(draw: random.Random) -> tuple[PolicySet, PolicySet]:
+def groups_of_three(draw: random.Random) -> Pair:
+    profile = profiles(draw)
+    return small_set(draw, profile, domains=3, shared=True), small_set(draw, profile, domains=3, shared=True)
+
+
+def confined_at_once(draw: random.Random) -> Pair:
+    profile = profiles(draw, zero=MODES)
+    return small_set(draw, profile, domains=3), small_set(draw, profile, domains=3)
+
+
+def modes(draw: random.Random) -> Pair:
     return small_set(draw, profiles(draw)), small_set(draw, profiles(draw))
 
 
-@pytest.mark.parametrize("make", [domains_alone, groups, modes])
-def test_no_safe_way_is_shorter(make: Callable[[random.Random], tuple[PolicySet, PolicySet]]) -> None:
+def modes_and_new_domains(draw: random.Random) -> Pair:
+    return small_set(draw, profiles(draw), domains=3), small_set(draw, profiles(draw), domains=3)
+
+
+def modes_and_groups(draw: random.Random) -> Pair:
+    return small_set(draw, profiles(draw), shared=True), small_set(draw, profiles(draw), shared=True)
+
+
+def modes_confined_at_once(draw: random.Random) -> Pair:
+    return small_set(draw, profiles(draw, zero=MODES)), small_set(draw, profiles(draw, zero=MODES))
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [
+        *((make, 0) for make in (domains_alone, groups, groups_of_three, confined_at_once)),
+        *((make, 2) for make in (modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once)),
+    ],
+)
+def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], most: int) -> None:
+    """But where profiles change, by MOST lines, in one of a hundred."""
     checked = longer = 0
     for number, first, second in pairs(make):
         found = plan(first, second)
+        search = Search(first, second, PROBES)
+        bound = search.left(search.start)
+        assert found.count >= bound
+        if found.count == bound:
+            checked += 1
+            continue
         try:
-            best = Search(first, second, PROBES).shortest()
+            best = search.shortest()
         except TooLarge:
             continue
         checked += 1
         extra = found.count - len(best)
         longer += bool(extra)
         way = "\n".join(f"{interface} {name}: {line}" for (interface, name), line in best)
-        assert 0 <= extra <= stand_ins(found), f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
-    print(f"{checked} pairs, {longer} longer for a number that stands in")
-    assert checked > PAIRS * 3 // 4
-    assert longer <= max(1, PAIRS // 50)
+        assert 0 <= extra <= most, f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
+    print(f"{checked} pairs, {longer} longer")
+    assert checked > PAIRS * 9 // 10
+    assert longer <= max(1, PAIRS // 100)
 
 
 #: Of each two, neither matches all that the other does, and the order counts.
@@ -136,7 +156,7 @@ def test_no_way_to_another_order_is_shorter() -> None:
         return first, second
 
     moved = checked = 0
-    for number, first, second in pairs(orders, PAIRS // 2):
+    for number, first, second in pairs(orders, PAIRS // 16):
         found = plan(first, second)
         try:
             best = Search(first, second, [f"file execute /bin/{name}" for name in NAMES], ordered=True).shortest()
@@ -146,7 +166,7 @@ def test_no_way_to_another_order_is_shorter() -> None:
         moved += "0=0" in found.text()
         assert found.count == len(best), f"pair {number}\n{found.text()}{best}"
     assert moved
-    assert checked > PAIRS // 4
+    assert checked > PAIRS // 32
 
 
 def test_what_stands_in_is_needed() -> None:

@@ -221,7 +221,8 @@ def waits(user: User, events: set[Event]) -> Iterator[Pair]:
     new, last = ((Act.MODES, user.namespace, number) for number in (user.profile, user.last_profile))
     ready = set(asked.needs)
     if user.passes:
-        yield from ((last, new) for last in (last,) if last in events)
+        # It must be through before the modes of that change.
+        yield from ((event, new) for event in {*ready, last} & events)
     elif new in events:
         if user.old_profile == user.profile:
             yield from ((event, new) for event in ready)

@@ -75,7 +75,7 @@ def run(
     *,
     arguments: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
-    loader: str = LOADER,
+    loader: str | None = LOADER,
     command_line: str = "",
     interpreter: str | None = None,
     timeout: float = 600.0,
@@ -84,8 +84,9 @@ def run(
     """Boot `kernel`, run `job` as root in a working folder that holds `files`, and power off.
 
     `job` is a name in `jobs/` or the path of a Python file. TOMOYO stays inactive until the job calls `guest.activate`, which
-    makes the kernel execute `loader`. `command_line` is added to the kernel's. `interpreter` is a Python, by default this one.
-    `timeout` is in seconds. Raises `GuestFailure` unless the job ends with 0 or `check` is false.
+    makes the kernel execute `loader`; without one, both are what the kernel was built with. `command_line` is added to the
+    kernel's. `interpreter` is a Python, by default this one. `timeout` is in seconds. Raises `GuestFailure` unless the job ends
+    with 0 or `check` is false.
     """
     path = job if isinstance(job, Path) else JOBS / f"{job}.py"
     if not path.is_file():
@@ -96,7 +97,8 @@ def run(
         _fill(share / "files", files or {})
         (share / "run").write_text(_script(command), encoding="utf-8")
         started = time.monotonic()
-        timed_out = _boot(kernel, share, f"TOMOYO_trigger={TRIGGER} TOMOYO_loader={loader} {command_line}", timeout)
+        settings = f"TOMOYO_trigger={TRIGGER} TOMOYO_loader={loader} " if loader else ""
+        timed_out = _boot(kernel, share, f"{settings}{command_line}", timeout)
         result = _collect(share, timed_out, time.monotonic() - started)
     if check and (result.status != 0 or result.panicked is not None or timed_out):
         raise GuestFailure(path.stem, result)

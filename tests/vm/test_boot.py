@@ -224,7 +224,7 @@ def assert_case(case: Case, answer: Mapping[str, Any]) -> None:
     assert "Quota" not in answer["stat"]
 
 
-def boot(kernel: Kernel, content: Mapping[str, bytes], steps: list[list[str]], loader: str, **options: Any) -> Any:
+def boot(kernel: Kernel, content: Mapping[str, bytes], steps: list[list[str]], loader: str | None, **options: Any) -> Any:
     """The answers to STEPS."""
     given = {**content, "cases.json": json.dumps(steps).encode()}
     result = machine.run(kernel, "booting", files=given, loader=loader, timeout=300.0, **options)
@@ -383,6 +383,18 @@ def test_a_system_that_has_hardly_anything(kernel: Kernel, command: str, shell: 
     assert {name: answer[name] for name in simulated(SET)} == simulated(SET)
     assert "Quota:   50000000" in answer["stat"]
     assert [line for line in answer["log"] if line.startswith("tomoyo: ")] == ["tomoyo: loaded /run/set"]
+
+
+def test_the_trigger_and_the_loader_that_the_kernel_was_built_with(kernel: Kernel) -> None:
+    """A system whose command line names neither: /sbin/init and /sbin/tomoyo-init."""
+    install = "rm -f /sbin/init /sbin/tomoyo-init; cp /bin/dash /sbin/init; cp set/boot /sbin/tomoyo-init"
+    steps = [["install", "set", "/run/set"], ["shell", install], ["boot", "/sbin/init"]]
+    [answer] = boot(kernel, files("set", SET, directory="/run/set"), steps, None)
+    assert [line for line in answer["log"] if line.startswith("tomoyo: ")] == ["tomoyo: loaded /run/set"]
+    names = ("profile", "manager", "exception_policy")
+    assert {name: answer[name] for name in names} == {name: simulated(SET)[name] for name in names}
+    # What the trigger and the loader execute has domains of its own.
+    assert answer["domain_policy"].startswith(simulated(SET)["domain_policy"].rstrip())
 
 
 TOMOYO_INIT = shutil.which("tomoyo-init", path="/sbin:/usr/sbin")

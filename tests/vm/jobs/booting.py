@@ -5,7 +5,7 @@ The working folder has `cases.json`, a list of steps that are taken in turn:
     ["shell", COMMAND]              run by /bin/sh in /run, as root
     ["install", FOLDER, TARGET]     copy FOLDER of the working folder to TARGET; `boot` in it may be executed
     ["rehearse", LOADER]            execute LOADER as the kernel would, but nothing is activated
-    ["boot"]                        execute the trigger, so that the kernel executes its loader
+    ["boot", TRIGGER]               execute the trigger, so that the kernel executes its loader
 
 After each of the last two the answer is everything that the kernel holds, its log since the step before, and the seconds it took.
 `answers.json` has these answers in order.
@@ -48,9 +48,9 @@ def execute(loader: str) -> None:
     os.waitpid(child, 0)
 
 
-def trigger() -> None:
-    """Execute the trigger, without writing anything to the kernel."""
-    _, status = os.waitpid(os.posix_spawn(TRIGGER, [TRIGGER, "-c", ":"], os.environ), 0)
+def trigger(path: str = TRIGGER) -> None:
+    """Execute the trigger, a shell, without writing anything to the kernel."""
+    _, status = os.waitpid(os.posix_spawn(path, [path, "-c", ":"], os.environ), 0)
     if status:
         raise OSError(f"the trigger ended with status {status}")
 
@@ -85,7 +85,7 @@ def main() -> None:
         if step == "rehearse":
             execute(*arguments)
         else:
-            trigger()
+            trigger(*arguments)
         seconds = time.monotonic() - started
         guest.settle()
         held = {name: guest.read(name).decode("latin-1") for name in INTERFACES}

@@ -9,7 +9,11 @@ import secrets
 import pytest
 
 from tomoyo.kernel import policy_text
+from tomoyo.kernel.planner import plan
+from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.policy_text import KERNEL, Domains, differing_domains, domain_blocks
+
+from .policies import held_by, texts
 
 ROUNDS = int(os.environ.get("TOMOYO_TEST_PAIRS", "300"))
 
@@ -105,3 +109,14 @@ def test_a_domain_is_looked_for_by_its_whole_name(draw: random.Random) -> None:
             assert (looked.get(name) is not None) == (name in looked) == (name in domains)
         assert not Domains(text).isdisjoint(domain_blocks(text))
         assert Domains(text).isdisjoint({name: "" for name in names if name not in domains})
+
+
+def test_what_profiles_leave_out_is_what_the_kernel_prints() -> None:
+    wanted = "0-COMMENT=off\n3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }\n"
+    kernel = held_by(PolicySet("<kernel>\nuse_profile 3\n", profile=wanted))
+    assert not policy_text.profiles_differ(kernel.read("profile"), wanted)
+    assert not plan(texts(kernel), PolicySet("<kernel>\nuse_profile 3\n", profile=wanted))
+    for line in ("3-COMMENT=on", "3-PREFERENCE={ max_audit_log=1 max_learning_entry=2 }", "0-CONFIG={ mode=learning }"):
+        other = held_by(PolicySet("<kernel>\nuse_profile 3\n", profile=f"{wanted}{line}\n"))
+        assert policy_text.profiles_differ(other.read("profile"), wanted), line
+        assert plan(texts(other), PolicySet("<kernel>\nuse_profile 3\n", profile=wanted)), line

@@ -295,6 +295,15 @@ def ancestors(name: str) -> Iterable[str]:
         name = name.rpartition(" ")[0]
 
 
+#: What a new profile has; a test holds this equal to what the parser says.
+PROFILE_DEFAULTS = {
+    "COMMENT": "",
+    "PREFERENCE": "{ max_audit_log=1024 max_learning_entry=2048 }",
+    "CONFIG": "{ mode=disabled grant_log=yes reject_log=yes }",
+}
+PROFILE_VERSION = 20150505
+
+
 def profiles_differ(held: str, wanted: str) -> bool:
     """Whether the texts differ in more than profiles that nobody wants."""
     now = named_lines(held)
@@ -302,9 +311,17 @@ def profiles_differ(held: str, wanted: str) -> bool:
         before = now.get(namespace, [])
         numbers = profile_numbers(lines)
         relevant = [line for line in before if line.partition("-")[0] in numbers or line.startswith("PROFILE_VERSION")]
-        if lines and set(relevant) != set(lines):
+        if lines and set(relevant) != set(_with_defaults(lines, numbers)):
             return True
     return False
+
+
+def _with_defaults(lines: list[str], numbers: Iterable[str]) -> list[str]:
+    """LINES of profiles and those that a kernel prints where they are missing."""
+    keys = {line.partition("=")[0] for line in lines}
+    version = [] if "PROFILE_VERSION" in keys else [f"PROFILE_VERSION={PROFILE_VERSION}"]
+    missing = (f"{number}-{key}" for number in numbers for key in PROFILE_DEFAULTS if f"{number}-{key}" not in keys)
+    return [*lines, *version, *(f"{key}={PROFILE_DEFAULTS[key.partition('-')[2]]}" for key in missing)]
 
 
 def manager_lines(text: str) -> list[str]:

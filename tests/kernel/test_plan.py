@@ -292,6 +292,28 @@ def test_a_domain_below_a_confined_one_is_confined_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("way", ["", "file execute /bin/b"])
+def test_a_new_domain_waits_for_its_profile_unless_something_new_leads_there(way: str) -> None:
+    above = "<kernel> /bin/a\nuse_profile 3\n\nfile read /x\n"
+    changed = PROFILES.replace("2-CONFIG={ mode=permissive", "2-CONFIG={ mode=enforcing")
+    new = f"{above}{way}\n\n<kernel> /bin/a /bin/b\nuse_profile 2\n\nfile read /y\nfile unlink /y\n"
+    found = lines(policy(above), policy(new, profile=changed))
+    there, modes, created = (
+        found.index(line)
+        for line in (
+            "domain_policy: <kernel> /bin/a /bin/b",
+            "profile: 2-CONFIG={ mode=enforcing grant_log=no reject_log=no }",
+            "domain_policy: file unlink /y",
+        )
+    )
+    if way:
+        assert there < created < found.index(f"domain_policy: {way}") < modes
+        assert found[there + 1] == "domain_policy: use_profile 3"
+    else:
+        assert modes < there < created
+        assert found[there + 1] == "domain_policy: use_profile 2"
+
+
 def test_what_must_stand_behind_something_new_is_added_again() -> None:
     first = policy("<kernel> /a\nfile execute /bin/\\*\n")
     second = policy("<kernel> /a\nfile execute /bin/sh keep\nfile execute /bin/\\*\n")

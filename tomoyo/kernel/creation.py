@@ -5,7 +5,8 @@ and one that is written profile 0.  A new domain has to be filled before it is
 confined by more than it would have been before, but not left unconfined in what
 both enforce.  Its own profile or profile 0 will mostly do from the first line
 on; else it has that of the domain above meanwhile, which is a line more, or is
-created only when the modes of its own one have changed.
+created only when the modes of its own one have changed, if nothing leads into it
+before that.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Creations:
     """The domains that are created on the way between two policies.
 
-    ``waiting`` are those that are created when their profile has its new modes.
+    ``waiting`` are those that are created when their profile has its new modes;
+    MAY_WAIT tells whether any may.
     """
 
     def __init__(
@@ -34,15 +36,17 @@ class Creations:
         users: Mapping[str, User],
         events: set[Event],
         new_domains: Iterable[NewDomain],
+        *,
+        may_wait: bool,
     ) -> None:
         self.waiting: dict[str, NewDomain] = {}
         self._policies, self._users, self._events = policies, users, events
         self._changing = {event[1:] for event in events if event[0] is Act.MODES}
         # The profile that the kernel would have given each of them before.
         self._inherited: dict[str, int] = {}
-        self._find(new_domains)
+        self._find(new_domains, may_wait=may_wait)
 
-    def _find(self, new_domains: Iterable[NewDomain]) -> None:
+    def _find(self, new_domains: Iterable[NewDomain], *, may_wait: bool) -> None:
         created: dict[str, int] = {}
         held: Mapping[str, int] = {}
         for new in new_domains:
@@ -53,7 +57,7 @@ class Creations:
             first = self.first_profile(new)
             # A line for another profile than its own cannot be saved by profile 0.
             is_longer = (first != 0) + (user.profile != first) > (user.profile != 0)
-            if is_longer and above not in created and self._first_profile(new, is_late=True) in (0, user.profile):
+            if may_wait and is_longer and above not in created and self._first_profile(new, is_late=True) in (0, user.profile):
                 parent = self._users.get(above)
                 user.parent = None if self._may_wait(new, parent.last_profile if parent else inherited) else parent
                 self.waiting[new.name] = new

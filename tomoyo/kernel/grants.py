@@ -8,10 +8,12 @@ is judged cautiously, by whether there is any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from ..decision.requests import functionality_of
-from ..model.entries import Entry
 from ..model.profiles import Mode
+
+if TYPE_CHECKING:  # hardly any plan has to look at entries so closely
+    from ..model.entries import Entry
 
 #: The functionality that is asked, and an entry of one operation.
 Grant = tuple[str, str]
@@ -24,6 +26,7 @@ def grants_of(lines: Iterable[str]) -> frozenset[Grant]:
 
 
 def _entries(lines: Iterable[str]) -> Iterator[Entry]:
+    from ..model.entries import Entry
     from ..syntax.domain_policy import read_domain_line
     from ..syntax.lines import read_line
 
@@ -34,6 +37,8 @@ def _entries(lines: Iterable[str]) -> Iterator[Entry]:
 
 
 def _grant(entry: Entry, operation: str) -> Grant | None:
+    from ..decision.requests import functionality_of
+
     if operation in entry.kind.unasked:
         return None
     return functionality_of(entry.kind, operation), entry.with_operations((operation,)).text

@@ -118,7 +118,9 @@ class _Planner:
         self._find_events()
         for user in self.users.values():
             user.claim = claim(user, self.events, {})
-        self.creations = Creations(self.policies, self.users, self.events, self.found.new_domains)
+        self.creations = Creations(
+            self.policies, self.users, self.events, self.found.new_domains, may_wait=not self._leads_anywhere()
+        )
         detours = Detours(self.policies, self.users, self.events, self.creations)
         moved = {(act, *key) for key, lines in self.found.shared.items() for act in (Act.FILL, Act.EMPTY) if lines.move}
         order = detours.order(moved & self.events)
@@ -166,6 +168,13 @@ class _Planner:
         """Whether any request is decided in another mode; else it does not matter when."""
         old, new = (self.policies.modes(change.namespace, change.number, is_wanted) for is_wanted in (False, True))
         return old != new
+
+    def _leads_anywhere(self) -> bool:
+        """Whether anything new might lead into a new domain: that must be there before."""
+        found = self.found
+        changed = [*(change.lines for change in found.domains), *found.shared.values()]
+        added = [line for lines in changed for line in (*lines.add, *(move.wanted for move in lines.move))]
+        return bool(found.transitions or found.aggregators or any("execute" in line for line in added))
 
     # Numbers used anew
 
@@ -219,15 +228,18 @@ class _Planner:
         shared = [
             ("exception_policy", lines, "") for key, lines in self.found.shared.items() if (Act.FILL, *key) not in self.events
         ]
-        changes = [*shared, *(("domain_policy", change.lines, change.name) for change in self.found.domains)]
-        for interface, lines, domain in changes:
-            self._write(interface, _at_first(lines), domain)
+        for interface, lines, _ in shared:
+            self._write(interface, _at_first(lines))
+        # Before anything that leads into them.
         for new in self.found.new_domains:
             if new.name in self.creations.waiting:
                 self.new_users[new.name] = self.users.pop(new.name)
             else:
                 self._create(new)
-        self._move(changes)
+        changes = [("domain_policy", change.lines, change.name) for change in self.found.domains]
+        for interface, lines, domain in changes:
+            self._write(interface, _at_first(lines), domain)
+        self._move([*shared, *changes])
         for user in self.users.values():
             self._enter(user)
 

@@ -58,9 +58,10 @@ class User:
     before.  ``profile`` is what it gets first, ``last_profile`` what it has at
     the end; ``passes`` tells that it must leave the first before the modes of
     that change.  ``before`` and ``after`` are the modes of the old profile and
-    the last one, as they are at the start and at the end.  ``enters`` and ``leaves`` are what is still to be written.
-    ``early`` and ``late`` tell whether it may have its new profile before the
-    modes of that change, and its old one after the modes of that have changed.
+    the last one, as they are at the start and at the end.  ``enters`` and
+    ``leaves`` are the groups of which that is still to be written.  ``early``
+    and ``late`` tell whether it may have its new profile before the modes of
+    that change, and its old one after the modes of that have changed.
     ``grants`` are what it is granted, where that has been looked at; ``spared``
     are groups that something stands in for where it has not.
     """

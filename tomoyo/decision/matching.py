@@ -86,7 +86,7 @@ class Pattern:
             return _STARS.fullmatch(self.text, len(self.head)) is not None
         match = self._match
         if match is None:
-            match = self._match = _compile(self.text[len(self.head) :])
+            match = self._match = _compile(self.text[len(self.head) :], self.head.endswith("/"))
         return bool(match(_units(rest) if "\\" in rest else rest))
 
 
@@ -113,12 +113,12 @@ def _unit(found: re.Match[str]) -> str:
     return found[0] if 0x20 < code < 0x7F else chr(code)
 
 
-def _compile(text: str) -> Callable[[str], object]:
+def _compile(text: str, behind_slash: bool) -> Callable[[str], object]:
     """What tells whether the units behind a name's head match TEXT; there is at least one."""
     lone = _LONE_RUN.fullmatch(text)
     if lone is not None:
         return _lone_run(lone[1], _units(lone[2]))
-    components = _components(text)
+    components = _components(text, behind_slash)
     if all(component.simple for component in components) and sum(component.repeated for component in components) < 2:
         return re.compile(_expression(components), re.DOTALL).fullmatch
     walk = [_Walked.of(component) for component in components]
@@ -163,14 +163,17 @@ class _Component:
         return all(map(_is_simple, (self.wanted, *self.excluded)))
 
 
-def _components(text: str) -> list[_Component]:
+def _components(text: str, behind_slash: bool) -> list[_Component]:
+    r"""The components of TEXT, what is behind a pattern's head, which may end ``behind_slash``.
+
+    A ``\{`` elsewhere than behind a slash, or without its ``\}``, matches nothing.
+    """
     components: list[_Component] = []
     words = text.split("/")
     for position, word in enumerate(words):
         last = position == len(words) - 1
         if word.startswith("\\{"):
-            # Only the first could stand elsewhere than behind a slash, and then text has none before it.
-            closed = len(word) > 3 and word.endswith("\\}") and not last
+            closed = len(word) > 3 and word.endswith("\\}") and not last and (position > 0 or behind_slash)
             wanted, *excluded = map(_steps, _split(word[2:-2])) if closed else [[_Step(_NEVER)]]
             components.append(_Component(tuple(wanted), tuple(map(tuple, excluded)), repeated=True))
             continue
@@ -345,7 +348,8 @@ def matches_nothing(text: str) -> bool:
     """
     if "\\-" not in text:
         return False
-    components = _components(text[constant_length(text) :])
+    head = text[: constant_length(text)]
+    components = _components(text[len(head) :], head.endswith("/"))
     for component in components:
         for steps in component.excluded:
             if steps == component.wanted or steps == (_ANY_RUN,):

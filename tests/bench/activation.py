@@ -12,7 +12,6 @@ looks through for each line.  The best of several rounds counts; the command is 
 
 from __future__ import annotations
 
-import compileall
 import json
 import os
 import random
@@ -23,7 +22,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import tomoyo
 from tests.bench.policy_text import write_policy
 from tests.vm import kernels, machine
 from tomoyo.syntax.domain_policy import parse_domain_policy
@@ -69,7 +67,6 @@ def main() -> int:
     except kernels.Unavailable as reason:
         print(f"skipped: {reason}")
         return 0
-    compileall.compile_dir(str(Path(tomoyo.__file__).parent), quiet=1)  # the guest keeps nothing that it compiles
     for size, shape in SHAPES:
         policy = equal_domains(size) if size else learned()
         files = {"first.conf": policy.encode(), "second.conf": changed(policy).encode()}

@@ -43,6 +43,9 @@ class Asker:
             return
         status = 1
         try:
+            # Else it would hold the command's standard input open, whose end is to be seen.
+            os.closerange(3, writer)
+            os.closerange(writer + 1, writer + 100)
             guest.write("self_domain", f"<kernel> /{name}".encode())
             started = time.monotonic()
             try:

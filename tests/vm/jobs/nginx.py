@@ -95,6 +95,12 @@ def replaced(workers: list[int], others: list[int]) -> bool:
     return bool(others) and not set(workers) & set(others)
 
 
+def is_logged_anew() -> bool:
+    """Ask for a page; whether the new log has one.  A worker that has not opened that yet writes to the old one."""
+    confined.get(80, "/")
+    return "GET / " in Path("/var/log/nginx/access.log").read_text()
+
+
 def main() -> None:
     system = confined.System(sys.argv[1])
     user = int(sys.argv[2])
@@ -121,8 +127,7 @@ def main() -> None:
     os.rename("/var/log/nginx/access.log", "/var/log/nginx/access.log.1")
     service.send_signal(signal.SIGUSR1)
     confined.wait_for(lambda: os.path.exists("/var/log/nginx/access.log"), service)
-    confined.get(80, "/")
-    confined.wait_for(lambda: "GET / " in Path("/var/log/nginx/access.log").read_text(), service)
+    confined.wait_for(is_logged_anew, service)
     answers["logs"] = [Path(f"/var/log/nginx/access.log{end}").read_text() for end in (".1", "")]
     service.send_signal(signal.SIGQUIT)
     answers["stopped"] = service.wait(confined.PATIENCE)

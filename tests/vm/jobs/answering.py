@@ -329,11 +329,11 @@ def the_command_ends(name: str, folder: Path) -> object:
         elif isinstance(how, signal.Signals):
             query.process.send_signal(how)
         status = query.end()
-        answer, _ = asker.result()
+        answer, waited = asker.result()
         ended = time.monotonic()
         # Nobody asks any more: the next one does not wait at all.
         after, seconds = Asker(name, opening(folder / "a")).result()
-        found.append([str(how), status, answer, after, seconds < 1, time.monotonic() - ended < 5])
+        found.append([str(how), status, answer, waited < 30, after, seconds < 1, time.monotonic() - ended < 5])
     return found
 
 

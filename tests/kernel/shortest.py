@@ -1,4 +1,4 @@
-"""The shortest way from one small policy to another, found by trying all that could be written.
+"""What is safe on the way from one small policy to another, and the shortest such way, found by trying all.
 
 A state is what a kernel holds, cut into pieces that one line changes at most
 one of: each domain, each acl_group, each profile.  What a line does to a piece
@@ -25,6 +25,7 @@ from itertools import combinations
 
 from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.requests import Request, parse_request
+from tomoyo.kernel.plan import Plan
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.policy_text import DomainLines, ancestors, domain_blocks, named_lines
 from tomoyo.kernel.simulated import SimulatedKernel
@@ -33,7 +34,7 @@ from tomoyo.model.profiles import Mode
 from tomoyo.syntax.domain_policy import parse_domain_policy
 
 #: A number that neither policy uses, to stand in for another: of a group, and of a profile.
-FREE = 9
+FREE = 255
 #: A condition that always holds.
 STAND_IN = "0=0"
 #: States looked at before giving up.
@@ -68,13 +69,15 @@ class Search:
     """A search from one policy to another, both as a kernel prints them.
 
     PROBES are the requests that are asked.  ORDERED tells that the order of
-    entries counts.
+    entries counts.  FREE are numbers that neither policy uses, to stand in for
+    others.
     """
 
     first: PolicySet
     second: PolicySet
     probes: list[str]
     ordered: bool = False
+    free: tuple[int, ...] = (FREE,)
     _steps: dict[tuple[Piece, Lines, str], Lines] = field(default_factory=dict)
     _answers: dict[object, tuple[object, ...]] = field(default_factory=dict)
     _safe: dict[object, bool] = field(default_factory=dict)
@@ -106,7 +109,7 @@ class Search:
     def names(self) -> list[Piece]:
         """All pieces."""
         found = {**self.pieces(self.first), **self.pieces(self.second)}
-        return [*found, ("exception_policy", str(FREE)), ("profile", str(FREE))]
+        return [*found, *((kind, str(number)) for number in self.free for kind in ("exception_policy", "profile"))]
 
     @cached_property
     def start(self) -> State:
@@ -253,10 +256,34 @@ class Search:
             if kind != "domain_policy" or after is None:
                 continue
             ours, old, new = (self._verdicts(name, some) for some in (state, self.start, self.goal))
-            judge = _is_new_safe if before is None else _is_between
+            judge = _is_between
+            if before is None:
+                judge = _is_new_safe if state[position] is not None else _is_yet_safe
             if not all(map(judge, ours, old, new)):
                 return False
         return True
+
+    # A way that is given
+
+    def follow(self, found: Plan) -> Iterator[tuple[str, State]]:
+        """Carry FOUND out, giving each line and the state after it."""
+        state = dict(zip(self.names, self.start))
+        for write in found.writes:
+            for line in write.text.split("\n") if write.interface else ():
+                name, text = self._piece_of(write.interface, write.domain, line)
+                if name[0] != "profile" or text.startswith("CONFIG"):
+                    state[name] = self.step(name, state[name], text)
+                    yield f"{name[1]}: {text}", tuple(state[name] for name in self.names)
+
+    @staticmethod
+    def _piece_of(interface: str, domain: str, line: str) -> tuple[Piece, str]:
+        if interface == "domain_policy":
+            return ((interface, domain), line or "create") if domain else ((interface, line.removeprefix("delete ")), "delete")
+        if interface == "profile":
+            number, _, text = line.partition("-")
+            return (interface, number), text
+        _, number, entry = line.removeprefix("delete ").split(" ", 2)
+        return (interface, number), f"{'delete ' * line.startswith('delete ')}{entry}"
 
     # The search
 
@@ -330,10 +357,14 @@ def _is_between(now: Verdict, old: Verdict, new: Verdict) -> bool:
     return not confines and _effect(now) in (_effect(old), _effect(new))
 
 
-def _is_new_safe(now: Verdict, old: Verdict, new: Verdict) -> bool:
+def _is_yet_safe(now: Verdict, old: Verdict, new: Verdict) -> bool:
+    """For a domain that is not there yet, which may what the one above may."""
     confined = old.mode is Mode.ENFORCING
     if confined and new.mode is Mode.ENFORCING and now.mode is not Mode.ENFORCING:
         return False
-    if not confined and new.allowed and not now.allowed:
-        return False
-    return not now.allowed or old.allowed or new.allowed or now.mode is not Mode.ENFORCING
+    return confined or now.allowed or not new.allowed
+
+
+def _is_new_safe(now: Verdict, old: Verdict, new: Verdict) -> bool:
+    is_granted = now.allowed and now.mode is Mode.ENFORCING
+    return _is_yet_safe(now, old, new) and (old.allowed or new.allowed or not is_granted)

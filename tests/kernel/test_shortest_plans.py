@@ -1,10 +1,4 @@
-"""Plans beside the shortest safe way that a search finds, on small policies.
-
-A plan is as short as any, but for one thing that is held here to what it may
-cost: that domains change their profiles between two lines which change one
-profile is not tried.  That would save a line or two in some ten of 100,000 pairs
-of policies whose profiles all change.
-"""
+"""Plans for small policies: each line's safety, and their length beside the shortest safe way that a search finds."""
 
 from __future__ import annotations
 
@@ -24,6 +18,7 @@ from .shortest import Search, TooLarge
 
 PAIRS = int(os.environ.get("TOMOYO_TEST_SHORTEST", "400"))
 DOMAINS = ("<kernel> /a", "<kernel> /b", "<kernel> /a /c")
+NESTED = ("<kernel> /a /c /d", "<kernel> /a", "<kernel> /a /c")
 ENTRIES = ("file read /x", "file read/write /x", "file write /y", "file read /y", "file unlink /y")
 PROBES = [
     *("file read /x", "file write /x", "file write /y", "file read /y", "file unlink /y"),
@@ -43,11 +38,19 @@ def profiles(draw: random.Random, *, zero: tuple[str, ...] = MODES[:3]) -> str:
     return text
 
 
-def small_set(draw: random.Random, profile: str, *, domains: int = 2, shared: bool = False) -> PolicySet:
-    """A policy with up to this many DOMAINS; the first is always there."""
+def small_set(
+    draw: random.Random,
+    profile: str,
+    *,
+    domains: int = 2,
+    shared: bool = False,
+    names: tuple[str, ...] = DOMAINS,
+    chance: float = 0.85,
+) -> PolicySet:
+    """A policy with up to this many DOMAINS; of NAMES, each has this CHANCE, and /a is always there."""
     found = ["<kernel>\nuse_profile 0\n"]
-    for name in DOMAINS[:domains]:
-        if name == DOMAINS[0] or draw.random() < 0.85:
+    for name in names[:domains]:
+        if name == DOMAINS[0] or draw.random() < chance:
             numbers = draw.sample(range(3), draw.choice((0, 1, 1, 2))) if shared else ()
             lines = [f"use_group {number}" for number in numbers] + draw.sample(ENTRIES, draw.randint(0, 2))
             found.append("\n".join((name, f"use_profile {draw.randint(0, 2)}", *lines, "")))
@@ -102,17 +105,39 @@ def modes_and_groups(draw: random.Random) -> Pair:
     return small_set(draw, profiles(draw), shared=True), small_set(draw, profiles(draw), shared=True)
 
 
+def nested(draw: random.Random) -> Pair:
+    """Domains below each other, most of them in one policy alone."""
+
+    def some() -> PolicySet:
+        profile, shared = profiles(draw, zero=MODES), draw.random() < 0.5
+        return small_set(draw, profile, domains=3, shared=shared, names=NESTED, chance=0.5)
+
+    return some(), some()
+
+
 def modes_confined_at_once(draw: random.Random) -> Pair:
     return small_set(draw, profiles(draw, zero=MODES)), small_set(draw, profiles(draw, zero=MODES))
 
 
-@pytest.mark.parametrize(
-    ("make", "most"),
-    [
-        *((make, 0) for make in (domains_alone, groups, groups_of_three, confined_at_once)),
-        *((make, 2) for make in (modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once)),
-    ],
-)
+KINDS = {
+    **dict.fromkeys((domains_alone, groups, groups_of_three, confined_at_once), 0),
+    **dict.fromkeys((modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once, nested), 2),
+}
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_every_line_is_safe(make: Callable[[random.Random], Pair]) -> None:
+    """For domains that are there, those that are created, and those that the kernel would create meanwhile."""
+    for number, first, second in pairs(make):
+        found = plan(first, second)
+        search = Search(first, second, PROBES, free=(255, 254, 253))
+        state = search.start
+        for line, state in search.follow(found):
+            assert search.is_safe(state), f"pair {number}, after {line}\n{found.text()}"
+        assert search.is_goal(state), f"pair {number}"
+
+
+@pytest.mark.parametrize(("make", "most"), KINDS.items())
 def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], most: int) -> None:
     """But where profiles change, by MOST lines, in one of a hundred."""
     checked = longer = 0

@@ -11,7 +11,7 @@ before that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .grants import grants_of
@@ -21,13 +21,14 @@ from .reuse import Act, Event, User
 if TYPE_CHECKING:
     from .differences import NewDomain
     from .policy_pair import PolicyPair
+    from .profile_changes import ProfileChanges
 
 
 class Creations:
     """The domains that are created on the way between two policies.
 
-    ``waiting`` are those that are created when their profile has its new modes;
-    MAY_WAIT tells whether any may.
+    ``waiting`` are those that are not created first of all; MAY_WAIT tells
+    whether any may wait.
     """
 
     def __init__(
@@ -35,84 +36,135 @@ class Creations:
         policies: PolicyPair,
         users: Mapping[str, User],
         events: set[Event],
-        new_domains: Iterable[NewDomain],
+        changes: ProfileChanges,
         *,
         may_wait: bool,
     ) -> None:
         self.waiting: dict[str, NewDomain] = {}
-        self._policies, self._users, self._events = policies, users, events
+        self._policies, self._users, self._events, self._changes = policies, users, events, changes
+        self._may_any_wait = may_wait
+        #: Those with which a line is saved if they wait.
+        self._shorter: list[str] = []
         self._changing = {event[1:] for event in events if event[0] is Act.MODES}
-        # The profile that the kernel would have given each of them before.
-        self._inherited: dict[str, int] = {}
-        self._find(new_domains, may_wait=may_wait)
 
-    def _find(self, new_domains: Iterable[NewDomain], *, may_wait: bool) -> None:
-        created: dict[str, int] = {}
-        held: Mapping[str, int] = {}
-        for new in new_domains:
-            held = held or self._policies.domains_held
-            above = next((name for name in ancestors(new.name) if name in created or name in held), "")
-            inherited = self._inherited[new.name] = created.get(above, held.get(above, 0))
-            user = self._users[new.name]
-            first = self.first_profile(new)
-            # A line for another profile than its own cannot be saved by profile 0.
-            is_longer = (first != 0) + (user.profile != first) > (user.profile != 0)
-            if may_wait and is_longer and above not in created and self._first_profile(new, is_late=True) in (0, user.profile):
-                parent = self._users.get(above)
-                user.parent = None if self._may_wait(new, parent.last_profile if parent else inherited) else parent
-                self.waiting[new.name] = new
-                self._events.add((Act.CREATE, new.name, 0))
-            else:
-                created[new.name] = first
+    def find(self, new_domains: Iterable[NewDomain]) -> None:
+        """Find with which profile each of NEW_DOMAINS is created, and which of them wait."""
+        domains = {new.name: new for new in new_domains}
+        for name, new in domains.items():
+            self._users[name].inherited = self._users[name].old_profile
+            self._give_profile(new)
+        if not self._may_any_wait:
+            return
+        self._shorter = [name for name, new in domains.items() if self._is_shorter_later(new)]
+        for name in self._shorter:
+            # Those above must not be there before it is.
+            some = [domains[other] for other in (name, *ancestors(name)) if other in domains]
+            if all(map(self._can_wait, some)):
+                self.waiting.update((other.name, other) for other in some)
+        for new in self.waiting.values():
+            self._wait(new)
 
-    def give_up(self, event: Event) -> None:
-        """Let the domain of EVENT, and others that wait for the same, not wait."""
+    def _wait(self, new: NewDomain) -> None:
+        user = self._users[new.name]
+        parent = next((above for above in ancestors(new.name) if above in self._policies.domains_held), "")
+        user.parent = self._users.get(parent)
+        user.holds_on = not self._may_wait(new, user.parent.last_profile if user.parent else user.inherited)
+        above = next((name for name in ancestors(new.name) if name in self.waiting), None)
+        user.above = (Act.CREATE, above, 0) if above else None
+        self._events.add((Act.CREATE, new.name, 0))
+        self._give_profile(new)
+
+    def _give_profile(self, new: NewDomain) -> None:
+        user = self._users[new.name]
+        user.old_profile = self._first_profile(new, user.late if new.name in self.waiting else ())
+        self._changes.look(user)
+
+    def _can_wait(self, new: NewDomain) -> bool:
+        """Whether a domain may be created later without a line more; a namespace has to be there."""
+        user = self._users[new.name]
+        if " " in new.name:
+            for late in ({user.profile}, {0}, {user.profile, 0}):
+                if self._first_profile(new, late) in (0, user.profile):
+                    user.late = frozenset(late)
+                    return True
+        return False
+
+    def _is_shorter_later(self, new: NewDomain) -> bool:
+        """Whether a line is saved if a domain is created when its profile has its new modes, or its groups their entries."""
+        user = self._users[new.name]
+        waited = [{(act, user.namespace, number) for act in (Act.FILL, Act.EMPTY)} & self._events for number in user.groups]
+        if user.profile == 0:
+            user.readiness = frozenset().union(*waited)
+        # A line for another profile than its own cannot be saved by profile 0.
+        is_longer = (user.old_profile != 0) + (user.profile != user.old_profile) > (user.profile != 0)
+        return is_longer or self._is_bare(new, waited)
+
+    def _is_bare(self, new: NewDomain, waited: list[set[Event]]) -> bool:
+        """Whether there is nothing to write to a domain first of all; WAITED is what its groups wait for."""
+        user = self._users[new.name]
+        assert user.claim
+        if user.old_profile or new.entries or not all(waited):
+            return False
+        if user.profile == 0:
+            return bool(waited)
+        return user.entry in self._events or bool(user.claim.needs)
+
+    def giving_up(self, event: Event) -> tuple[int, Callable[[], None]]:
+        """How to let the domain of EVENT, and others that wait for the same, not wait; and how many lines that takes."""
 
         def reason(name: str) -> tuple[object, ...]:
             user = self._users[name]
-            return user.namespace, user.profile, user.parent and (user.parent.old_profile, user.parent.profile)
+            return user.namespace, user.profile, user.holds_on, user.inherited, user.parent and user.parent.profile
 
         why = reason(event[1])
-        for name in [name for name in self.waiting if reason(name) == why]:
-            del self.waiting[name]
-            self._events.discard((Act.CREATE, name, 0))
+        same = {name for name in self.waiting if reason(name) == why}
+        names = [name for name in self.waiting if name in same or not same.isdisjoint(ancestors(name))]
 
-    def first_profile(self, new: NewDomain) -> int:
-        """The profile of a domain until it has its entries."""
-        return self._first_profile(new, is_late=new.name in self.waiting)
+        def give_up() -> None:
+            for name in names:
+                self._events.discard((Act.CREATE, name, 0))
+                self._give_profile(self.waiting.pop(name))
+            for name in self.waiting:
+                above = self._users[name].above
+                if above not in self._events:
+                    self._users[name].above = None
 
-    def _first_profile(self, new: NewDomain, *, is_late: bool) -> int:
-        """What the one above and its own one enforce is enforced; and what only its own does, where nothing of it is granted.
+        return len(set(names).intersection(self._shorter)), give_up
 
-        IS_LATE tells that its own profile has its new modes.
+    def _first_profile(self, new: NewDomain, late: Collection[int]) -> int:
+        """The profile of a domain until it has its entries.
+
+        What the one above and its own one enforce is enforced; and what only its own does, where nothing of it is granted.
+
+        The profiles LATE have their new modes by then.
         """
-        user, inherited = self._users[new.name], self._inherited[new.name]
-        if inherited in (user.profile, 0) and not is_late:
-            return inherited
+        user = self._users[new.name]
+        if user.inherited in (user.profile, 0) and not late:
+            return user.inherited
         # A domain that is to have profile 0 is complete with its first line.
-        if len(new.entries) + len(user.groups) <= (user.profile == 0) and (is_late or not self._is_waited_for(user)):
+        is_there = user.profile in late or not self._is_waited_for(user)
+        if len(new.entries) + len(user.groups) <= (user.profile == 0) and is_there:
             return user.profile
         for number in (user.profile, 0):
-            if self._does(new, number, is_late=is_late):
+            if self._does(new, number, late):
                 return number
-        return inherited
+        return user.inherited
 
-    def _does(self, new: NewDomain, number: int, *, is_late: bool) -> bool:
+    def _does(self, new: NewDomain, number: int, late: Collection[int]) -> bool:
         """Whether profile NUMBER does until a domain has its entries."""
         user = self._users[new.name]
-        is_own = number == user.profile
         assert user.claim
-        if (user.namespace, number) not in self._changing:
+        if (user.namespace, number) not in self._changing or number in late:
             stages = [True]
-        elif is_own:
+        elif number == user.profile:
             # It may change its modes if all is there by then.
-            if not is_late and user.claim.needs:
+            if user.claim.needs:
                 return False
-            stages = [is_late]
+            stages = [False]
         else:
             stages = [False, True]
         space, enforced = user.namespace, self._policies.enforced
-        before = enforced(space, self._inherited[new.name], False)
+        before = enforced(space, user.inherited, False)
         both = before & enforced(space, user.profile, True)
         # It is created with profile 0 and with its first line.
         return all(
@@ -123,24 +175,27 @@ class Creations:
     def _is_missed(self, new: NewDomain, enforced: frozenset[str], *, with_first: bool) -> bool:
         """Whether a domain is denied anything meanwhile, as ENFORCED is, that it will be granted in the end.
 
-        WITH_FIRST puts first the only entry that grants any of that, as nothing
-        is denied then.
+        WITH_FIRST puts first an entry that grants all of that, as nothing is
+        denied then.
         """
         user = self._users[new.name]
         shared = [entry for number in user.groups for entry in self._policies.shared((user.namespace, number), is_wanted=True)]
-        if not enforced <= self._policies.enforced(user.namespace, user.profile, True) or _grant_any(shared, enforced):
+        if not enforced <= self._policies.enforced(user.namespace, user.profile, True):
             return True
-        needed = [line for line in new.entries if _grant_any([line], enforced)]
-        if with_first and len(needed) == 1 and not is_ordered(needed[0]):
-            new.entries.sort(key=needed[0].__ne__)
-            return False
-        return bool(needed)
+        needed = {grant for grant in grants_of([*new.entries, *shared]) if grant[0] in enforced}
+        if not needed or not with_first:
+            return bool(needed)
+        for line in new.entries:
+            if needed <= grants_of([line]) and not is_ordered(line):
+                new.entries.sort(key=line.__ne__)
+                return False
+        return True
 
     def _may_wait(self, new: NewDomain, profile: int) -> bool:
         """Whether the one above may have PROFILE, with its new modes, before the domain is created, as it is confined by that."""
         user = self._users[new.name]
         space, enforced = user.namespace, self._policies.enforced
-        before, after = enforced(space, self._inherited[new.name], False), enforced(space, user.profile, True)
+        before, after = enforced(space, user.inherited, False), enforced(space, user.profile, True)
         then = enforced(space, profile, True)
         return before & after <= then and not (then - before and self._is_missed(new, then - before, with_first=False))
 
@@ -149,8 +204,3 @@ class Creations:
         acts = (Act.FILL, Act.EMPTY)
         waiting = any((act, user.namespace, number) in self._events for act in acts for number in user.groups)
         return waiting or (user.namespace, user.profile) in self._changing
-
-
-def _grant_any(lines: Iterable[str], functionalities: frozenset[str]) -> bool:
-    """Whether entries grant any of FUNCTIONALITIES."""
-    return any(functionality in functionalities for functionality, _ in grants_of(lines))

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from ..model.profiles import Config, Mode
 from .creation import Creations
 from .differences import compare_profile
 from .grants import Grants, grants_of, lacking
 from .plan import Write
-from .policy_pair import NUMBERS, Group, Modes, PolicyPair, in_namespace
+from .policy_pair import NUMBERS, Group, PolicyPair, in_namespace
 from .policy_text import is_ordered
+from .profile_changes import ProfileChanges, is_between
 from .reuse import Act, Content, Event, User, claim, order, waits
 
 #: How many lines a way takes, and what takes it.
-Way = tuple[int, Callable[[], None]]
+Way = tuple[int, Callable[[], object]]
 
 
 class Detours:
@@ -31,11 +33,19 @@ class Detours:
     happened, and ``last`` after that.
     """
 
-    def __init__(self, policies: PolicyPair, users: Mapping[str, User], events: set[Event], creations: Creations) -> None:
+    def __init__(
+        self,
+        policies: PolicyPair,
+        users: Mapping[str, User],
+        events: set[Event],
+        changes: ProfileChanges,
+        creations: Creations,
+    ) -> None:
         self.first: list[Write] = []
         self.after: list[Write] = []
         self.last: list[Write] = []
-        self._policies, self._users, self._events, self._creations = policies, users, events, creations
+        self._policies, self._users, self._events = policies, users, events
+        self._changes, self._creations = changes, creations
         self._contents: dict[Group, Content] = {}
         self._stand_ins: dict[Group, int] = {}
 
@@ -49,14 +59,17 @@ class Detours:
             if not circle:
                 break
             if is_known:
-                ways = [way for pair in circle for way in self._ways(*pair, len(found))]
+                ways = [way for pair in circle for way in self._ways(*pair, _count(found))]
                 min(ways, key=lambda way: way[0])[1]()
             else:
                 self._find_grants()
                 is_known = True
-        for user in self._users.values():
-            if user.profile != user.last_profile and not user.passes:
-                self.after.append(Write("domain_policy", f"use_profile {user.last_profile}", user.name))
+        # With its last profile a domain can do without what else stands in.
+        self.after[:0] = [
+            Write("domain_policy", f"use_profile {user.last_profile}", user.name)
+            for user in self._users.values()
+            if user.profile != user.last_profile and not user.passes
+        ]
         return found
 
     def _find_grants(self) -> None:
@@ -84,12 +97,16 @@ class Detours:
         """How those can do without FIRST before SECOND who ask for it, where FOUND events have their place."""
         creation = next((event for event in (first, second) if event[0] is Act.CREATE), None)
         if creation:
-            yield 1, lambda: self._creations.give_up(creation)
+            yield self._creations.giving_up(creation)
             return
         users = [user for user in self._users.values() if (first, second) in waits(user, self._events)]
         if not users:
             return
-        if first[0] is Act.MODES:
+        parting = self._parting(first, users, found) or self._parting(second, users, found)
+        if parting:
+            yield parting
+            return
+        if first[0] in (Act.MODES, Act.SOME_MODES):
             yield from self._profile_ways(users, first[2], found)
             return
         group = first[1:]
@@ -98,13 +115,50 @@ class Detours:
         yield 2 * len(users) + new, lambda: self._use_group(users, group, entries)
         if all(user.grants for user in users):
             yield self._own_way(users, entries)
-            if second[0] is not Act.MODES:
+            if second[0] not in (Act.MODES, Act.SOME_MODES):
                 lost = self._policies.shared(second[1:], is_wanted=False)
                 if second[0] is Act.EMPTY:
                     lost = lacking(lost, self._contents[second[1:]].after)
                 yield self._own_way(users, lost)
 
     # Profiles
+
+    def _parting(self, event: Event, users: list[User], found: int) -> Way | None:
+        """How to get further by letting USERS come, or go, between two lines that change a profile."""
+        if event[0] is not Act.MODES or self._is_waited_with(event) or (Act.SOME_MODES, *event[1:]) in self._events:
+            return None
+        whole = self._changes.lines[event]
+        for some in self._changes.partings(event):
+            earlier = self._part(event, some)
+            if all(earlier == user.entry or event == user.exit for user in users):
+                found_then, _ = order(self._users.values(), self._events)
+                gets_further = _count(found_then) > found
+            else:
+                gets_further = False
+            del self._changes.lines[earlier]
+            self._changes.lines[event] = whole
+            self._events.discard(earlier)
+            self._look(event)
+            if gets_further:
+                return 0, partial(self._part, event, some)
+        return None
+
+    def _is_waited_with(self, event: Event) -> bool:
+        """Whether domains that are not there have, when they are created, the profile of EVENT."""
+        users = (self._users[name] for name in self._creations.waiting)
+        return any((user.namespace, user.old_profile) == event[1:] for user in users)
+
+    def _part(self, event: Event, some: tuple[str, ...]) -> Event:
+        earlier = self._changes.part(event, some)
+        self._events.add(earlier)
+        self._look(event)
+        return earlier
+
+    def _look(self, event: Event) -> None:
+        """See what the change of a profile that EVENT is means to those who have it."""
+        for user in self._users.values():
+            if user.namespace == event[1] and event[2] in (user.old_profile, user.profile):
+                self._changes.look(user)
 
     def _profile_ways(self, users: list[User], number: int, found: int) -> Iterator[Way]:
         space = users[0].namespace
@@ -136,20 +190,20 @@ class Detours:
                         return number, False
                     changing.append((number, not is_wanted))
         # One that changes may wait for others, even those that wait for it.
-        before = [(user, user.profile, user.early, user.passes) for user in users]
+        before = [(user, user.profile, user.passes) for user in users]
         for number, passes in changing:
             self._use_profile(users, number, passes)
             found_then, _ = order(self._users.values(), self._events)
-            for user, profile, early, passed in before:
-                user.profile, user.early, user.passes = profile, early, passed
-            if len(found_then) > found:
+            for user, profile, passed in before:
+                self._use_profile([user], profile, passed)
+            if _count(found_then) > found:
                 return number, passes
         return None
 
     def _use_profile(self, users: list[User], number: int, passes: bool) -> None:
         for user in users:
             user.profile, user.passes = number, passes
-            user.early = is_between(self._policies.modes(user.namespace, number, False), user)
+            self._changes.look(user)
 
     def _free_profile(self, users: list[User], number: int, free: int) -> list[str]:
         """What makes the profile FREE do for USERS meanwhile: of one mode, or like the one that NUMBER is to be."""
@@ -209,11 +263,6 @@ def _is_content_with_less(user: User) -> bool:
     return not user.claim.switches
 
 
-def is_between(modes: Modes, user: User) -> bool:
-    """Whether MODES enforce what USER's old and new ones both do, and enforce and learn nothing that neither does."""
-    old, new = user.before, user.after
-    return modes.keys() == old.keys() == new.keys() and all(
-        mode in (old[name], new[name])
-        or (mode in (Mode.DISABLED, Mode.PERMISSIVE) and not old[name] is new[name] is Mode.ENFORCING)
-        for name, mode in modes.items()
-    )
+def _count(events: list[Event]) -> int:
+    """How many EVENTS have their place, a change in two steps counted once."""
+    return sum(act is not Act.SOME_MODES for act, *_ in events)

@@ -36,12 +36,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from .creation import Creations
-from .detour import Detours, is_between
+from .detour import Detours
 from .differences import Differences, Lines, NewDomain, ProfileChange, find_differences
 from .plan import SETTLE, Plan, Write
 from .policy_pair import PolicyPair
 from .policy_set import PolicySet
-from .policy_text import KERNEL, DomainLines, domain_blocks, named_lines, plain
+from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain
+from .profile_changes import ProfileChanges
 from .reuse import Act, Event, User, claim
 
 #: In this order no transition is added before what takes precedence over it.
@@ -108,7 +109,7 @@ class _Planner:
         self.new_users: dict[str, User] = {}
         self.users: dict[str, User] = {}
         self.events: set[Event] = set()
-        self.modes: dict[tuple[str, int], list[str]] = {}
+        self.changes = ProfileChanges(self.policies)
 
     def plan(self) -> Plan:
         self._check_profiles()
@@ -118,16 +119,17 @@ class _Planner:
         self._find_events()
         for user in self.users.values():
             user.claim = claim(user, self.events, {})
-        self.creations = Creations(
-            self.policies, self.users, self.events, self.found.new_domains, may_wait=not self._leads_anywhere()
-        )
-        detours = Detours(self.policies, self.users, self.events, self.creations)
+        self.creations = Creations(self.policies, self.users, self.events, self.changes, may_wait=not self._leads_anywhere())
+        self.creations.find(self.found.new_domains)
+        detours = Detours(self.policies, self.users, self.events, self.changes, self.creations)
         moved = {(act, *key) for key, lines in self.found.shared.items() for act in (Act.FILL, Act.EMPTY) if lines.move}
         order = detours.order(moved & self.events)
         self.writes += detours.first
         self._add()
         self._switch(order)
-        self.writes += [*detours.after, *detours.last]
+        self.writes += detours.after
+        self._leave()
+        self.writes += detours.last
         self._delete()
         self._finish(deleted)
         return Plan(tuple(self.writes), tuple(self.kept), tuple(self.left))
@@ -181,17 +183,18 @@ class _Planner:
     def _find_users(self) -> None:
         found = self.found
         for new in found.new_domains:
-            self.users[new.name] = User(new.name, None, new.profile, frozenset(), frozenset(new.groups))
+            inherited = self._inherited(new.name)
+            self.users[new.name] = User(new.name, inherited, new.profile, frozenset(), frozenset(new.groups), is_new=True)
         for change in found.domains:
             now, then = frozenset(change.held_groups), frozenset(change.groups)
             self.users[change.name] = User(change.name, change.held_profile, change.profile, now, then)
         for profile in found.profiles:
             if profile.modes and not profile.is_new and self._changes(profile):
-                self.modes[profile.namespace, profile.number] = profile.modes
-        if not self.modes and not found.shared:
+                self.changes.lines[Act.MODES, profile.namespace, profile.number] = profile.modes
+        if not self.changes.lines and not found.shared:
             return
         # Others are users, too, if anything that they use changes.
-        changed = self.modes.keys() | found.shared.keys()
+        changed = {(namespace, number) for _, namespace, number in self.changes.lines} | found.shared.keys()
         deleted = set(found.extra_domains)
         for name, block in domain_blocks(self.held.domain_policy).items():
             if name not in self.users and name not in deleted:
@@ -200,20 +203,20 @@ class _Planner:
                     groups = frozenset(lines.groups)
                     self.users[name] = User(name, lines.profile, lines.profile, groups, groups)
 
+    def _inherited(self, name: str) -> int:
+        """The profile that the kernel would have given a new domain before."""
+        held = self.policies.domains_held
+        return next((held[above] for above in ancestors(name) if above in held), 0)
+
     def _find_events(self) -> None:
         comers = {(user.namespace, number) for user in self.users.values() for number in user.enters}
         leavers = {(user.namespace, number) for user in self.users.values() for number in user.leaves}
-        self.events = {(Act.MODES, *key) for key in self.modes}
+        self.events.update(self.changes.lines)
         modes = self.policies.modes
         for user in self.users.values():
-            space, old, new = user.namespace, user.old_profile, user.profile
-            user.after = modes(space, new, True)
-            if old is None:
-                continue
-            user.before = modes(space, old, False)
-            if old != new:
-                user.early = (space, new) in self.modes and is_between(modes(space, new, False), user)
-                user.late = (space, old) in self.modes and is_between(modes(space, old, True), user)
+            user.before = modes(user.namespace, user.old_profile, False)
+            user.after = modes(user.namespace, user.profile, True)
+            self.changes.look(user)
         for key, lines in self.found.shared.items():
             # Else it can be filled with all that is added, and emptied with all that is deleted.
             if lines.adds and key in leavers:
@@ -231,7 +234,7 @@ class _Planner:
         for interface, lines, _ in shared:
             self._write(interface, _at_first(lines))
         # Before anything that leads into them.
-        for new in self.found.new_domains:
+        for new in _from_below(self.found.new_domains):
             if new.name in self.creations.waiting:
                 self.new_users[new.name] = self.users.pop(new.name)
             else:
@@ -254,19 +257,15 @@ class _Planner:
 
     def _create(self, new: NewDomain) -> None:
         user = self.users[new.name]
-        meanwhile = self.creations.first_profile(new)
-        first = [f"use_profile {meanwhile}"] if meanwhile else []
+        first = [f"use_profile {user.old_profile}"] if user.old_profile else []
         lines = "\n".join([*first, *new.entries])
         before = len(self.writes)
         self._write("domain_policy", [lines] if lines else [], new.name)
         self._enter(user)
-        if user.profile == meanwhile:
-            user.switched = True
-        elif (Act.MODES, user.namespace, user.profile) not in self.events and not user.enters:
+        assert user.claim
+        if user.entry not in self.events and self.events.isdisjoint(user.claim.needs):
             self._switch_user(user)
-        # A program cannot enter a namespace that is not there; any other domain its next line creates.
-        is_written_later = user.enters or not user.switched
-        if len(self.writes) == before and not (is_written_later and " " in new.name):
+        if len(self.writes) == before:
             self.writes.append(Write("domain_policy", "", new.name))
 
     # 3 and 4
@@ -283,8 +282,6 @@ class _Planner:
             self._happen(event)
         for user in self.users.values():
             self._switch_user(user)
-        for user in self.users.values():
-            self._write("domain_policy", [f"delete use_group {number}" for number in sorted(user.leaves)], user.name)
 
     def _happen(self, event: Event) -> None:
         """Let those who must not see it go, change what a number stands for, and let those in who waited for it."""
@@ -295,16 +292,14 @@ class _Planner:
             self._create(self.creations.waiting[namespace])
             return
         users = [user for user in self.users.values() if user.namespace == namespace]
-        if act is Act.MODES:
+        if act in (Act.MODES, Act.SOME_MODES):
             for user in users:
                 if user.passes and user.profile == number:
                     user.profile, user.passes, user.switched = user.last_profile, False, False
                     self._switch_user(user)
-                if user.old_profile == number != user.profile and (
-                    user.early or (Act.MODES, namespace, user.profile) not in self.events
-                ):
+                if user.old_profile == number != user.profile and user.entry not in self.events:
                     self._switch_user(user)
-            self._write("profile", self.modes[namespace, number])
+            self._write("profile", self.changes.lines[event])
             return
         for user in users:
             assert user.claim
@@ -341,6 +336,10 @@ class _Planner:
         return kept
 
     # 5 and 6
+
+    def _leave(self) -> None:
+        for user in self.users.values():
+            self._write("domain_policy", [f"delete use_group {number}" for number in sorted(user.leaves)], user.name)
 
     def _delete(self) -> None:
         found = self.found
@@ -380,6 +379,26 @@ class _Planner:
                 self._write("stat", [f"Memory used by {name}: {after}"])
         going = sorted(self.found.managers.delete, key=lambda line: line in self.own)
         self._write("manager", [f"delete {line}" for line in going])
+
+
+def _from_below(domains: list[NewDomain]) -> list[NewDomain]:
+    """DOMAINS, each after those below it, which the kernel would else confine by what it is given."""
+    known = {domain.name: domain for domain in domains}
+    below: dict[str, list[NewDomain]] = {}
+    for domain in domains:
+        below.setdefault(next((name for name in ancestors(domain.name) if name in known), ""), []).append(domain)
+    if len(below) < 2:
+        return domains
+    found = []
+    stack = below[""][::-1]
+    while stack:
+        domain = stack.pop()
+        others = below.pop(domain.name, None)
+        if others:
+            stack += [domain, *reversed(others)]
+        else:
+            found.append(domain)
+    return found
 
 
 def _sorted(lines: Iterable[str], keywords: tuple[str, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,13 @@ class PolicyPair:
     def _modes(self, namespace: str, number: int, is_wanted: bool) -> Modes:
         """The mode of each functionality; of the other policy where this one has not the profile, empty where none has."""
         found = self.profile(namespace, number, is_wanted=is_wanted) or self.profile(namespace, number, is_wanted=not is_wanted)
-        return {name: found.config(name).mode for name in FUNCTIONALITIES if "::" in name} if found else {}
+        return _modes_of(found)
+
+    def changed_modes(self, namespace: str, number: int, lines: Iterable[str]) -> Modes:
+        """The modes of a profile that is held, after LINES have been written to it."""
+        found = _profiles(self.held.profile + "".join(f"{line}\n" for line in lines)).namespace(namespace)
+        assert found
+        return _modes_of(found.profile(number))
 
     def _enforced(self, namespace: str, number: int, is_wanted: bool) -> frozenset[str]:
         """The functionalities that a profile enforces, of the other policy where this one has not the profile."""
@@ -93,12 +99,16 @@ class PolicyPair:
         return {int(number) for number in (line.partition("-")[0] for line in lines) if number.isdigit()}
 
 
+def _modes_of(profile: Profile | None) -> Modes:
+    return {name: profile.config(name).mode for name in FUNCTIONALITIES if "::" in name} if profile else {}
+
+
 def in_namespace(namespace: str, line: str) -> str:
     """LINE of a profile or of exception policy, as it is written for NAMESPACE."""
     return line if namespace == KERNEL else f"{namespace} {line}"
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _profiles(text: str) -> ProfilePolicy:
     from ..syntax.profiles import parse_profile
 

@@ -29,6 +29,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import product
 
 from ..model.profiles import Mode
 from .grants import Grant, Grants
@@ -39,6 +40,7 @@ class Act(Enum):
 
     FILL = "entries are added to an acl_group"
     EMPTY = "entries are deleted from an acl_group"
+    SOME_MODES = "some of the lines that change a profile's modes are written"
     MODES = "modes of a profile change"
     CREATE = "a domain is created"
 
@@ -53,34 +55,44 @@ Pair = tuple[Event, Event]
 class User:
     """A domain that is wanted, and the numbers that it uses and is to use.
 
-    ``old_profile`` is None for a domain that is created; ``parent`` is then the
-    one by whose profile it would be confined till then, if that may not change
-    before.  ``profile`` is what it gets first, ``last_profile`` what it has at
-    the end; ``passes`` tells that it must leave the first before the modes of
-    that change.  ``before`` and ``after`` are the modes of the old profile and
-    the last one, as they are at the start and at the end.  ``enters`` and
-    ``leaves`` are the groups of which that is still to be written.  ``early``
-    and ``late`` tell whether it may have its new profile before the modes of
-    that change, and its old one after the modes of that have changed.
-    ``grants`` are what it is granted, where that has been looked at; ``spared``
-    are groups that something stands in for where it has not.
+    ``old_profile`` is what it has at the start, or is created with; ``profile``
+    what it gets first, ``last_profile`` what it has at the end; ``passes`` tells
+    that it must leave the first before the modes of that change.  ``before`` and
+    ``after`` are the modes of the old profile and of the last one, as they are at
+    the start and at the end.  ``enters`` and ``leaves`` are the groups of which
+    that is still to be written.  ``entry`` must have happened before it may have
+    its new profile, and ``exit`` must not while it still has its old one (see
+    ``profile_changes``).  ``grants`` are what it is granted, where that has been
+    looked at; ``spared`` are groups that something stands in for where it has not.
+
+    A domain that ``is_new`` is confined, until it is created, by the profile
+    ``inherited``, of the domain ``parent`` if that is wanted, and ``before`` are
+    the modes of that.  Where that ``holds_on``, both must stay as they are till
+    then.  It is created when the profiles ``late`` have changed and ``readiness``
+    has happened, and before the new domain ``above``.
     """
 
     name: str
-    old_profile: int | None
+    old_profile: int
     profile: int
     old_groups: frozenset[int]
     groups: frozenset[int]
+    is_new: bool = False
     before: Mapping[str, Mode] = field(default_factory=dict)
     after: Mapping[str, Mode] = field(default_factory=dict)
     last_profile: int = field(init=False)
     enters: set[int] = field(init=False)
     leaves: set[int] = field(init=False)
     switched: bool = False
-    early: bool = False
-    late: bool = False
+    entry: Event | None = None
+    exit: Event | None = None
     passes: bool = False
+    inherited: int = 0
     parent: User | None = None
+    holds_on: bool = False
+    above: Event | None = None
+    late: frozenset[int] = frozenset()
+    readiness: frozenset[Event] = frozenset()
     grants: Grants | None = None
     spared: set[int] = field(default_factory=set)
     claim: Claim | None = None
@@ -141,7 +153,7 @@ def claim(user: User, events: set[Event], contents: Contents) -> Claim:
     }
     losses = {event for number in user.old_groups for event in ((Act.EMPTY, space, number),) if event in events}
     losses |= {event for number in user.leaves for event in ((Act.FILL, space, number),) if event in events}
-    if user.old_profile is None:
+    if user.is_new:
         losses = set()
     if user.grants is not None:
         return _close_claim(user, user.grants, gains, losses, contents, open_)
@@ -219,34 +231,43 @@ def waits(user: User, events: set[Event]) -> Iterator[Pair]:
     asked = user.claim
     assert asked is not None
     yield from (pair for pair in asked.pairs if pair[0] != pair[1])
-    new, last = ((Act.MODES, user.namespace, number) for number in (user.profile, user.last_profile))
+    new = _changes(user.namespace, user.profile, events)
     ready = set(asked.needs)
     if user.passes:
         # It must be through before the modes of that change.
-        yield from ((event, new) for event in {*ready, last} & events)
-    elif new in events:
+        ready.update(_changes(user.namespace, user.last_profile, events)[-1:])
+        yield from product(ready, new)
+        ready = set(asked.needs)
+    else:
         if user.old_profile == user.profile:
-            yield from ((event, new) for event in ready)
-        ready.add(new)
-    if user.old_profile is None:
-        yield from _waits_for_creation(user, ready, events)
+            yield from product(ready, new)
+        ready.update(new[-1:])
+    creation = (Act.CREATE, user.name, 0)
+    if creation in events:
+        if user.profile not in user.late:
+            ready.clear()
+        for number in user.late:
+            ready.update(_changes(user.namespace, number, events)[-1:])
+        yield from product(ready | user.readiness, [creation])
+        if user.above:
+            yield creation, user.above
+        if user.holds_on:
+            yield from product([creation], _changes(user.namespace, user.inherited, events))
+        if user.holds_on and user.parent:
+            assert user.parent.claim
+            yield from product([creation], user.parent.claim.switches)
         return
-    old = (Act.MODES, user.namespace, user.old_profile)
     for later in asked.switches:
         yield from ((first, later) for first in ready if first != later)
-    if user.old_profile != user.profile and old in events:
-        yield from ((first, old) for first in ready if first != new or not (user.early or user.late))
+    if user.old_profile != user.profile:
+        yield from product(asked.needs, _changes(user.namespace, user.old_profile, events))
+        if user.entry and user.exit:
+            yield user.entry, user.exit
 
 
-def _waits_for_creation(user: User, ready: set[Event], events: set[Event]) -> Iterator[Pair]:
-    creation = (Act.CREATE, user.name, 0)
-    if creation not in events:
-        return
-    yield from ((first, creation) for first in ready)
-    if user.parent:
-        assert user.parent.claim
-        changes = {(Act.MODES, user.namespace, user.parent.old_profile or 0), *user.parent.claim.switches}
-        yield from ((creation, later) for later in changes & events)
+def _changes(space: str, number: int, events: set[Event]) -> list[Event]:
+    """What happens to the modes of a profile, in order."""
+    return [event for act in (Act.SOME_MODES, Act.MODES) for event in ((act, space, number),) if event in events]
 
 
 def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()) -> tuple[list[Event], list[Pair]]:
@@ -258,6 +279,9 @@ def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()
     for act, space, number in moved:
         if act is Act.EMPTY and (Act.FILL, space, number) in events:
             before[act, space, number].add((Act.FILL, space, number))
+    for act, space, number in events:
+        if act is Act.SOME_MODES:
+            before[Act.MODES, space, number].add((act, space, number))
     for user in users:
         for first, second in waits(user, events):
             before[second].add(first)

@@ -270,12 +270,18 @@ def _take_plain(
     That is ``file OPERATIONS PATH`` where no other line is about that path: the
     kernel stores such a path as it stands, and there is nothing to merge with.
     """
-    tails = Counter(line.rpartition(" ")[2] for line in (*gone, *new))
+    tails = _tails((*gone, *new))
     text = "\n".join(wanted) + "\n"
+    # To count is quicker where there are few.
+    all_tails = _tails(wanted) if len(new) > _FEW else None
 
     def is_plain_entry(line: str) -> bool:
         words = line.split(" ")
         return len(words) == 3 and words[0] == "file" and tails[words[2]] == 1 and PATH_OPERATIONS.issuperset(words[1].split("/"))
+
+    def is_alone(line: str) -> bool:
+        tail = line.rpartition(" ")[2]
+        return (all_tails[tail] if all_tails else text.count(f" {tail}\n")) == 1
 
     rest_gone, rest_new = [], []
     for line in gone:
@@ -284,11 +290,16 @@ def _take_plain(
         elif not keep:
             lines.delete.append(prefix + line)
     for line in new:
-        if is_plain_entry(line) and text.count(f" {line.rpartition(' ')[2]}\n") == 1:
+        if is_plain_entry(line) and is_alone(line):
             lines.add.append(prefix + line)
         else:
             rest_new.append(line)
     return rest_gone, rest_new
+
+
+def _tails(lines: Iterable[str]) -> Counter[str]:
+    """How many of LINES end with each word."""
+    return Counter(line.rpartition(" ")[2] for line in lines)
 
 
 def _by_subject(lines: Iterable[str], policy: PolicySet | None) -> dict[str, Entry]:

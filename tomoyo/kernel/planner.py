@@ -24,8 +24,9 @@ in a circle, something stands in for one of them (see ``detour``).  A new domain
 is filled before it is confined by more than the kernel would have confined it
 by (see ``creation``).
 
-No safe way is shorter.  One is tried only in part: that domains change their
-profiles between two lines that change the modes of one.
+No safe way is shorter, but for a line or two where several profiles change
+their modes: it is not tried to part the changes of two of them at once, to stand
+in with a third in the middle of its change, or to create a domain there.
 
 A path group may meanwhile be seen with old and new members at once, by old and
 new entries; and an order of group members is not kept.
@@ -41,7 +42,7 @@ from .differences import Differences, Lines, NewDomain, ProfileChange, find_diff
 from .plan import SETTLE, Plan, Write
 from .policy_pair import PolicyPair
 from .policy_set import PolicySet
-from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain
+from .policy_text import KERNEL, DomainLines, ancestors, below_first, domain_blocks, named_lines, plain
 from .profile_changes import ProfileChanges
 from .reuse import Act, Event, User, claim
 
@@ -234,7 +235,7 @@ class _Planner:
         for interface, lines, _ in shared:
             self._write(interface, _at_first(lines))
         # Before anything that leads into them.
-        for new in _from_below(self.found.new_domains):
+        for new in sorted(self.found.new_domains, key=lambda new: below_first(new.name)):
             if new.name in self.creations.waiting:
                 self.new_users[new.name] = self.users.pop(new.name)
             else:
@@ -373,32 +374,12 @@ class _Planner:
 
     def _finish(self, deleted: list[str]) -> None:
         # The deepest first, so that none is created anew from above.
-        self._write("domain_policy", [f"delete {name}" for name in sorted(deleted, key=lambda name: -name.count(" "))])
+        self._write("domain_policy", [f"delete {name}" for name in sorted(deleted, key=below_first)])
         for name, (before, after) in self.found.quotas.items():
             if after and not (before and after > before):
                 self._write("stat", [f"Memory used by {name}: {after}"])
         going = sorted(self.found.managers.delete, key=lambda line: line in self.own)
         self._write("manager", [f"delete {line}" for line in going])
-
-
-def _from_below(domains: list[NewDomain]) -> list[NewDomain]:
-    """DOMAINS, each after those below it, which the kernel would else confine by what it is given."""
-    known = {domain.name: domain for domain in domains}
-    below: dict[str, list[NewDomain]] = {}
-    for domain in domains:
-        below.setdefault(next((name for name in ancestors(domain.name) if name in known), ""), []).append(domain)
-    if len(below) < 2:
-        return domains
-    found = []
-    stack = below[""][::-1]
-    while stack:
-        domain = stack.pop()
-        others = below.pop(domain.name, None)
-        if others:
-            stack += [domain, *reversed(others)]
-        else:
-            found.append(domain)
-    return found
 
 
 def _sorted(lines: Iterable[str], keywords: tuple[str, ...]) -> list[str]:

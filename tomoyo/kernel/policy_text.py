@@ -295,6 +295,14 @@ def ancestors(name: str) -> Iterable[str]:
         name = name.rpartition(" ")[0]
 
 
+def below_first(name: str) -> int:
+    """A key by which domains are sorted so that each stands behind those below it.
+
+    So they are created: the kernel gives one that is not there what the one above has.
+    """
+    return -name.count(" ")
+
+
 #: What a new profile has; a test holds this equal to what the parser says.
 PROFILE_DEFAULTS = {
     "COMMENT": "",

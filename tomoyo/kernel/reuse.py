@@ -12,7 +12,7 @@ Each is seen by every domain that uses the number at that moment.  So
   new and needed under the new modes; and it changes its profile after the modes
   of the new one have changed and before those of the old one do, unless what it
   would else have meanwhile enforces and learns nothing but what it does before
-  or afterwards.
+  or afterwards.  That may be so in the middle of such a change, too.
 
 What a domain needs is at first all that a group has, unless its profile enforces
 and learns nothing.  Where that leads round in a circle, it is looked at more

@@ -16,6 +16,7 @@ from .policy_text import (
     DomainLines,
     Domains,
     ancestors,
+    below_first,
     differing_domains,
     is_byproduct,
     is_ordered,
@@ -189,6 +190,7 @@ class _Finder:
 
     def create(self, domains: Mapping[str, str]) -> bool:
         """Create DOMAINS as ``plan`` does, where the kernel would have given each its own profile or none."""
+        domains = {name: domains[name] for name in sorted(domains, key=below_first)}
         text = "".join([f"{name}\n{block}\n" for name, block in domains.items()])
         if not text.isascii() or any(piece in text for piece in _UNUSUAL):
             return False
@@ -225,12 +227,9 @@ class _Finder:
         if self.held.count("\nuse_profile ") == self.held.count("\nuse_profile 0\n"):
             return found
         for name in domains:
-            found[name] = 0
-            for above in ancestors(name):
-                block = self.now.get(above)
-                if block is not None or above in found:
-                    found[name] = found[above] if block is None else DomainLines(block).profile
-                    break
+            blocks = (self.now.get(above) for above in ancestors(name))
+            above = next(filter(None, blocks), None)
+            found[name] = DomainLines(above).profile if above else 0
         return found
 
     def _settings(self, namespace: str, head: str) -> tuple[int, str] | None:

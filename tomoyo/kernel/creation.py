@@ -4,9 +4,13 @@ The kernel gives a domain that it creates itself the profile of the one above,
 and one that is written profile 0.  A new domain has to be filled before it is
 confined by more than it would have been before, but not left unconfined in what
 both enforce.  Its own profile or profile 0 will mostly do from the first line
-on; else it has that of the domain above meanwhile, which is a line more, or is
-created only when the modes of its own one have changed, if nothing leads into it
-before that.
+on; else it has that of the domain above meanwhile, which is a line more.
+
+That line is saved if the domain is created later: when the modes of its own
+profile, or of profile 0, have changed.  So is the line that only creates one
+whose groups are all still to change.  But then nothing new may lead into it
+before that, nor may any domain above be created or changed that it would
+meanwhile be confined by.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import random
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tomoyo.kernel.policy_set import PolicySet
 from .policies import held_by, texts
 from .shortest import Search, TooLarge
 
+CASES = Path(__file__).resolve().parents[1] / "data" / "plans"
 PAIRS = int(os.environ.get("TOMOYO_TEST_SHORTEST", "400"))
 DOMAINS = ("<kernel> /a", "<kernel> /b", "<kernel> /a /c")
 NESTED = ("<kernel> /a /c /d", "<kernel> /a", "<kernel> /a /c")
@@ -137,6 +139,39 @@ def test_every_line_is_safe(make: Callable[[random.Random], Pair]) -> None:
         for line, state in search.follow(found):
             assert search.is_safe(state), f"pair {number}, after {line}\n{found.text()}"
         assert search.is_goal(state), f"pair {number}"
+
+
+def pair_in(file: Path) -> Pair:
+    """The two policies in FILE, as a kernel prints them."""
+    parts: dict[str, str] = {}
+    for part in file.read_text(encoding="ascii").split("\n== ")[1:]:
+        name, _, text = part.partition("\n")
+        parts[name] = f"{text}\n\n"
+    first, second = (
+        texts(
+            held_by(
+                PolicySet(
+                    parts[f"{which} domain_policy"],
+                    parts[f"{which} exception_policy"].lstrip(),
+                    profile=parts[f"{which} profile"],
+                )
+            )
+        )
+        for which in ("held", "wanted")
+    )
+    return first, second
+
+
+@pytest.mark.parametrize("file", sorted(CASES.iterdir()), ids=lambda file: file.name)
+def test_what_once_went_wrong(file: Path) -> None:
+    first, second = pair_in(file)
+    found = plan(first, second)
+    search = Search(first, second, PROBES)
+    state = search.start
+    for line, state in search.follow(found):
+        assert search.is_safe(state), f"after {line}\n{found.text()}"
+    assert search.is_goal(state)
+    assert found.count <= len(search.shortest()) + 1
 
 
 @pytest.mark.parametrize(("make", "share"), KINDS.items())

@@ -80,7 +80,9 @@ class Creations:
 
     def _give_profile(self, new: NewDomain) -> None:
         user = self._users[new.name]
-        user.old_profile = self._first_profile(new, user.late if new.name in self.waiting else ())
+        first = self._first_profile(new, user.late if new.name in self.waiting else ())
+        assert first is not None  # it can wait, or has what it inherits
+        user.old_profile = first
         self._changes.look(user)
 
     def _can_wait(self, new: NewDomain) -> bool:
@@ -135,12 +137,10 @@ class Creations:
 
         return len(set(names).intersection(self._shorter)), give_up
 
-    def _first_profile(self, new: NewDomain, late: Collection[int]) -> int:
-        """The profile of a domain until it has its entries.
+    def _first_profile(self, new: NewDomain, late: Collection[int]) -> int | None:
+        """The profile of a domain until it has its entries; None where it cannot be created when the profiles LATE have changed.
 
         What the one above and its own one enforce is enforced; and what only its own does, where nothing of it is granted.
-
-        The profiles LATE have their new modes by then.
         """
         user = self._users[new.name]
         if user.inherited in (user.profile, 0) and not late:
@@ -152,7 +152,7 @@ class Creations:
         for number in (user.profile, 0):
             if self._does(new, number, late):
                 return number
-        return user.inherited
+        return None if late else user.inherited
 
     def _does(self, new: NewDomain, number: int, late: Collection[int]) -> bool:
         """Whether profile NUMBER does until a domain has its entries."""

@@ -63,9 +63,11 @@ class Service:
         return {**counts, "status": self.process.wait(), "places": self.places}
 
     def _look(self) -> None:
-        while not self._ended.is_set():
+        while True:  # at least once, however soon it ends
             place = self.place()
             self.places[place] = self.places.get(place, 0) + 1
+            if self._ended.is_set():
+                return
 
 
 def run(*command: str, **environment: str) -> dict[str, Any]:

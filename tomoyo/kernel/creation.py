@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from .grants import grants_of
 from .policy_text import ancestors, is_ordered
-from .reuse import Act, Event, User
+from .reuse import Act, Event, User, acts
 
 if TYPE_CHECKING:
     from .differences import NewDomain
@@ -32,7 +32,8 @@ class Creations:
     """The domains that are created on the way between two policies.
 
     ``waiting`` are those that are not created first of all; MAY_WAIT tells
-    whether any may wait.
+    whether any may wait.  ``policies``, ``users``, ``events`` and ``changes`` are
+    what the way consists of.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Creations:
         may_wait: bool,
     ) -> None:
         self.waiting: dict[str, NewDomain] = {}
-        self._policies, self._users, self._events, self._changes = policies, users, events, changes
+        self.policies, self.users, self.events, self.changes = policies, users, events, changes
         self._may_any_wait = may_wait
         #: Those with which a line is saved if they wait.
         self._shorter: list[str] = []
@@ -55,7 +56,7 @@ class Creations:
         """Find with which profile each of NEW_DOMAINS is created, and which of them wait."""
         domains = {new.name: new for new in new_domains}
         for name, new in domains.items():
-            self._users[name].inherited = self._users[name].old_profile
+            self.users[name].inherited = self.users[name].old_profile
             self._give_profile(new)
         if not self._may_any_wait:
             return
@@ -69,25 +70,24 @@ class Creations:
             self._wait(new)
 
     def _wait(self, new: NewDomain) -> None:
-        user = self._users[new.name]
-        parent = next((above for above in ancestors(new.name) if above in self._policies.domains_held), "")
-        user.parent = self._users.get(parent)
+        user = self.users[new.name]
+        user.parent = self.users.get(self.policies.above(new.name) or "")
         user.holds_on = not self._may_wait(new, user.parent.last_profile if user.parent else user.inherited)
         above = next((name for name in ancestors(new.name) if name in self.waiting), None)
         user.above = (Act.CREATE, above, 0) if above else None
-        self._events.add((Act.CREATE, new.name, 0))
+        self.events.add((Act.CREATE, new.name, 0))
         self._give_profile(new)
 
     def _give_profile(self, new: NewDomain) -> None:
-        user = self._users[new.name]
+        user = self.users[new.name]
         first = self._first_profile(new, user.late if new.name in self.waiting else ())
         assert first is not None  # it can wait, or has what it inherits
         user.old_profile = first
-        self._changes.look(user)
+        self.changes.look(user)
 
     def _can_wait(self, new: NewDomain) -> bool:
         """Whether a domain may be created later without a line more; a namespace has to be there."""
-        user = self._users[new.name]
+        user = self.users[new.name]
         if " " in new.name:
             for late in ({user.profile}, {0}, {user.profile, 0}):
                 if self._first_profile(new, late) in (0, user.profile):
@@ -97,8 +97,8 @@ class Creations:
 
     def _is_shorter_later(self, new: NewDomain) -> bool:
         """Whether a line is saved if a domain is created when its profile has its new modes, or its groups their entries."""
-        user = self._users[new.name]
-        waited = [{(act, user.namespace, number) for act in (Act.FILL, Act.EMPTY)} & self._events for number in user.groups]
+        user = self.users[new.name]
+        waited = [self.events.intersection(acts(user.namespace, number)) for number in user.groups]
         if user.profile == 0:
             user.readiness = frozenset().union(*waited)
         # A line for another profile than its own cannot be saved by profile 0.
@@ -107,19 +107,19 @@ class Creations:
 
     def _is_bare(self, new: NewDomain, waited: list[set[Event]]) -> bool:
         """Whether there is nothing to write to a domain first of all; WAITED is what its groups wait for."""
-        user = self._users[new.name]
+        user = self.users[new.name]
         assert user.claim
         if user.old_profile or new.entries or not all(waited):
             return False
         if user.profile == 0:
             return bool(waited)
-        return user.entry in self._events or bool(user.claim.needs)
+        return user.entry in self.events or bool(user.claim.needs)
 
     def giving_up(self, event: Event) -> tuple[int, Callable[[], None]]:
         """How to let the domain of EVENT, and others that wait for the same, not wait; and how many lines that takes."""
 
         def reason(name: str) -> tuple[object, ...]:
-            user = self._users[name]
+            user = self.users[name]
             return user.namespace, user.profile, user.holds_on, user.inherited, user.parent and user.parent.profile
 
         why = reason(event[1])
@@ -128,12 +128,12 @@ class Creations:
 
         def give_up() -> None:
             for name in names:
-                self._events.discard((Act.CREATE, name, 0))
+                self.events.discard((Act.CREATE, name, 0))
                 self._give_profile(self.waiting.pop(name))
             for name in self.waiting:
-                above = self._users[name].above
-                if above not in self._events:
-                    self._users[name].above = None
+                above = self.users[name].above
+                if above not in self.events:
+                    self.users[name].above = None
 
         return len(set(names).intersection(self._shorter)), give_up
 
@@ -142,7 +142,7 @@ class Creations:
 
         What the one above and its own one enforce is enforced; and what only its own does, where nothing of it is granted.
         """
-        user = self._users[new.name]
+        user = self.users[new.name]
         if user.inherited in (user.profile, 0) and not late:
             return user.inherited
         # A domain that is to have profile 0 is complete with its first line.
@@ -156,7 +156,7 @@ class Creations:
 
     def _does(self, new: NewDomain, number: int, late: Collection[int]) -> bool:
         """Whether profile NUMBER does until a domain has its entries."""
-        user = self._users[new.name]
+        user = self.users[new.name]
         assert user.claim
         if (user.namespace, number) not in self._changing or number in late:
             stages = [True]
@@ -167,7 +167,7 @@ class Creations:
             stages = [False]
         else:
             stages = [False, True]
-        space, enforced = user.namespace, self._policies.enforced
+        space, enforced = user.namespace, self.policies.enforced
         before = enforced(space, user.inherited, False)
         both = before & enforced(space, user.profile, True)
         # It is created with profile 0 and with its first line.
@@ -182,9 +182,9 @@ class Creations:
         WITH_FIRST puts first an entry that grants all of that, as nothing is
         denied then.
         """
-        user = self._users[new.name]
-        shared = [entry for number in user.groups for entry in self._policies.shared((user.namespace, number), is_wanted=True)]
-        if not enforced <= self._policies.enforced(user.namespace, user.profile, True):
+        user = self.users[new.name]
+        shared = [entry for number in user.groups for entry in self.policies.shared((user.namespace, number), is_wanted=True)]
+        if not enforced <= self.policies.enforced(user.namespace, user.profile, True):
             return True
         needed = {grant for grant in grants_of([*new.entries, *shared]) if grant[0] in enforced}
         if not needed or not with_first:
@@ -197,14 +197,13 @@ class Creations:
 
     def _may_wait(self, new: NewDomain, profile: int) -> bool:
         """Whether the one above may have PROFILE, with its new modes, before the domain is created, as it is confined by that."""
-        user = self._users[new.name]
-        space, enforced = user.namespace, self._policies.enforced
+        user = self.users[new.name]
+        space, enforced = user.namespace, self.policies.enforced
         before, after = enforced(space, user.inherited, False), enforced(space, user.profile, True)
         then = enforced(space, profile, True)
         return before & after <= then and not (then - before and self._is_missed(new, then - before, with_first=False))
 
     def _is_waited_for(self, user: User) -> bool:
         """Whether the profile of USER, or a group, is not yet what it will be."""
-        acts = (Act.FILL, Act.EMPTY)
-        waiting = any((act, user.namespace, number) in self._events for act in acts for number in user.groups)
+        waiting = any(not self.events.isdisjoint(acts(user.namespace, number)) for number in user.groups)
         return waiting or (user.namespace, user.profile) in self._changing

@@ -8,7 +8,7 @@ or of those that it loses.  The way that takes the fewest lines is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -17,9 +17,9 @@ from .creation import Creations
 from .differences import compare_profile
 from .grants import Grants, grants_of, lacking
 from .plan import Write
-from .policy_pair import NUMBERS, Group, PolicyPair, in_namespace
+from .policy_pair import NUMBERS, Group, in_namespace
 from .policy_text import is_ordered
-from .profile_changes import ProfileChanges, is_between
+from .profile_changes import is_between
 from .reuse import Act, Content, Event, User, claim, order, waits
 
 #: How many lines a way takes, and what takes it.
@@ -33,19 +33,13 @@ class Detours:
     happened, and ``last`` after that.
     """
 
-    def __init__(
-        self,
-        policies: PolicyPair,
-        users: Mapping[str, User],
-        events: set[Event],
-        changes: ProfileChanges,
-        creations: Creations,
-    ) -> None:
+    def __init__(self, creations: Creations) -> None:
         self.first: list[Write] = []
         self.after: list[Write] = []
         self.last: list[Write] = []
-        self._policies, self._users, self._events = policies, users, events
-        self._changes, self._creations = changes, creations
+        self._creations = creations
+        self._policies, self._users = creations.policies, creations.users
+        self._events, self._changes = creations.events, creations.changes
         self._contents: dict[Group, Content] = {}
         self._stand_ins: dict[Group, int] = {}
 

@@ -42,7 +42,7 @@ from .differences import Differences, Lines, NewDomain, ProfileChange, find_diff
 from .plan import SETTLE, Plan, Write
 from .policy_pair import PolicyPair
 from .policy_set import PolicySet
-from .policy_text import KERNEL, DomainLines, ancestors, below_first, domain_blocks, named_lines, plain
+from .policy_text import KERNEL, DomainLines, below_first, domain_blocks, named_lines, plain
 from .profile_changes import ProfileChanges
 from .reuse import Act, Event, User, claim
 
@@ -122,7 +122,7 @@ class _Planner:
             user.claim = claim(user, self.events, {})
         self.creations = Creations(self.policies, self.users, self.events, self.changes, may_wait=not self._leads_anywhere())
         self.creations.find(self.found.new_domains)
-        detours = Detours(self.policies, self.users, self.events, self.changes, self.creations)
+        detours = Detours(self.creations)
         moved = {(act, *key) for key, lines in self.found.shared.items() for act in (Act.FILL, Act.EMPTY) if lines.move}
         order = detours.order(moved & self.events)
         self.writes += detours.first
@@ -184,7 +184,8 @@ class _Planner:
     def _find_users(self) -> None:
         found = self.found
         for new in found.new_domains:
-            inherited = self._inherited(new.name)
+            above = self.policies.above(new.name)
+            inherited = self.policies.domains_held[above] if above else 0
             self.users[new.name] = User(new.name, inherited, new.profile, frozenset(), frozenset(new.groups), is_new=True)
         for change in found.domains:
             now, then = frozenset(change.held_groups), frozenset(change.groups)
@@ -203,11 +204,6 @@ class _Planner:
                 if (space, lines.profile) in changed or any((space, number) in changed for number in lines.groups):
                     groups = frozenset(lines.groups)
                     self.users[name] = User(name, lines.profile, lines.profile, groups, groups)
-
-    def _inherited(self, name: str) -> int:
-        """The profile that the kernel would have given a new domain before."""
-        held = self.policies.domains_held
-        return next((held[above] for above in ancestors(name) if above in held), 0)
 
     def _find_events(self) -> None:
         comers = {(user.namespace, number) for user in self.users.values() for number in user.enters}

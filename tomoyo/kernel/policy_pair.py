@@ -7,7 +7,7 @@ from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from ..model.profiles import FUNCTIONALITIES, Mode
-from .policy_text import KERNEL, DomainLines, domain_blocks, named_lines, plain, profile_numbers
+from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain, profile_numbers
 
 if TYPE_CHECKING:
     from ..model.profiles import Profile, ProfilePolicy
@@ -86,6 +86,10 @@ class PolicyPair:
     def domains_held(self) -> Mapping[str, int]:
         """The profiles of the domains that are held, by name."""
         return {name: DomainLines(block).profile for name, block in self._blocks[0].items()}
+
+    def above(self, domain: str) -> str | None:
+        """The nearest domain above DOMAIN that is held, of which the kernel would copy it."""
+        return next((name for name in ancestors(domain) if name in self.domains_held), None)
 
     def used_groups(self, namespace: str) -> set[int]:
         """The numbers of acl_groups that are filled or used in either policy."""

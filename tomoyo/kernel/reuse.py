@@ -148,7 +148,7 @@ def claim(user: User, events: set[Event], contents: Contents) -> Claim:
     open_ = frozenset(number for number in user.enters if user.grants and _is_open(user, contents.get((space, number))))
     entered = user.enters - open_
     gains = {
-        number: {event for event in _acts(space, number) if event in events and (number in entered or event[0] is Act.FILL)}
+        number: {event for event in acts(space, number) if event in events and (number in entered or event[0] is Act.FILL)}
         for number in user.groups - user.spared
     }
     losses = {event for number in user.old_groups for event in ((Act.EMPTY, space, number),) if event in events}
@@ -165,7 +165,8 @@ def claim(user: User, events: set[Event], contents: Contents) -> Claim:
     )
 
 
-def _acts(space: str, number: int) -> Iterator[Event]:
+def acts(space: str, number: int) -> Iterator[Event]:
+    """What may happen to the content of an acl_group."""
     yield Act.FILL, space, number
     yield Act.EMPTY, space, number
 
@@ -235,9 +236,8 @@ def waits(user: User, events: set[Event]) -> Iterator[Pair]:
     ready = set(asked.needs)
     if user.passes:
         # It must be through before the modes of that change.
-        ready.update(_changes(user.namespace, user.last_profile, events)[-1:])
-        yield from product(ready, new)
-        ready = set(asked.needs)
+        last = _changes(user.namespace, user.last_profile, events)
+        yield from product([*ready, *last[-1:]], new)
     else:
         if user.old_profile == user.profile:
             yield from product(ready, new)

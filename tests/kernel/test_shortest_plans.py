@@ -121,18 +121,31 @@ def modes_confined_at_once(draw: random.Random) -> Pair:
     return small_set(draw, profiles(draw, zero=MODES)), small_set(draw, profiles(draw, zero=MODES))
 
 
-#: How many of a hundred may be longer than the shortest.
+#: Kinds of pairs, and whether one of some hundred may be longer, by a line or two: of 78,000 tried four were, since repaired.
 KINDS = {
-    **dict.fromkeys((domains_alone, groups, groups_of_three, confined_at_once), 0),
-    **dict.fromkeys((modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once), 1),
-    nested: 3,
+    **dict.fromkeys((domains_alone, groups, groups_of_three, confined_at_once), False),
+    **dict.fromkeys((modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once, nested), True),
 }
 
 
 @pytest.mark.parametrize("make", KINDS)
 def test_every_line_is_safe(make: Callable[[random.Random], Pair]) -> None:
     """For domains that are there, those that are created, and those that the kernel would create meanwhile."""
-    for number, first, second in pairs(make):
+    judge(make, PAIRS)
+
+
+@pytest.mark.parametrize("make", [modes_and_groups, groups_of_three, nested])
+def test_every_line_is_safe_where_not_all_ways_are_tried(
+    make: Callable[[random.Random], Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where many domains are concerned."""
+    monkeypatch.setattr("tomoyo.kernel.detour._FEW", 0)
+    judge(make, PAIRS // 2)
+
+
+def judge(make: Callable[[random.Random], Pair], times: int) -> None:
+    """Follow the plans of random pairs line by line."""
+    for number, first, second in pairs(make, times):
         found = plan(first, second)
         search = Search(first, second, PROBES, free=(255, 254, 253))
         state = search.start
@@ -171,12 +184,11 @@ def test_what_once_went_wrong(file: Path) -> None:
     for line, state in search.follow(found):
         assert search.is_safe(state), f"after {line}\n{found.text()}"
     assert search.is_goal(state)
-    assert found.count <= len(search.shortest()) + 1
+    assert found.count == len(search.shortest())
 
 
-@pytest.mark.parametrize(("make", "share"), KINDS.items())
-def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], share: int) -> None:
-    """But for a few where profiles change, by a line or two (see ``planner``)."""
+@pytest.mark.parametrize(("make", "may_be_longer"), KINDS.items())
+def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], may_be_longer: bool) -> None:
     checked = longer = 0
     for number, first, second in pairs(make):
         found = plan(first, second)
@@ -194,10 +206,10 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], share: in
         extra = found.count - len(best)
         longer += bool(extra)
         way = "\n".join(f"{interface} {name}: {line}" for (interface, name), line in best)
-        assert 0 <= extra <= 4 * bool(share), f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
+        assert 0 <= extra <= 2 * may_be_longer, f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
     print(f"{checked} pairs, {longer} longer")
     assert checked > PAIRS * 9 // 10
-    assert longer <= max(share * PAIRS // 100, share * 3)
+    assert longer <= 1
 
 
 #: Of each two, neither matches all that the other does, and the order counts.

@@ -4,206 +4,221 @@ The kernel gives a domain that it creates itself the profile of the one above,
 and one that is written profile 0.  A new domain has to be filled before it is
 confined by more than it would have been before, but not left unconfined in what
 both enforce.  Its own profile or profile 0 will mostly do from the first line
-on; else it has that of the domain above meanwhile, which is a line more.
+on, at some stage of their changes; else it has that of the domain above
+meanwhile, which is a line more.
 
-That line is saved if the domain is created later: when the modes of its own
-profile, or of profile 0, have changed.  So is the line that only creates one
-whose groups are all still to change.  But then nothing new may lead into it
-before that, nor may any domain above be created or changed that it would
-meanwhile be confined by.
+A domain that is created later than first of all is until then confined as the
+one above, which may not change to what would deny it too much, or leave it
+unconfined; nor may a new one be created between the two.  Where anything new
+might lead into it, it has to be there first of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from .grants import grants_of
+from ..model.profiles import Mode
+from .course import Act, Creation, User
+from .grants import Grant, grants_of
 from .policy_text import ancestors, is_ordered
-from .reuse import Act, Event, User, acts
+from .reuse import acts
 
 if TYPE_CHECKING:
+    from .course import Course
     from .differences import NewDomain
-    from .policy_pair import PolicyPair
-    from .profile_changes import ProfileChanges
+    from .policy_pair import Modes, PolicyPair
+    from .profile_changes import ProfileChanges, Stage
+
+#: How a line begins that lets a domain use a group.
+USE_GROUP = "use_group "
 
 
 class Creations:
-    """The domains that are created on the way between two policies.
+    """The domains that are created on a COURSE between two policies.
 
-    ``waiting`` are those that are not created first of all; MAY_WAIT tells
-    whether any may wait.  ``policies``, ``users``, ``events`` and ``changes`` are
-    what the way consists of.
+    MAY_WAIT tells whether any may be created later than first of all.
     """
 
-    def __init__(
-        self,
-        policies: PolicyPair,
-        users: Mapping[str, User],
-        events: set[Event],
-        changes: ProfileChanges,
-        *,
-        may_wait: bool,
-    ) -> None:
-        self.waiting: dict[str, NewDomain] = {}
-        self.policies, self.users, self.events, self.changes = policies, users, events, changes
-        self._may_any_wait = may_wait
-        #: Those with which a line is saved if they wait.
-        self._shorter: list[str] = []
-        self._changing = {event[1:] for event in events if event[0] is Act.MODES}
+    def __init__(self, policies: PolicyPair, course: Course, changes: ProfileChanges, *, may_wait: bool) -> None:
+        self.policies, self.course, self.changes = policies, course, changes
+        self._may_wait = may_wait
+        self._new: Mapping[str, NewDomain] = {}
+        self._needed = cache(self._all_needed)
+        self._known: dict[int, frozenset[str]] = {}
 
     def find(self, new_domains: Iterable[NewDomain]) -> None:
-        """Find with which profile each of NEW_DOMAINS is created, and which of them wait."""
-        domains = {new.name: new for new in new_domains}
-        for name, new in domains.items():
-            self.users[name].inherited = self.users[name].old_profile
-            self._give_profile(new)
-        if not self._may_any_wait:
-            return
-        self._shorter = [name for name, new in domains.items() if self._is_shorter_later(new)]
-        for name in self._shorter:
-            # Those above must not be there before it is.
-            some = [domains[other] for other in (name, *ancestors(name)) if other in domains]
-            if all(map(self._can_wait, some)):
-                self.waiting.update((other.name, other) for other in some)
-        for new in self.waiting.values():
-            self._wait(new)
+        """Find with which profile each of NEW_DOMAINS is created, in the fewest lines."""
+        self._new = {new.name: new for new in new_domains}
+        may_wait = self._may_wait and bool(self.course.events)
+        for name in self._new:
+            user = self.course.users[name]
+            user.inherited = user.old_profile
+            above = self.policies.above(name) or ""
+            user.parent = above if above in self.course.users else ""
+            if may_wait and " " in name:
+                self.course.events.add((Act.CREATE, name, 0))
+                over = next((other for other in ancestors(name) if other in self._new), None)
+                user.above = (Act.CREATE, over, 0) if over else None
+        self.choose()
 
-    def _wait(self, new: NewDomain) -> None:
-        user = self.users[new.name]
-        user.parent = self.users.get(self.policies.above(new.name) or "")
-        user.holds_on = not self._may_wait(new, user.parent.last_profile if user.parent else user.inherited)
-        above = next((name for name in ancestors(new.name) if name in self.waiting), None)
-        user.above = (Act.CREATE, above, 0) if above else None
-        self.events.add((Act.CREATE, new.name, 0))
-        self._give_profile(new)
-
-    def _give_profile(self, new: NewDomain) -> None:
-        user = self.users[new.name]
-        first = self._first_profile(new, user.late if new.name in self.waiting else ())
-        assert first is not None  # it can wait, or has what it inherits
-        user.old_profile = first
+    def create(self, user: User, how: Creation) -> None:
+        """Let USER be created like that."""
+        user.creation, user.old_profile = how, how.profile
         self.changes.look(user)
 
-    def _can_wait(self, new: NewDomain) -> bool:
-        """Whether a domain may be created later without a line more; a namespace has to be there."""
-        user = self.users[new.name]
-        if " " in new.name:
-            for late in ({user.profile}, {0}, {user.profile, 0}):
-                if self._first_profile(new, late) in (0, user.profile):
-                    user.late = frozenset(late)
-                    return True
-        return False
+    def look_again(self, user: User) -> None:
+        """Let USER be created as before, as far as that can be, now that a profile's change has been parted."""
+        how = user.creation
+        assert how
 
-    def _is_shorter_later(self, new: NewDomain) -> bool:
-        """Whether a line is saved if a domain is created when its profile has its new modes, or its groups their entries."""
-        user = self.users[new.name]
-        waited = [self.events.intersection(acts(user.namespace, number)) for number in user.groups]
-        if user.profile == 0:
-            user.readiness = frozenset().union(*waited)
-        # A line for another profile than its own cannot be saved by profile 0.
-        is_longer = (user.old_profile != 0) + (user.profile != user.old_profile) > (user.profile != 0)
-        return is_longer or self._is_bare(new, waited)
+        def likeness(other: Creation) -> tuple[bool, ...]:
+            return (
+                other.profile == how.profile,
+                other.after == how.after,
+                (other.ready, other.is_bare, other.precedes) == (how.ready, how.is_bare, how.precedes),
+            )
 
-    def _is_bare(self, new: NewDomain, waited: list[set[Event]]) -> bool:
-        """Whether there is nothing to write to a domain first of all; WAITED is what its groups wait for."""
-        user = self.users[new.name]
-        assert user.claim
-        if user.old_profile or new.entries or not all(waited):
-            return False
-        if user.profile == 0:
-            return bool(waited)
-        return user.entry in self.events or bool(user.claim.needs)
+        user.creation = max(self.ways(user), key=likeness)
 
-    def giving_up(self, event: Event) -> tuple[int, Callable[[], None]]:
-        """How to let the domain of EVENT, and others that wait for the same, not wait; and how many lines that takes."""
+    @staticmethod
+    def cost(user: User, how: Creation) -> int:
+        """How many lines more it takes to create USER like that."""
+        return how.is_bare + (how.profile != 0) + (how.profile != user.last_profile)
 
-        def reason(name: str) -> tuple[object, ...]:
-            user = self.users[name]
-            return user.namespace, user.profile, user.holds_on, user.inherited, user.parent and user.parent.profile
+    def look(self) -> None:
+        """See until when those that are new may be confined as the domains above."""
+        for name in self._new:
+            if (Act.CREATE, name, 0) in self.course.events:
+                user = self.course.users[name]
+                parent = self.course.users.get(user.parent)
+                stages = self.changes.stages(user.namespace, user.inherited)
+                if parent and parent.exit:
+                    stages = stages[: [event for event, _ in stages].index(parent.exit)]
+                holds = {event for event, modes in stages if event and not self._does_above(user, modes)}
+                user.holds_on = False
+                if parent:
+                    for number, entry in ((parent.profile, parent.entry), (parent.last_profile, parent.last_entry)):
+                        if number != parent.old_profile:
+                            later = self.changes.stages(user.namespace, number)
+                            later = later[[event for event, _ in later].index(entry) :]
+                            bad = {event for event, modes in later if not self._does_above(user, modes)}
+                            if entry in bad or (bad and user.creation and user.creation.precedes):
+                                user.holds_on = True
+                            else:
+                                holds |= {event for event in bad if event}
+                user.holds = frozenset(holds)
 
-        why = reason(event[1])
-        same = {name for name in self.waiting if reason(name) == why}
-        names = [name for name in self.waiting if name in same or not same.isdisjoint(ancestors(name))]
+    def choose(self) -> None:
+        """Let those that are new be created in the fewest lines, and early."""
+        for name in self._new:
+            user = self.course.users[name]
+            least = int(user.last_profile != 0)
+            ways: list[Creation] = []
+            for how in self.ways(user):
+                ways.append(how)
+                if how.after is None and self.cost(user, how) == least:
+                    break
+            self.create(user, min(ways, key=lambda how: (self.cost(user, how), how.after is not None)))
 
-        def give_up() -> None:
-            for name in names:
-                self.events.discard((Act.CREATE, name, 0))
-                self._give_profile(self.waiting.pop(name))
-            for name in self.waiting:
-                above = self.users[name].above
-                if above not in self.events:
-                    self.users[name].above = None
+    def dear(self) -> list[User]:
+        """Those that are created with more lines than it might take, if a profile's change were parted."""
+        users = (self.course.users[name] for name in self._new)
+        return [user for user in users if user.creation and self.cost(user, user.creation) > (user.last_profile != 0)]
 
-        return len(set(names).intersection(self._shorter)), give_up
+    def ways(self, user: User) -> Iterator[Creation]:
+        """How USER, which is new, may be created."""
+        last, inherited = user.last_profile, user.inherited
+        others = self.policies.profiles_held.get(user.namespace, ()) if self._may_wait else ()
+        for number in dict.fromkeys((inherited if inherited in (last, 0) else last, last, 0, inherited, *others)):
+            stages = self.changes.stages(user.namespace, number)
+            places = range(len(stages) if self._may_wait and " " in user.name else 1)
+            for place in places:
+                for how in self._ways_at(user, number, stages, place):
+                    yield how
+                    if user.parent:
+                        yield replace(how, precedes=True)
 
-    def _first_profile(self, new: NewDomain, late: Collection[int]) -> int | None:
-        """The profile of a domain until it has its entries; None where it cannot be created when the profiles LATE have changed.
-
-        What the one above and its own one enforce is enforced; and what only its own does, where nothing of it is granted.
-        """
-        user = self.users[new.name]
-        if user.inherited in (user.profile, 0) and not late:
-            return user.inherited
-        # A domain that is to have profile 0 is complete with its first line.
-        is_there = user.profile in late or not self._is_waited_for(user)
-        if len(new.entries) + len(user.groups) <= (user.profile == 0) and is_there:
-            return user.profile
-        for number in (user.profile, 0):
-            if self._does(new, number, late):
-                return number
-        return None if late else user.inherited
-
-    def _does(self, new: NewDomain, number: int, late: Collection[int]) -> bool:
-        """Whether profile NUMBER does until a domain has its entries."""
-        user = self.users[new.name]
-        assert user.claim
-        if (user.namespace, number) not in self._changing or number in late:
-            stages = [True]
-        elif number == user.profile:
-            # It may change its modes if all is there by then.
-            if user.claim.needs:
-                return False
-            stages = [False]
+    def _ways_at(self, user: User, number: int, stages: list[Stage], place: int) -> Iterator[Creation]:
+        """How USER may be created with profile NUMBER at a stage of that, or later."""
+        new, space = self._new[user.name], user.namespace
+        after = stages[place][0]
+        if number == user.last_profile and not all(self.changes.does(user, modes) for _, modes in stages[place + 1 :]):
+            return
+        waited = {group: self.course.events.intersection(acts(space, group)) for group in sorted(user.groups)}
+        if (
+            number == user.last_profile
+            and len(new.entries) + len(user.groups) <= (number == 0)
+            and self.changes.does(user, stages[place][1])
+        ):
+            # It is complete with its first line.
+            ready = frozenset().union(*waited.values())
+            if self._may_wait or not ready:
+                yield Creation(number, after, None, ready, is_bare=not number and not new.entries and not waited)
+        enforced: frozenset[str] = frozenset()
+        before = None
+        first = ""
+        does = False
+        for event, modes in stages[place:]:
+            found = self._first(user, number, enforced | self._enforced(modes)) if self._is_confined(user, modes) else None
+            if found is None:
+                before = event
+                break
+            enforced |= self._enforced(modes)
+            does, first = True, found
+        if not does:
+            return
+        if first:
+            filled = frozenset(waited[int(first[len(USE_GROUP) :])]) if first.startswith(USE_GROUP) else frozenset()
+            if self._may_wait or not filled:
+                yield Creation(number, after, before, filled, first=first)
+        elif not number and not new.entries and all(waited.values()):
+            if self._may_wait:
+                yield from (Creation(number, after, before, frozenset(some)) for some in waited.values())
+            yield Creation(number, after, before, is_bare=True)
         else:
-            stages = [False, True]
-        space, enforced = user.namespace, self.policies.enforced
-        before = enforced(space, user.inherited, False)
-        both = before & enforced(space, user.profile, True)
-        # It is created with profile 0 and with its first line.
-        return all(
-            both <= now and (now <= before or not self._is_missed(new, now - before, with_first=number == 0))
-            for now in (enforced(space, number, is_wanted) for is_wanted in stages)
-        )
+            yield Creation(number, after, before)
 
-    def _is_missed(self, new: NewDomain, enforced: frozenset[str], *, with_first: bool) -> bool:
-        """Whether a domain is denied anything meanwhile, as ENFORCED is, that it will be granted in the end.
+    def _is_confined(self, user: User, modes: Modes) -> bool:
+        """Whether MODES enforce what USER is confined by before and afterwards."""
+        return self._enforced(user.before) & self._enforced(user.after) <= self._enforced(modes)
 
-        WITH_FIRST puts first an entry that grants all of that, as nothing is
-        denied then.
+    def _first(self, user: User, number: int, enforced: frozenset[str]) -> str | None:
+        """What must be written first so that USER is denied nothing that it will be granted, though ENFORCED is.
+
+        Empty if nothing must, None if nothing helps.
         """
-        user = self.users[new.name]
+        more = enforced - self._enforced(user.before)
+        if not self._is_missed(user, more):
+            return ""
+        if number or not more <= self._enforced(user.after):
+            return None
+        # It is created with profile 0 and with its first line.
+        needed = {grant for grant in self._needed(user.name) if grant[0] in more}
+        lines = {line: [line] for line in self._new[user.name].entries if not is_ordered(line)}
+        shared = self.policies.shared
+        lines |= {f"{USE_GROUP}{group}": shared((user.namespace, group), is_wanted=True) for group in sorted(user.groups)}
+        return next((line for line, entries in lines.items() if needed <= grants_of(entries)), None)
+
+    def _does_above(self, user: User, modes: Modes) -> bool:
+        """Whether the domain above may have MODES before USER is created, as that is confined by them."""
+        return self._is_confined(user, modes) and not self._is_missed(user, self._enforced(modes) - self._enforced(user.before))
+
+    def _all_needed(self, name: str) -> frozenset[Grant]:
+        """What a new domain is to be granted."""
+        user = self.course.users[name]
         shared = [entry for number in user.groups for entry in self.policies.shared((user.namespace, number), is_wanted=True)]
-        if not enforced <= self.policies.enforced(user.namespace, user.profile, True):
-            return True
-        needed = {grant for grant in grants_of([*new.entries, *shared]) if grant[0] in enforced}
-        if not needed or not with_first:
-            return bool(needed)
-        for line in new.entries:
-            if needed <= grants_of([line]) and not is_ordered(line):
-                new.entries.sort(key=line.__ne__)
-                return False
-        return True
+        return grants_of([*self._new[name].entries, *shared])
 
-    def _may_wait(self, new: NewDomain, profile: int) -> bool:
-        """Whether the one above may have PROFILE, with its new modes, before the domain is created, as it is confined by that."""
-        user = self.users[new.name]
-        space, enforced = user.namespace, self.policies.enforced
-        before, after = enforced(space, user.inherited, False), enforced(space, user.profile, True)
-        then = enforced(space, profile, True)
-        return before & after <= then and not (then - before and self._is_missed(new, then - before, with_first=False))
+    def _is_missed(self, user: User, enforced: frozenset[str]) -> bool:
+        """Whether USER is denied anything meanwhile, as ENFORCED is, that it will be granted in the end."""
+        return not enforced <= self._enforced(user.after) or any(grant[0] in enforced for grant in self._needed(user.name))
 
-    def _is_waited_for(self, user: User) -> bool:
-        """Whether the profile of USER, or a group, is not yet what it will be."""
-        waiting = any(not self.events.isdisjoint(acts(user.namespace, number)) for number in user.groups)
-        return waiting or (user.namespace, user.profile) in self._changing
+    def _enforced(self, modes: Modes) -> frozenset[str]:
+        """The functionalities that MODES, which the policies remember, enforce."""
+        found = self._known.get(id(modes))
+        if found is None:
+            found = self._known[id(modes)] = frozenset(name for name, mode in modes.items() if mode is Mode.ENFORCING)
+        return found

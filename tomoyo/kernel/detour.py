@@ -1,77 +1,150 @@
 """What stands in for numbers used anew, where changes wait for each other in a circle.
 
 Whoever must wait for a number does without it meanwhile: with another profile
-that is there, even one that changes before or afterwards, or a free one; with a
-free acl_group; or with entries of its own, in place of those that it is to get
-or of those that it loses.  The way that takes the fewest lines is taken.
+that is there, be it at some stage of its change, or a free one; with a free
+acl_group; or with entries of its own, in place of those that it is to get or of
+those that it loses.  A new domain may be created otherwise, or later, and the
+change of a profile be parted, so that others come and go in between.
+
+Where few domains are concerned all such ways are tried, those with the fewest
+lines first; else always the one that seems shortest is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from heapq import heappop, heappush
 
-from ..model.profiles import Config, Mode
+from ..model.profiles import Mode
+from .course import Act, Content, Course, Creation, Event, Pair, User
 from .creation import Creations
-from .differences import compare_profile
 from .grants import Grants, grants_of, lacking
 from .plan import Write
-from .policy_pair import NUMBERS, Group, in_namespace
+from .policy_pair import NUMBERS, Group, PolicyPair, in_namespace
 from .policy_text import is_ordered
-from .profile_changes import is_between
-from .reuse import Act, Content, Event, User, claim, order, waits
+from .profile_changes import ProfileChanges, fewest_lines, is_between_at
+from .reuse import claim, order, waits
 
-#: How many lines a way takes, and what takes it.
+#: How many lines a way is thought to take, and what goes it.
 Way = tuple[int, Callable[[], object]]
+#: All ways are tried where no more domains than these are concerned, until so many have been.
+_FEW = 40
+_MOST = 500
 
 
 class Detours:
-    """The order of events, and what has to be written so that there is one.
+    """The order of events, and what has to be written so that there is one."""
 
-    ``first`` is written before anything else is added, ``after`` when all has
-    happened, and ``last`` after that.
-    """
-
-    def __init__(self, creations: Creations) -> None:
-        self.first: list[Write] = []
-        self.after: list[Write] = []
-        self.last: list[Write] = []
-        self._creations = creations
-        self._policies, self._users = creations.policies, creations.users
-        self._events, self._changes = creations.events, creations.changes
+    def __init__(self, course: Course, policies: PolicyPair, changes: ProfileChanges, creations: Creations) -> None:
+        self._course, self._policies, self._changes, self._creations = course, policies, changes, creations
         self._contents: dict[Group, Content] = {}
-        self._stand_ins: dict[Group, int] = {}
+        self._moved: set[Event] = set()
+        self._seen: set[object] = set()
 
     def order(self, moved: set[Event]) -> list[Event]:
         """The events in a safe order.  MOVED are groups that must be filled before they are emptied."""
-        is_known = False
-        while True:
-            for user in self._users.values():
-                user.claim = claim(user, self._events, self._contents)
-            found, circle = order(self._users.values(), self._events, moved)
-            if not circle:
-                break
-            if is_known:
-                ways = [way for pair in circle for way in self._ways(*pair, _count(found))]
-                min(ways, key=lambda way: way[0])[1]()
-            else:
-                self._find_grants()
-                is_known = True
+        self._moved = moved
+        found, circle = self._look()
+        are_few = len(self._course.users) <= _FEW
+        if circle or (are_few and self._creations.dear()):
+            self._find_grants()
+            found, circle = self._search() if are_few else self._look()
+        while circle:
+            found, circle = self._get_further(found, circle)
         # With its last profile a domain can do without what else stands in.
-        self.after[:0] = [
+        self._course.after[:0] = [
             Write("domain_policy", f"use_profile {user.last_profile}", user.name)
-            for user in self._users.values()
+            for user in self._course.users.values()
             if user.profile != user.last_profile and not user.passes
         ]
         return found
 
+    def _look(self) -> tuple[list[Event], list[Pair]]:
+        users, events = self._course.users, self._course.events
+        for user in users.values():
+            user.claim = claim(user, events, self._contents)
+        self._creations.look()
+        return order(users, events, self._moved)
+
+    def _search(self) -> tuple[list[Event], list[Pair]]:
+        """Go the ways that take the fewest lines together; or the best that is found, after many."""
+        course = self._course
+        queue: list[tuple[int, int, int, Course, list[Event], list[Pair]]] = []
+
+        def meet() -> None:
+            if course.key() not in self._seen:
+                self._seen.add(course.key())
+                found, circle = self._look()
+                heappush(queue, (course.detour, -_count(found), len(self._seen), course.copy(), found, circle))
+
+        for start in self._starts():
+            course.take(start)
+            meet()
+        while True:
+            here, found, circle = heappop(queue)[3:]
+            course.take(here.copy())
+            if not circle or len(self._seen) > _MOST:
+                break
+            for _, go in [way for pair in circle for way in self._ways(*pair)]:
+                course.take(here.copy())
+                go()
+                meet()
+            if not queue:
+                course.take(here)
+                break
+        return found, circle
+
+    def _starts(self) -> list[Course]:
+        """The course as it is, and with profiles' changes parted where domains might be created in fewer lines for that."""
+        course = self._course
+        found = [course.copy()]
+        for start in found:
+            course.take(start.copy())
+            numbers = {(user.namespace, number): None for user in self._creations.dear() for number in (user.last_profile, 0)}
+            for space, number in numbers:
+                event = (Act.MODES, space, number)
+                for some in self._partings(event) if len(found) < _MOST else ():
+                    course.take(start.copy())
+                    self._part(event, some)
+                    self._creations.choose()
+                    found.append(course.copy())
+                course.take(start.copy())
+        return found
+
+    def _get_further(self, found: list[Event], circle: list[Pair]) -> tuple[list[Event], list[Pair]]:
+        """Go the shortest way that gets further than to FOUND and CIRCLE, or else the shortest that leads elsewhere."""
+        here = self._course.copy()
+        self._seen.add(here.key())
+        other = None
+        for cost, go in sorted((way for pair in circle for way in self._ways(*pair)), key=lambda way: way[0]):
+            self._course.take(here.copy())
+            go()
+            if self._course.key() not in self._seen:
+                then = self._look()
+                if _count(then[0]) > _count(found):
+                    return then
+                if cost and not other:
+                    other = self._course.copy(), then
+        if not other:
+            raise ValueError(
+                f"there is no safe order: all numbers of profiles or groups in {circle[0][0][1]} are in use, and one is needed"
+            )
+        self._course.take(other[0])
+        return other[1]
+
+    def _partings(self, event: Event) -> Iterable[tuple[str, ...]]:
+        """How the change of a profile that EVENT is, if it is one, may be parted."""
+        can = event[0] is Act.MODES and event in self._course.events and (Act.SOME_MODES, *event[1:]) not in self._course.events
+        return self._changes.partings(event) if can else ()
+
     def _find_grants(self) -> None:
         """Look at what users of groups that change are granted, but for those where the order of entries counts."""
-        changing = {event[1:] for event in self._events if event[0] in (Act.FILL, Act.EMPTY)}
+        changing = {event[1:] for event in self._course.events if event[0] in (Act.FILL, Act.EMPTY)}
         ordered = set()
-        for user in self._users.values():
-            groups = {(user.namespace, number) for number in user.old_groups | user.groups}
+        for user in self._course.users.values():
+            old_groups = self._policies.groups_held(self._policies.above(user.name)) if user.is_new else user.old_groups
+            groups = {(user.namespace, number) for number in old_groups | user.groups}
             if groups.isdisjoint(changing):
                 continue
             for group in groups - self._contents.keys():
@@ -83,172 +156,169 @@ class Detours:
                 before, after = map(grants_of, own)
                 user.grants = Grants(
                     before | after,
-                    before.union(*(self._contents[user.namespace, number].before for number in user.old_groups)),
+                    before.union(*(self._contents[user.namespace, number].before for number in old_groups)),
                     after.union(*(self._contents[user.namespace, number].after for number in user.groups)),
                 )
 
-    def _ways(self, first: Event, second: Event, found: int) -> Iterator[Way]:
-        """How those can do without FIRST before SECOND who ask for it, where FOUND events have their place."""
-        creation = next((event for event in (first, second) if event[0] is Act.CREATE), None)
-        if creation:
-            yield self._creations.giving_up(creation)
-            return
-        users = [user for user in self._users.values() if (first, second) in waits(user, self._events)]
+    def _ways(self, first: Event, second: Event) -> Iterator[Way]:
+        """How those can do without FIRST before SECOND who ask for it."""
+        users = [
+            user
+            for user in self._course.users.values()
+            if (first, second) in waits(user, self._course.users, self._course.events)
+        ]
+        for user in users:
+            if user.creation:
+                for how in self._creations.ways(user):
+                    yield (
+                        max(0, self._creations.cost(user, how) - self._creations.cost(user, user.creation)),
+                        partial(self._create, user.name, how),
+                    )
+        for event in (first, second):
+            for some in self._partings(event):
+                yield 0, partial(self._part, event, some)
+        users = [user for user in users if (Act.CREATE, user.name, 0) not in (first, second)]
         if not users:
             return
-        parting = self._parting(first, users, found) or self._parting(second, users, found)
-        if parting:
-            yield parting
-            return
+        names = [user.name for user in users]
         if first[0] in (Act.MODES, Act.SOME_MODES):
-            yield from self._profile_ways(users, first[2], found)
+            yield from self._profile_ways(users, first[2])
+            if len(users) > 1:
+                yield from self._profile_ways(users[:1], first[2])
+            return
+        if first[0] is Act.CREATE:
             return
         group = first[1:]
         entries = self._policies.shared(group, is_wanted=True)
-        new = 0 if group in self._stand_ins else 2 * len(entries)
-        yield 2 * len(users) + new, lambda: self._use_group(users, group, entries)
+        new = 0 if group in self._course.stand_ins else 2 * len(entries)
+        used = self._policies.used_groups(group[0]) | set(self._course.stand_ins.values())
+        free = self._course.stand_ins.get(group, _free(used))
+        if free is not None:
+            yield 2 * len(users) + new, partial(self._use_group, names, group, free, entries)
         if all(user.grants for user in users):
             yield self._own_way(users, entries)
-            if second[0] not in (Act.MODES, Act.SOME_MODES):
+            if second[0] not in (Act.MODES, Act.SOME_MODES, Act.CREATE):
                 lost = self._policies.shared(second[1:], is_wanted=False)
                 if second[0] is Act.EMPTY:
                     lost = lacking(lost, self._contents[second[1:]].after)
                 yield self._own_way(users, lost)
 
+    def _create(self, name: str, how: Creation) -> None:
+        self._creations.create(self._course.users[name], how)
+
     # Profiles
 
-    def _parting(self, event: Event, users: list[User], found: int) -> Way | None:
-        """How to get further by letting USERS come, or go, between two lines that change a profile."""
-        if event[0] is not Act.MODES or self._is_waited_with(event) or (Act.SOME_MODES, *event[1:]) in self._events:
-            return None
-        whole = self._changes.lines[event]
-        for some in self._changes.partings(event):
-            earlier = self._part(event, some)
-            if all(earlier == user.entry or event == user.exit for user in users):
-                found_then, _ = order(self._users.values(), self._events)
-                gets_further = _count(found_then) > found
-            else:
-                gets_further = False
-            del self._changes.lines[earlier]
-            self._changes.lines[event] = whole
-            self._events.discard(earlier)
-            self._look(event)
-            if gets_further:
-                return 0, partial(self._part, event, some)
-        return None
-
-    def _is_waited_with(self, event: Event) -> bool:
-        """Whether domains that are not there have, when they are created, the profile of EVENT."""
-        users = (self._users[name] for name in self._creations.waiting)
-        return any((user.namespace, user.old_profile) == event[1:] for user in users)
-
-    def _part(self, event: Event, some: tuple[str, ...]) -> Event:
-        earlier = self._changes.part(event, some)
-        self._events.add(earlier)
-        self._look(event)
-        return earlier
-
-    def _look(self, event: Event) -> None:
-        """See what the change of a profile that EVENT is means to those who have it."""
-        for user in self._users.values():
-            if user.namespace == event[1] and event[2] in (user.old_profile, user.profile):
+    def _part(self, event: Event, some: tuple[str, ...]) -> None:
+        """Let domains come and go between two lines that change a profile."""
+        self._changes.part(event, some)
+        for user in self._course.users.values():
+            if user.namespace == event[1] and event[2] in (user.old_profile, user.profile, user.last_profile):
+                if user.passes:
+                    user.passes = self._leaving(user, user.profile)
+                if user.creation:
+                    self._creations.look_again(user)
                 self._changes.look(user)
 
-    def _profile_ways(self, users: list[User], number: int, found: int) -> Iterator[Way]:
-        space = users[0].namespace
-        some = self._profile_between(users, found)
-        if some:
-            yield len(users), lambda: self._use_profile(users, *some)
-        free = self._free(space, self._policies.used_profiles(space) | {user.profile for user in self._users.values()}, "profile")
-        modes = self._free_profile(users, number, free)
+    def _profile_ways(self, users: list[User], number: int) -> Iterator[Way]:
+        space, names = users[0].namespace, [user.name for user in users]
+        if all(map(_is_content_with_less, users)):
+            for other in self._policies.profiles_held.get(space, ()):
+                if not any(other in (user.old_profile, user.last_profile) for user in users):
+                    yield from self._stand_ins(users, other)
+        free = _free({*self._policies.used_profiles(space), *(user.profile for user in self._course.users.values())})
+        modes = self._free_profile(users, number, free) if free is not None else []
 
         def use_free() -> None:
-            self.first += [Write("profile", line) for line in modes]
-            self._use_profile(users, free, passes=False)
+            self._course.first += [Write("profile", line) for line in modes]
+            self._use_profile(names, free or 0)
 
-        yield len(users) + len(modes), use_free
+        if modes:
+            yield len(users) + len(modes), use_free
 
-    def _profile_between(self, users: list[User], found: int) -> tuple[int, bool] | None:
-        """A profile that does for USERS between their old and new ones; whether only as it is before it changes."""
-        if not all(map(_is_content_with_less, users)):
-            return None
-        space = users[0].namespace
-        changing = []
-        for number in self._policies.profiles_held.get(space, ()):
-            if any(number in (user.old_profile, user.profile) for user in users):
-                continue
-            for is_wanted in (True, False):
-                modes = self._policies.modes(space, number, is_wanted)
-                if all(is_between(modes, user) for user in users):
-                    if (Act.MODES, space, number) not in self._events:
-                        return number, False
-                    changing.append((number, not is_wanted))
-        # One that changes may wait for others, even those that wait for it.
-        before = [(user, user.profile, user.passes) for user in users]
-        for number, passes in changing:
-            self._use_profile(users, number, passes)
-            found_then, _ = order(self._users.values(), self._events)
-            for user, profile, passed in before:
-                self._use_profile([user], profile, passed)
-            if _count(found_then) > found:
-                return number, passes
-        return None
+    def _stand_ins(self, users: list[User], number: int) -> Iterator[Way]:
+        """How profile NUMBER may stand in for USERS between their old and new ones: always, or at some stage of its change."""
+        space, names = users[0].namespace, [user.name for user in users]
+        if self._is_between(users, number):
+            yield len(users), partial(self._use_profile, names, number)
+        event = (Act.MODES, space, number)
+        here = self._course.copy()
+        for some in list(self._partings(event)):
+            self._part(event, some)
+            does = self._is_between([self._course.users[name] for name in names], number)
+            self._course.take(here.copy())
+            if does:
 
-    def _use_profile(self, users: list[User], number: int, passes: bool) -> None:
-        for user in users:
-            user.profile, user.passes = number, passes
+                def way(some: tuple[str, ...] = some) -> None:
+                    self._part(event, some)
+                    self._use_profile(names, number)
+
+                yield len(users), way
+
+    def _is_between(self, users: list[User], number: int) -> bool:
+        """Whether profile NUMBER does for all of USERS at some stage."""
+        return all(
+            any(self._changes.does(user, modes) for _, modes in self._changes.stages(user.namespace, number)) for user in users
+        )
+
+    def _use_profile(self, names: list[str], number: int) -> None:
+        for name in names:
+            user = self._course.users[name]
+            user.profile, user.passes = number, None
+            user.passes = self._leaving(user, number)
             self._changes.look(user)
 
+    def _leaving(self, user: User, number: int) -> Event | None:
+        """Before what USER must have left profile NUMBER, which does for it at some stage."""
+        stages = self._changes.stages(user.namespace, number)
+        does = [self._changes.does(user, modes) for _, modes in stages]
+        place = does.index(True) if True in does else len(does)
+        return next((event for (event, _), fine in zip(stages[place:], does[place:]) if not fine), None)
+
     def _free_profile(self, users: list[User], number: int, free: int) -> list[str]:
-        """What makes the profile FREE do for USERS meanwhile: of one mode, or like the one that NUMBER is to be."""
+        """What makes the profile FREE do for USERS meanwhile, be it as NUMBER is to be; nothing if no profile does."""
         space = users[0].namespace
+        wanted = self._policies.modes(space, number, True)
+        does = {name: [mode] for name, mode in wanted.items()}
         if all(map(_is_content_with_less, users)):
-            for mode in Mode:
-                if all(is_between(dict.fromkeys(user.before, mode), user) for user in users):
-                    return [in_namespace(space, f"{free}-CONFIG={Config(mode, grant_log=False)}")]
-        wanted = self._policies.profile(space, number, is_wanted=True)
-        assert wanted is not None  # its modes are to change
-        modes = compare_profile(space, None, replace(wanted, number=free)).modes
-        return modes or [in_namespace(space, f"{free}-CONFIG={wanted.default}")]
+            does = {name: [mode for mode in Mode if all(is_between_at(name, mode, user) for user in users)] for name in wanted}
+        return [in_namespace(space, f"{free}-{line}") for line in fewest_lines(does)] if all(does.values()) else []
 
     # Groups
 
-    def _use_group(self, users: list[User], group: Group, entries: list[str]) -> None:
-        """Let USERS use another group meanwhile, which has the ENTRIES that GROUP is to have."""
-        space = group[0]
-        if group not in self._stand_ins:
-            free = self._free(space, self._policies.used_groups(space) | set(self._stand_ins.values()), "group")
-            self._stand_ins[group] = free
+    def _use_group(self, names: list[str], group: Group, free: int, entries: list[str]) -> None:
+        """Let users use the group FREE meanwhile, which has the ENTRIES that GROUP is to have."""
+        space, course = group[0], self._course
+        if group not in course.stand_ins:
+            course.stand_ins[group] = free
             lines = [in_namespace(space, f"acl_group {free} {entry}") for entry in entries]
-            self.first += [Write("exception_policy", line) for line in lines]
-            self.last += [Write("exception_policy", f"delete {line}") for line in lines]
-        free = self._stand_ins[group]
-        for user in users:
+            course.first += [Write("exception_policy", line) for line in lines]
+            course.last += [Write("exception_policy", f"delete {line}") for line in lines]
+        for name in names:
+            user = course.users[name]
             user.enters.add(free)
-            user.spared.add(group[1])
-            self.after.append(Write("domain_policy", f"delete use_group {free}", user.name))
+            user.spared |= {group[1]}
+            course.after.append(Write("domain_policy", f"delete use_group {free}", name))
             if user.grants:
                 user.grants.own |= grants_of(entries)
 
     def _own_way(self, users: list[User], entries: list[str]) -> Way:
         """Let USERS have ENTRIES themselves for a while, but for what they have."""
-        missing = [lacking(entries, user.grants.own) for user in users if user.grants]
+        missing = {user.name: lacking(entries, user.grants.own) for user in users if user.grants}
 
         def way() -> None:
-            for user, lines in zip(users, missing):
-                self.first += [Write("domain_policy", line, user.name) for line in lines]
-                self.after += [Write("domain_policy", f"delete {line}", user.name) for line in lines]
+            for name, lines in missing.items():
+                user = self._course.users[name]
+                self._course.first += [Write("domain_policy", line, name) for line in lines]
+                self._course.after += [Write("domain_policy", f"delete {line}", name) for line in lines]
                 assert user.grants
                 user.grants.own |= grants_of(lines)
 
-        return 2 * sum(map(len, missing)), way
+        return 2 * sum(map(len, missing.values())), way
 
-    @staticmethod
-    def _free(namespace: str, used: set[int], kind: str) -> int:
-        for number in range(NUMBERS - 1, -1, -1):
-            if number not in used:
-                return number
-        raise ValueError(f"all {kind} numbers of namespace {namespace} are in use, and one is needed to get there safely")
+
+def _free(used: set[int]) -> int | None:
+    """The last number of a profile or a group that is not USED; None if all are."""
+    return next((number for number in range(NUMBERS - 1, -1, -1) if number not in used), None)
 
 
 def _is_content_with_less(user: User) -> bool:

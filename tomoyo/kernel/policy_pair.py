@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class PolicyPair:
         self.held, self.wanted = held, wanted
         self.modes = cache(self._modes)
         self.enforced = cache(self._enforced)
+        self.changed_modes = cache(self._changed_modes)
 
     def profile(self, namespace: str, number: int, *, is_wanted: bool) -> Profile | None:
         """A profile, if the policy has it."""
@@ -41,7 +42,7 @@ class PolicyPair:
         found = self.profile(namespace, number, is_wanted=is_wanted) or self.profile(namespace, number, is_wanted=not is_wanted)
         return _modes_of(found)
 
-    def changed_modes(self, namespace: str, number: int, lines: Iterable[str]) -> Modes:
+    def _changed_modes(self, namespace: str, number: int, lines: tuple[str, ...]) -> Modes:
         """The modes of a profile that is held, after LINES have been written to it."""
         found = _profiles(self.held.profile + "".join(f"{line}\n" for line in lines)).namespace(namespace)
         assert found
@@ -90,6 +91,10 @@ class PolicyPair:
     def above(self, domain: str) -> str | None:
         """The nearest domain above DOMAIN that is held, of which the kernel would copy it."""
         return next((name for name in ancestors(domain) if name in self.domains_held), None)
+
+    def groups_held(self, domain: str | None) -> frozenset[int]:
+        """The groups that DOMAIN uses; none if it is not held."""
+        return frozenset(DomainLines(self._blocks[0].get(domain or "", "")).groups)
 
     def used_groups(self, namespace: str) -> set[int]:
         """The numbers of acl_groups that are filled or used in either policy."""

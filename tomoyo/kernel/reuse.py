@@ -25,113 +25,13 @@ it names that, and something has to stand in for one of its numbers.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from heapq import heapify, heappop, heappush
 from itertools import product
 
 from ..model.profiles import Mode
+from .course import Act, Claim, Content, Creation, Event, Pair, User
 from .grants import Grant, Grants
-
-
-class Act(Enum):
-    """What happens to the content of a number."""
-
-    FILL = "entries are added to an acl_group"
-    EMPTY = "entries are deleted from an acl_group"
-    SOME_MODES = "some of the lines that change a profile's modes are written"
-    MODES = "modes of a profile change"
-    CREATE = "a domain is created"
-
-
-#: What is changed: the namespace and the number of a group, or of a profile; a new domain's name and 0.
-Event = tuple[Act, str, int]
-#: Something that must have happened before something else.
-Pair = tuple[Event, Event]
-
-
-@dataclass(slots=True)
-class User:
-    """A domain that is wanted, and the numbers that it uses and is to use.
-
-    ``old_profile`` is what it has at the start, or is created with; ``profile``
-    what it gets first, ``last_profile`` what it has at the end; ``passes`` tells
-    that it must leave the first before the modes of that change.  ``before`` and
-    ``after`` are the modes of the old profile and of the last one, as they are at
-    the start and at the end.  ``enters`` and ``leaves`` are the groups of which
-    that is still to be written.  ``entry`` must have happened before it may have
-    its new profile, and ``exit`` must not while it still has its old one (see
-    ``profile_changes``).  ``grants`` are what it is granted, where that has been
-    looked at; ``spared`` are groups that something stands in for where it has not.
-
-    A domain that ``is_new`` is confined, until it is created, by the profile
-    ``inherited``, of the domain ``parent`` if that is wanted, and ``before`` are
-    the modes of that.  Where that ``holds_on``, both must stay as they are till
-    then.  It is created when the profiles ``late`` have changed and ``readiness``
-    has happened, and before the new domain ``above``.
-    """
-
-    name: str
-    old_profile: int
-    profile: int
-    old_groups: frozenset[int]
-    groups: frozenset[int]
-    is_new: bool = False
-    before: Mapping[str, Mode] = field(default_factory=dict)
-    after: Mapping[str, Mode] = field(default_factory=dict)
-    last_profile: int = field(init=False)
-    enters: set[int] = field(init=False)
-    leaves: set[int] = field(init=False)
-    switched: bool = False
-    entry: Event | None = None
-    exit: Event | None = None
-    passes: bool = False
-    inherited: int = 0
-    parent: User | None = None
-    holds_on: bool = False
-    above: Event | None = None
-    late: frozenset[int] = frozenset()
-    readiness: frozenset[Event] = frozenset()
-    grants: Grants | None = None
-    spared: set[int] = field(default_factory=set)
-    claim: Claim | None = None
-
-    def __post_init__(self) -> None:
-        self.last_profile = self.profile
-        self.enters = set(self.groups - self.old_groups)
-        self.leaves = set(self.old_groups - self.groups)
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that the numbers are of."""
-        return self.name.partition(" ")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a user asks of the order.
-
-    ``needs`` must have happened before it may have its new modes.  Before
-    ``switches`` happen it must have them, and before ``departures`` have left
-    the group.  ``pairs`` are what else must happen one before the other.
-    ``open`` are groups that it may enter before they are emptied.
-    """
-
-    needs: frozenset[Event]
-    switches: frozenset[Event]
-    departures: frozenset[Event]
-    pairs: frozenset[Pair]
-    open: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the entries of an acl_group grant, before and afterwards."""
-
-    before: frozenset[Grant]
-    after: frozenset[Grant]
-
 
 #: Contents by namespace and number.
 Contents = Mapping[tuple[str, int], Content]
@@ -227,42 +127,46 @@ def _close_claim(
     return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs), open_)
 
 
-def waits(user: User, events: set[Event]) -> Iterator[Pair]:
-    """What USER, whose claim is known, makes wait for what."""
+def waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
+    """What USER, one of USERS whose claims are known, makes wait for what."""
     asked = user.claim
     assert asked is not None
     yield from (pair for pair in asked.pairs if pair[0] != pair[1])
-    new = _changes(user.namespace, user.profile, events)
-    ready = set(asked.needs)
-    if user.passes:
-        # It must be through before the modes of that change.
-        last = _changes(user.namespace, user.last_profile, events)
-        yield from product([*ready, *last[-1:]], new)
+    if user.creation:
+        yield from _creation_waits(user, user.creation, users, events)
+    space = user.namespace
+    if user.old_profile == user.profile:
+        if not user.is_new:
+            yield from product(asked.needs, _changes(space, user.profile, events))
     else:
-        if user.old_profile == user.profile:
-            yield from product(ready, new)
-        ready.update(new[-1:])
-    creation = (Act.CREATE, user.name, 0)
-    if creation in events:
-        if user.profile not in user.late:
-            ready.clear()
-        for number in user.late:
-            ready.update(_changes(user.namespace, number, events)[-1:])
-        yield from product(ready | user.readiness, [creation])
-        if user.above:
-            yield creation, user.above
-        if user.holds_on:
-            yield from product([creation], _changes(user.namespace, user.inherited, events))
-        if user.holds_on and user.parent:
-            assert user.parent.claim
-            yield from product([creation], user.parent.claim.switches)
-        return
+        # Its old profile may get modes like its new one's, and it leaves that then if it must.
+        old = _changes(space, user.old_profile, events)
+        if user.creation and user.creation.after in old:
+            old = old[old.index(user.creation.after) + 1 :]
+        yield from product(asked.needs, old)
+        if user.exit and user.entry in events:
+            yield user.entry, user.exit
+    if user.passes:
+        # It must be through before.
+        yield from ((first, user.passes) for first in (*asked.needs, user.last_entry) if first in events)
+    ready = {*asked.needs, *_changes(space, user.last_profile if user.passes else user.profile, events)[-1:]}
     for later in asked.switches:
         yield from ((first, later) for first in ready if first != later)
-    if user.old_profile != user.profile:
-        yield from product(asked.needs, _changes(user.namespace, user.old_profile, events))
-        if user.entry and user.exit:
-            yield user.entry, user.exit
+
+
+def _creation_waits(user: User, how: Creation, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
+    event = (Act.CREATE, user.name, 0)
+    assert user.claim
+    if how.before in events:
+        yield from ((need, how.before) for need in user.claim.needs)
+    if event not in events:
+        return
+    yield from ((first, event) for first in (*how.ready, how.after) if first in events)
+    yield from ((event, later) for later in (*user.holds, how.before, user.above, user.exit) if later in events)
+    parent = users.get(user.parent)
+    if user.holds_on and parent:
+        assert parent.claim
+        yield from ((event, later) for later in (*parent.claim.switches, parent.exit, parent.passes) if later in events)
 
 
 def _changes(space: str, number: int, events: set[Event]) -> list[Event]:
@@ -270,8 +174,8 @@ def _changes(space: str, number: int, events: set[Event]) -> list[Event]:
     return [event for act in (Act.SOME_MODES, Act.MODES) for event in ((act, space, number),) if event in events]
 
 
-def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()) -> tuple[list[Event], list[Pair]]:
-    """EVENTS in a safe order; or some of them, and pairs of others that wait for each other in a circle.
+def order(users: Mapping[str, User], events: set[Event], moved: Iterable[Event] = ()) -> tuple[list[Event], list[Pair]]:
+    """EVENTS in a safe order, creations as soon as they can be; or some of them, and pairs of others that wait in a circle.
 
     MOVED are groups that must be filled before they are emptied.
     """
@@ -282,23 +186,24 @@ def order(users: Iterable[User], events: set[Event], moved: Iterable[Event] = ()
     for act, space, number in events:
         if act is Act.SOME_MODES:
             before[Act.MODES, space, number].add((act, space, number))
-    for user in users:
-        for first, second in waits(user, events):
+    for user in users.values():
+        for first, second in waits(user, users, events):
             before[second].add(first)
     after: dict[Event, list[Event]] = {event: [] for event in before}
     for event, others in before.items():
         for other in others:
             after[other].append(event)
     found: list[Event] = []
-    ready = deque(event for event, others in before.items() if not others)
+    ready = [(_place(event), event) for event, others in before.items() if not others]
+    heapify(ready)
     while ready:
-        event = ready.popleft()
+        _, event = heappop(ready)
         found.append(event)
         del before[event]
         for other in after[event]:
             before[other].discard(event)
             if not before[other]:
-                ready.append(other)
+                heappush(ready, (_place(other), other))
     return found, _circle(before) if before else []
 
 

@@ -15,7 +15,8 @@ from tomoyo.kernel.policy_text import KERNEL, Domains, differing_domains, domain
 
 from .policies import held_by, texts
 
-ROUNDS = int(os.environ.get("TOMOYO_TEST_PAIRS", "300"))
+#: So many that it is no matter of chance whether both ways are tried.
+ROUNDS = max(100, int(os.environ.get("TOMOYO_TEST_PAIRS", "300")))
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def changed(draw: random.Random, domains: dict[str, list[str]]) -> dict[str, lis
         name = f"{KERNEL} /new/{number}"
         others[name] = ["use_profile 1", ""]
         order.insert(draw.choice((draw.randint(0, len(order)), len(order))), name)
-    if draw.random() < 0.1:
+    if draw.random() < 0.4:
         draw.shuffle(order)
     return {name: others[name] for name in order}
 
@@ -87,7 +88,7 @@ def test_domains_that_differ_are_found_where_they_are(draw: random.Random, monke
         differing += len(differences)
         in_order += policy_text._differing_in_order(held, wanted) is not None
     assert differing > ROUNDS
-    assert ROUNDS // 2 < in_order < ROUNDS  # else only one of the two ways was tried
+    assert ROUNDS // 4 < in_order < ROUNDS  # else only one of the two ways was tried
 
 
 def test_a_domain_named_twice_has_all_its_lines() -> None:

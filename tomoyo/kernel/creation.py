@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..model.profiles import Mode
-from .course import Act, Creation, User
+from .course import Act, Creation, Event, User
 from .grants import Grant, grants_of
 from .policy_text import ancestors, is_ordered
 from .reuse import acts
@@ -158,28 +158,27 @@ class Creations:
             if self._may_wait or not ready:
                 yield Creation(number, after, None, ready, is_bare=not number and not new.entries and not waited)
         enforced: frozenset[str] = frozenset()
-        before = None
-        first = ""
-        does = False
+        windows: list[tuple[str, frozenset[Event], Event | None]] = []
         for event, modes in stages[place:]:
-            found = self._first(user, number, enforced | self._enforced(modes)) if self._is_confined(user, modes) else None
-            if found is None:
-                before = event
+            first = self._first(user, number, enforced | self._enforced(modes)) if self._is_confined(user, modes) else None
+            group = first.partition(USE_GROUP)[2] if first else ""
+            filled = frozenset(waited[int(group)]) if group else frozenset()
+            if windows:
+                # Whoever needs nothing first, or something else, may have to be created before this.
+                windows[-1] = *windows[-1][:2], event
+            if first is None or (filled and not self._may_wait):
                 break
+            if windows and windows[-1][0] == first:
+                windows.pop()
+            windows.append((first, filled, None))
             enforced |= self._enforced(modes)
-            does, first = True, found
-        if not does:
-            return
-        if first:
-            filled = frozenset(waited[int(first[len(USE_GROUP) :])]) if first.startswith(USE_GROUP) else frozenset()
-            if self._may_wait or not filled:
+        for first, filled, before in windows:
+            if first or number or new.entries or not all(waited.values()):
                 yield Creation(number, after, before, filled, first=first)
-        elif not number and not new.entries and all(waited.values()):
-            if self._may_wait:
-                yield from (Creation(number, after, before, frozenset(some)) for some in waited.values())
-            yield Creation(number, after, before, is_bare=True)
-        else:
-            yield Creation(number, after, before)
+            else:
+                if self._may_wait:
+                    yield from (Creation(number, after, before, frozenset(some)) for some in waited.values())
+                yield Creation(number, after, before, is_bare=True)
 
     def _is_confined(self, user: User, modes: Modes) -> bool:
         """Whether MODES enforce what USER is confined by before and afterwards."""

@@ -190,6 +190,8 @@ class _Finder:
 
     def create(self, domains: Mapping[str, str]) -> bool:
         """Create DOMAINS as ``plan`` does, where the kernel would have given each its own profile or none."""
+        if not domains:
+            return True
         domains = {name: domains[name] for name in sorted(domains, key=below_first)}
         text = "".join([f"{name}\n{block}\n" for name, block in domains.items()])
         if not text.isascii() or any(piece in text for piece in _UNUSUAL):

@@ -414,3 +414,19 @@ def test_the_own_program_is_manager_to_the_end() -> None:
 def test_an_undefined_profile_is_refused() -> None:
     with pytest.raises(ValueError, match="profile 9 of <kernel> /a is not defined"):
         plan(texts(held_by(policy(""))), policy("<kernel> /a\nuse_profile 9\n"))
+
+
+def test_a_new_domain_that_must_be_there_first_uses_a_group_that_changes() -> None:
+    """Its profile changes only when the group grants what it needs then, though it is created before either."""
+    profile = "0-CONFIG={{ mode={} grant_log=no reject_log=no }}\n1-CONFIG={{ mode=enforcing grant_log=no reject_log=no }}\n"
+    above = "<kernel> /a\nuse_profile 1\n{}\n"
+    first = PolicySet(above.format("use_group 0\n"), "acl_group 0 file read /x\n", "", profile.format("disabled"))
+    new = "<kernel> /b\nuse_profile 0\nuse_group 0\n"
+    second = PolicySet(above.format("\nfile execute /b\n") + new, "acl_group 0 file read /y\n", "", profile.format("enforcing"))
+    found = plan(texts(held_by(first)), texts(held_by(second)))
+    lines = [f"{write.domain}: {write.text}" for write in found.writes]
+    use, fill, modes = (
+        next(place for place, line in enumerate(lines) if end in line)
+        for end in ("<kernel> /b: use_group 0", "acl_group 0 file read /y", "0-CONFIG=")
+    )
+    assert max(use, fill) < modes

@@ -134,12 +134,13 @@ def test_every_line_is_safe(make: Callable[[random.Random], Pair]) -> None:
     judge(make, PAIRS)
 
 
+@pytest.mark.parametrize(("limit", "most"), [("_FEW", 0), ("_MOST", 2)])
 @pytest.mark.parametrize("make", [modes_and_groups, groups_of_three, nested])
 def test_every_line_is_safe_where_not_all_ways_are_tried(
-    make: Callable[[random.Random], Pair], monkeypatch: pytest.MonkeyPatch
+    make: Callable[[random.Random], Pair], limit: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where many domains are concerned."""
-    monkeypatch.setattr("tomoyo.kernel.detour._FEW", 0)
+    """As where many domains are concerned, or where there are too many ways."""
+    monkeypatch.setattr(f"tomoyo.kernel.detour.{limit}", most)
     judge(make, PAIRS // 2)
 
 

@@ -60,9 +60,9 @@ class User:
     """A domain that is wanted, and the numbers that it uses and is to use.
 
     ``old_profile`` is what it has at the start, or is created with, and later
-    what it has then; ``profile`` what it gets first, ``last_profile`` what it has at the end; ``passes`` is
-    the event before which it must leave the first, if it has another one
-    meanwhile.  ``before`` and ``after`` are the modes of the old profile and of
+    what it has then; ``profile`` what it gets first, ``last_profile`` what it has
+    at the end; ``passes`` is the event before which it must leave the first, if it
+    has another one meanwhile.  ``before`` and ``after`` are the modes of the old profile and of
     the last one, as they are at the start and at the end.  ``enters`` and
     ``leaves`` are the groups of which that is still to be written.  ``entry``
     must have happened before it may have its first new profile, ``last_entry``

@@ -202,8 +202,15 @@ class Creations:
         return next((line for line, entries in lines.items() if needed <= grants_of(entries)), None)
 
     def _does_above(self, user: User, modes: Modes) -> bool:
-        """Whether the domain above may have MODES before USER is created, as that is confined by them."""
-        return self._is_confined(user, modes) and not self._is_missed(user, self._enforced(modes) - self._enforced(user.before))
+        """Whether the domain above may have MODES before USER is created, as that is confined by them.
+
+        Not if they are not known, as those of a free profile that stands in.
+        """
+        return (
+            bool(modes)
+            and self._is_confined(user, modes)
+            and not self._is_missed(user, self._enforced(modes) - self._enforced(user.before))
+        )
 
     def _all_needed(self, name: str) -> frozenset[Grant]:
         """What a new domain is to be granted."""

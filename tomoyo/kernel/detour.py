@@ -50,6 +50,7 @@ class Detours:
         if circle or (are_few and self._creations.dear()):
             self._find_grants()
             found, circle = self._search() if are_few else self._look()
+        self._seen.clear()
         while circle:
             found, circle = self._get_further(found, circle)
         # With its last profile a domain can do without what else stands in.
@@ -116,7 +117,7 @@ class Detours:
         """Go the shortest way that gets further than to FOUND and CIRCLE, or else the shortest that leads elsewhere."""
         here = self._course.copy()
         self._seen.add(here.key())
-        other = None
+        other: tuple[int, Course, tuple[list[Event], list[Pair]]] | None = None
         for cost, go in sorted((way for pair in circle for way in self._ways(*pair)), key=lambda way: way[0]):
             self._course.take(here.copy())
             go()
@@ -124,14 +125,14 @@ class Detours:
                 then = self._look()
                 if _count(then[0]) > _count(found):
                     return then
-                if cost and not other:
-                    other = self._course.copy(), then
-        if not other:
+                if other is None or (cost and not other[0]):
+                    other = cost, self._course.copy(), then
+        if other is None:
             raise ValueError(
                 f"there is no safe order: all numbers of profiles or groups in {circle[0][0][1]} are in use, and one is needed"
             )
-        self._course.take(other[0])
-        return other[1]
+        self._course.take(other[1])
+        return other[2]
 
     def _partings(self, event: Event) -> Iterable[tuple[str, ...]]:
         """How the change of a profile that EVENT is, if it is one, may be parted."""

@@ -18,7 +18,6 @@ from .policy_pair import Modes, PolicyPair
 #: The lines of a change are parted in all ways if there are no more than these.
 _FEW = 6
 
-
 #: What leads to a stage of a profile, None for the first one, and its modes there.
 Stage = tuple[Event | None, Modes]
 
@@ -75,14 +74,13 @@ class ProfileChanges:
             self._does[key] = known and all(is_between_at(name, mode, user) for name, mode in modes.items())
         return self._does[key]
 
-    def part(self, event: Event, some: Iterable[str]) -> Event:
-        """Let SOME lines of a profile's change be written before the others; give what that is."""
+    def part(self, event: Event, some: Iterable[str]) -> None:
+        """Let SOME lines of a profile's change be written before the others."""
         lines = self._course.lines
         earlier = Act.SOME_MODES, event[1], event[2]
         lines[earlier] = list(some)
         lines[event] = [line for line in lines[event] if line not in lines[earlier]]
         self._course.events.add(earlier)
-        return earlier
 
     def partings(self, event: Event) -> Iterator[tuple[str, ...]]:
         """The lines of a change that may be written first, so that who has the profile all the time is never confined wrongly."""

@@ -57,3 +57,14 @@ def test_reading_as_the_kernel(case: Path) -> None:
     policy = PARSE[interface](case.read_bytes(), reading=tomoyo.Reading.AS_KERNEL)
     written = WRITE[interface](policy).removesuffix("manage_by_non_root\n")
     assert written.encode() == case.with_suffix(".out").read_bytes()
+
+
+def test_the_chosen_domain_is_printed_as_it_is_by_then() -> None:
+    # Found beside a real kernel: another domain that is named afterwards takes the lines, and is not what is printed.
+    kernel = tomoyo.SimulatedKernel()
+    kernel.write("domain_policy", "<kernel> /a\nfile read /x\n")
+    command = "select domain=<kernel> /a\nfile read /y\ndelete file read /x\n<kernel> /b\nuse_profile 1\nfile read /z"
+    assert kernel.select("domain_policy", command) == (
+        "# select domain=<kernel> /a\n<kernel> /a\nuse_profile 0\n\nfile read /y\n\n"
+    )
+    assert kernel.read("domain_policy").endswith("<kernel> /b\nuse_profile 1\n\nfile read /z\n\n")

@@ -6,13 +6,14 @@ import json
 import os
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tomoyo.kernel import activation
+from tomoyo.kernel import shortcut as shortcuts
 from tomoyo.kernel.activation import ActivationError, activate
 from tomoyo.kernel.plan import Plan, Write
 from tomoyo.kernel.planner import plan
@@ -123,9 +124,12 @@ def test_with_a_shortcut_or_without_a_kernel_ends_the_same(
     draw: random.Random, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "proc").mkdir()
-    taken = 0
+    taken, local = 0, 0
     for number, (kernel, wanted) in enumerate(pairs(draw)):
-        taken += find_shortcut(texts(kernel), wanted) is not None
+        monkeypatch.setattr(shortcuts, "_CHOICE", draw.choice((0, 1, 4)))
+        shortcut = find_shortcut(texts(kernel), wanted)
+        taken += shortcut is not None
+        local += bool(shortcut) and shortcut.is_local
         write_policy_set(wanted, tmp_path / "set")
         ends = []
         for finder in (find_shortcut, lambda *_, **__: None):
@@ -151,16 +155,29 @@ def test_with_a_shortcut_or_without_a_kernel_ends_the_same(
             ends.append((result, replace(texts(copy), stat="")))
         assert ends[0] == ends[1]
     assert taken > PAIRS // 10
+    assert local > PAIRS // 50
 
 
 class Slow(SimulatedKernel):
-    """Takes one line less than it is given."""
+    """Takes one line less than it is given, and remembers what was read."""
 
     drops = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    def read(self, name: str) -> str:
+        self.reads.append(name)
+        return super().read(name)
 
     def write(self, name: str, data: str | bytes, report: object = None) -> None:
         text = data if isinstance(data, str) else data.decode()
         super().write(name, "".join(line for line in text.splitlines(keepends=True) if line.strip() != self.drops))
+
+    def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+        taken = ["\n".join(line for line in command.split("\n") if line != self.drops) for command in commands]
+        return super().select_all(name, taken)
 
 
 def test_what_a_shortcut_did_not_reach_is_named_and_undone(tmp_path: Path) -> None:
@@ -189,6 +206,30 @@ def test_what_a_shortcut_did_not_reach_is_named_and_undone(tmp_path: Path) -> No
         kernel.drops = ""
         activate(tmp_path / "first", kernel, **options)
         assert kernel.read("domain_policy") == before
+
+
+def test_few_domains_that_change_are_read_back_by_themselves(tmp_path: Path) -> None:
+    kernel = Slow()
+    (tmp_path / "proc").mkdir()
+    options = {name: str(tmp_path / name) for name in ("state", "locks", "proc")}
+    domains = "".join(f"<kernel> /{number}\nuse_profile 3\n\nfile read /x\nfile read /y{number}\n\n" for number in range(9))
+    first = PolicySet(domains, profile=PROFILES)
+    write_policy_set(first, tmp_path / "first")
+    second = replace(first, domain_policy=domains.replace("/y3\n", "/z3\n").replace("/y5\n", "/y5\nfile write /w\n"))
+    write_policy_set(second, tmp_path / "second")
+    activate(tmp_path / "first", kernel, **options)
+    before = kernel.read("domain_policy")
+    for kernel.drops in ("file read /z3", "delete file read /y3", "file write /w"):
+        with pytest.raises(ActivationError, match=kernel.drops) as caught:
+            activate(tmp_path / "second", kernel, **options)
+        assert caught.value.restored
+        kernel.drops = ""
+        activate(tmp_path / "first", kernel, **options)
+        assert domain_blocks(kernel.read("domain_policy")).keys() == domain_blocks(before).keys()
+    reads = kernel.reads = []
+    assert activate(tmp_path / "second", kernel, **options).changes == 3
+    assert reads.count("domain_policy") == 1
+    assert activate(tmp_path / "second", kernel, **options).changes == 0
 
 
 # Where there is none

@@ -144,8 +144,10 @@ def random_steps(generator: Generator) -> list[list[object]]:
         script.append(["read", generator.one(INTERFACES)])
         if generator.chance(0.2):
             name = generator.one(held["domain_policy"] or ["<kernel>"]).replace("\0", "")
+            # What follows changes the domain before it is printed.
+            after = [generator.commands("domain_policy", held["domain_policy"]) for _ in range(generator.random.randint(0, 3))]
             # A collector that still runs when the next is started keeps that from collecting anything.
-            script += [["select", "domain_policy", f"select domain={name}"], ["settle"]]
+            script += [["select", "domain_policy", "\n".join([f"select domain={name}", *after])], ["settle"]]
         if generator.chance(0.1):
             interface = generator.one(("domain_policy", "exception_policy"))
             script += [["select", interface, "select transition_only"], ["settle"]]

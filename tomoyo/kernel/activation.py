@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 
+from .held_texts import HeldTexts, read_held_texts
 from .links import absolute, advance_links, make_directory, read_link
 from .policy_text import KERNEL, domain_blocks, is_byproduct, named_lines, plain, same_domains
 from .securityfs import Securityfs
@@ -38,8 +39,6 @@ _SHOWN = 5
 #: So many domains' names are looked for one by one.
 _FEW = 5
 _VERSIONS = ("20150505", "20110903")
-#: What is read of a kernel, in this order.
-_INTERFACES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 
 
 class ActivationError(Exception):
@@ -89,11 +88,7 @@ class Outcome:
 
 def read_held(interface: Interface) -> PolicySet:
     """Everything that a kernel holds, as it prints it, in one read of each file."""
-    return _policy_set(_read_texts(interface))
-
-
-def _read_texts(interface: Interface) -> SetTexts:
-    return SetTexts("", {name: interface.read(name) for name in _INTERFACES})
+    return _policy_set(read_held_texts(interface))
 
 
 def _policy_set(texts: SetTexts) -> PolicySet:
@@ -135,14 +130,16 @@ def activate(
     the set, and OSError (SecurityfsError) where the system refuses.
     """
     interface = interface or Securityfs(proc=proc)
-    wanted = read_set_texts(directory)
-    if wanted.digests() is None:
-        _policy_set(wanted)  # is the manifest one?
     path = absolute(directory)
     with lock(locks):
-        held = _read_texts(interface)
+        with HeldTexts(interface) as reading:
+            wanted = read_set_texts(directory)
+            if wanted.digests() is None:
+                _policy_set(wanted)  # is the manifest one?
+            whole = _is_whole(wanted)
+            held = reading.texts()
         recorded = _recorded(state)
-        outcome = _go_shortcut(interface, held, wanted, recorded, path, keep_learned, dry_run)
+        outcome = _go_shortcut(interface, held, wanted, whole, recorded, path, keep_learned, dry_run)
         if outcome is None:
             held_set, wanted_set = _policy_set(held), _policy_set(wanted)
             outcome = _bring(interface, held_set, wanted_set, recorded, keep_learned, keep_used, dry_run, proc)
@@ -155,6 +152,7 @@ def _go_shortcut(
     interface: Interface,
     held: SetTexts,
     wanted: SetTexts,
+    whole: bool,
     recorded: str | None,
     path: str,
     keep_learned: bool,
@@ -171,23 +169,31 @@ def _go_shortcut(
     named = _named_before(found.extra if found is not None else _extra_domains(held, wanted), wanted, recorded)
     if settled and not named:
         return Outcome()
-    if found is None or named or not _is_whole(wanted):
+    if found is None or named or not whole:
         return None
     outcome = Outcome(found)
     if not found or dry_run:
         return outcome
     try:
-        interface.write("domain_policy", found.text)
-        now = _read_texts(interface)
-        if found.is_reached(now.domain_policy) and same_but_domains(now, wanted):
+        if _is_reached(interface, found, wanted):
             return outcome
         held_set, wanted_set = _policy_set(held), _policy_set(wanted)
-        wrong = [] if holds(now, wanted) else differences_left(interface, wanted_set, found.as_plan(), frozenset())
+        wrong = differences_left(interface, wanted_set, found.as_plan(), frozenset())
     except (OSError, ValueError) as error:
         raise _undone(interface, _policy_set(held), f"{error}", interface.own_names()) from error
     if wrong:
         raise _undone(interface, held_set, _explain(interface, wrong), interface.own_names())
     return outcome
+
+
+def _is_reached(interface: Interface, found: Shortcut, wanted: SetTexts) -> bool:
+    """Write what was FOUND, and tell whether the kernel then prints what it should; False may also mean: not sure."""
+    if found.is_local:
+        commands = found.by_domain()
+        return interface.select_all("domain_policy", commands) == [*commands.values()]
+    interface.write("domain_policy", found.text)
+    now = read_held_texts(interface)
+    return found.is_reached(now.domain_policy) and same_but_domains(now, wanted)
 
 
 def _is_whole(wanted: SetTexts) -> bool:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         def select(self, name: str, command: str) -> str:
             """Write COMMAND and read what the same opening of the file NAME then gives."""
 
+        def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+            """The answer to each of COMMANDS, all through one opening of the file NAME."""
+
         def settle(self) -> None:
             """Wait until what was deleted is collected."""
 
@@ -48,9 +51,12 @@ if TYPE_CHECKING:
 
 #: Where securityfs shows TOMOYO.
 FOLDER = "/sys/kernel/security/tomoyo"
-#: Bytes of one read, and of one write: a kernel takes longer over all if it is given more at once, as it goes through it byte
-#: by byte with the policy in between.
-READ_PIECE = 1 << 20
+#: Bytes of one read: what comes at once need not be put together, and memory that is not filled costs nothing.
+READ_PIECE = 1 << 22
+#: The same for what is short, a record or the answer to a command.
+ANSWER_PIECE = 1 << 16
+#: Bytes of one write: a kernel takes longer over all if it is given more at once, as it goes through it byte by byte with the
+#: policy in between.
 WRITE_PIECE = 1 << 17
 #: How long to wait for the kernel's collector, in seconds.
 PATIENCE = 30.0
@@ -86,7 +92,7 @@ class Securityfs:
         """All that the file NAME holds: a short read is not the end, an empty one is."""
         descriptor = self._open(name, os.O_RDONLY)
         try:
-            return _read_all(descriptor)
+            return _read_all(descriptor, READ_PIECE)
         except OSError as error:
             raise self._explained(error, name) from None
         finally:
@@ -116,7 +122,7 @@ class Securityfs:
             answers = []
             for command in commands:
                 write_lines(descriptor, f"{command}\n".encode("latin-1"))
-                answers.append(_read_all(descriptor))
+                answers.append(_read_all(descriptor, ANSWER_PIECE))
             return answers
         except OSError as error:
             raise self._explained(error, name) from None
@@ -311,19 +317,17 @@ def write_lines(descriptor: int, data: bytes) -> None:
             position += os.write(descriptor, view[position:end])
 
 
-def _read_all(descriptor: int) -> str:
+def _read_all(descriptor: int, size: int) -> str:
     pieces: list[bytes] = []
-    while True:
-        piece = os.read(descriptor, READ_PIECE)
-        if not piece:
-            return b"".join(pieces).decode("latin-1")
+    while piece := os.read(descriptor, size):
         pieces.append(piece)
+    return b"".join(pieces).decode("latin-1")
 
 
 def _read_record(descriptor: int) -> str:
     pieces: list[bytes] = []
     while True:
-        piece = os.read(descriptor, READ_PIECE)
+        piece = os.read(descriptor, ANSWER_PIECE)
         pieces.append(piece)
         if not piece or piece.endswith(b"\0"):
             return b"".join(pieces).decode("latin-1")

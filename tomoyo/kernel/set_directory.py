@@ -16,7 +16,15 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Protocol
+
+    class Digest(Protocol):
+        """A digest that is being made."""
+
+        def update(self, data: bytes, /) -> None: ...
+        def hexdigest(self) -> str: ...
+
 
 #: The texts of a set, to the files that hold them.
 FILES = {
@@ -33,6 +41,8 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 #: More than this is no policy; a million lines are a tenth of it.
 MAX_FILE = 1 << 30
+#: So many bytes are digested at once: no second copy of a large text, and another thread can go on in between.
+_PIECE = 1 << 16
 
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -112,16 +122,23 @@ def present(texts: dict[str, str | None]) -> dict[str, str]:
 
 def digest(text: str) -> str:
     """The SHA-256 of TEXT, in hexadecimal digits."""
-    data = text.encode("latin-1")
-    # Python's own, if it has one: hashlib would load OpenSSL first, which takes longer than a million lines.
+    found = _sha256()()
+    for start in range(0, len(text), _PIECE):
+        found.update(text[start : start + _PIECE].encode("latin-1"))
+    return found.hexdigest()
+
+
+def _sha256() -> Callable[[], Digest]:
+    """Python's own, if it has one: hashlib would load OpenSSL first, which takes longer than a million lines."""
     for module in ("_sha2", "_sha256"):
         try:
-            return str(__import__(module).sha256(data).hexdigest())
+            found: Callable[[], Digest] = __import__(module).sha256
+            return found
         except ImportError:
             pass
     from hashlib import sha256
 
-    return sha256(data).hexdigest()
+    return sha256
 
 
 def read_set_texts(directory: str | os.PathLike[str]) -> SetTexts:

@@ -62,10 +62,12 @@ _ENTRIES = ("file ", "network ", "misc ", "task ")
 _UNUSUAL = ("\t", "\r", "\0")
 #: So many paths are looked for one by one.
 _FEW = 8
+#: A domain that is chosen and read back by itself takes a kernel as long as it takes to print so many of them.
+_CHOICE = 4
 
 
 class Shortcut:
-    """Lines to write to ``domain_policy``, all at once.
+    """Lines to write to ``domain_policy``, all at once or domain by domain.
 
     Attributes:
         creations: the domains that are new: name, what is written at once
@@ -74,18 +76,18 @@ class Shortcut:
         extra: domains that are held and not wanted.
     """
 
-    __slots__ = ("_expected", "changes", "creations", "extra")
+    __slots__ = ("_changed", "_expected", "_held", "changes", "creations", "extra")
     #: No bindings, and no domains that say anything, differ where there is a shortcut.
     kept: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
-    def __init__(
-        self, creations: list[tuple[str, str, str]], changes: list[tuple[str, str]], extra: frozenset[str], expected: list[str]
-    ) -> None:
-        self.creations = creations
-        self.changes = changes
-        self.extra = extra
-        self._expected = expected
+    def __init__(self, found: _Finder) -> None:
+        self.creations = found.creations
+        self.changes = found.changes
+        self.extra = frozenset(found.extra)
+        self._changed = {name: text for name, (_, _, text) in found.changed.items()}
+        self._expected = found.expected()
+        self._held = found.held
 
     def __bool__(self) -> bool:
         return bool(self.creations or self.changes)
@@ -105,6 +107,21 @@ class Shortcut:
             pieces.append(f"{line}\n" if name == domain else f"{name}\n{line}\n")
             domain = name
         return "".join(pieces)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only domains change that are there, and so few that it is quicker to read back each of them."""
+        return not self.creations and len(self._changed) * _CHOICE <= self._held.count("\n<") + 1
+
+    def by_domain(self) -> dict[str, str]:
+        """The same lines by domain: what to write to change and choose each, and what then is to be read."""
+        lines: dict[str, list[str]] = {}
+        for line, name in self.changes:
+            lines.setdefault(name, []).append(line)
+        return {
+            "\n".join([f"select domain={name}", *found]): f"# select domain={name}\n{self._changed[name]}"
+            for name, found in lines.items()
+        }
 
     def is_reached(self, domain_policy: str) -> bool:
         """Whether DOMAIN_POLICY, which a kernel printed, is what it then prints if nothing else happens meanwhile."""
@@ -138,19 +155,12 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
         return None
     differing, new = differences
     found = _Finder(held.domain_policy, held.profile)
-    extra: set[str] = set()
     for difference in differing:
-        if difference.wanted is None and difference.name == KERNEL:
-            difference.wanted = EMPTY_DOMAIN
-        if difference.wanted is None:
-            if not is_byproduct(difference.name, difference.held, found.now):
-                return None
-            extra.add(difference.name)
-        elif difference.held != difference.wanted and not found.change(difference, difference.wanted):
+        if not found.take(difference):
             return None
     if not found.create(new) or (keep_learned and found.deletes):
         return None
-    return Shortcut(found.creations, found.changes, frozenset(extra), found.expected())
+    return Shortcut(found)
 
 
 def same_but_domains(held: Texts, wanted: Texts) -> bool:
@@ -170,23 +180,41 @@ class _Finder:
     def __init__(self, held: str, profile: str) -> None:
         self.creations: list[tuple[str, str, str]] = []
         self.changes: list[tuple[str, str]] = []
+        self.extra: set[str] = set()
         self.deletes = False
         self.held = held
         self.now = Domains(held)
         self.profile = profile
         self.heads: dict[str, tuple[int, set[int]] | None] = {}
-        # What the kernel then prints: where a domain that changes begins and ends, and what stands there; and what is new.
-        self.changed: list[tuple[int, int, str]] = []
+        self.starts: dict[str, bool] = {}
+        # What the kernel then prints: where each domain that changes begins and ends, and what stands there; and what is new.
+        self.changed: dict[str, tuple[int, int, str]] = {}
         self.created = ""
 
     def expected(self) -> list[str]:
         """What the kernel then prints, in pieces."""
         pieces: list[str] = []
         position = 0
-        for start, end, text in sorted(self.changed):
+        for start, end, text in sorted(self.changed.values()):
             pieces += (self.held[position:start], text)
             position = end
         return [*pieces, self.held[position:], self.created]
+
+    def take(self, difference: Difference) -> bool:
+        """Take one of the domains that differ."""
+        name, before, wanted = difference.name, difference.held, difference.wanted
+        if wanted is None and name == KERNEL:
+            wanted = EMPTY_DOMAIN
+        if wanted is None:
+            self.extra.add(name)
+            return is_byproduct(name, before, self.now)
+        if before == wanted:
+            return True
+        after = self.change(name, before, wanted)
+        if after is None:
+            return False
+        self.changed[name] = (difference.start, difference.start + len(name) + len(before) + 2, after)
+        return True
 
     def create(self, domains: Mapping[str, str]) -> bool:
         """Create DOMAINS as ``plan`` does, where the kernel would have given each its own profile or none."""
@@ -258,41 +286,46 @@ class _Finder:
             self.heads[text] = None if lines.entries else (lines.profile, lines.groups)
         return self.heads[text]
 
-    def change(self, difference: Difference, block: str) -> bool:
-        """Change entries about single paths, each of which no other entry is about, for the kernel would merge the two."""
-        name, before, start = difference.name, difference.held, difference.start
+    def change(self, name: str, before: str, block: str) -> str | None:
+        """Change entries about single paths, each of which no other entry is about, for the kernel would merge the two.
+
+        Gives what the kernel then prints of the domain; None if not sure.
+        """
         (old_head, _, old_body), (head, blank, body) = before.partition("\n\n"), block.partition("\n\n")
         new = self._head(head)
-        if new is None or new != self._head(old_head) or not blank or (body and body[-1] != "\n"):
-            return False
+        if new is None or (head != old_head and new != self._head(old_head)) or not blank or (body and body[-1] != "\n"):
+            return None
         gone, come, rest = changed_lines(old_body, body)
         if is_ordered(block) and _ordered(old_body) != _ordered(body):
-            return False
-        ends = [line.rpartition(" ")[2] for line in (*come, *gone)]
-        if len(set(ends)) != len(ends) or not all(map(_is_about_one_path, (*gone, *come))):
-            return False
-        paths = ends[: len(come)]
-        if (len(paths) > _FEW or any(path in rest for path in paths)) and not set(rest.split()).isdisjoint(paths):
-            return False
+            return None
+        paths: list[str] = []
+        for line in (*come, *gone):
+            start, _, path = line.rpartition(" ")
+            if not (self._is_about_paths(start) and path.isascii() and path.isprintable()):
+                return None
+            paths.append(path)
+        if len(set(paths)) != len(paths) or _names_any(rest, paths[: len(come)]):
+            return None
         # Every request is judged by one domain, so no domain need wait for another; and the kernel goes through all to find one.
         self.changes += [(line, name) for line in come]
         self.changes += [(f"delete {line}", name) for line in gone]
         self.deletes = self.deletes or bool(gone)
-        added = "".join(f"{line}\n" for line in come)
-        self.changed.append((start, start + len(name) + len(before) + 2, f"{name}\n{old_head}\n\n{rest}{added}\n"))
-        return True
+        added = "".join([f"{line}\n" for line in come])
+        return f"{name}\n{old_head}\n\n{rest}{added}\n"
+
+    def _is_about_paths(self, text: str) -> bool:
+        """Whether TEXT is ``file OPERATIONS``, behind which one path stands, so that the kernel stores the line as it is."""
+        if text not in self.starts:
+            keyword, _, operations = text.partition(" ")
+            self.starts[text] = keyword == "file" and PATH_OPERATIONS.issuperset(operations.split("/"))
+        return self.starts[text]
 
 
-def _is_about_one_path(line: str) -> bool:
-    """Whether LINE is ``file OPERATIONS PATH``, which the kernel stores as it stands."""
-    words = line.split(" ")
-    return (
-        len(words) == 3
-        and words[0] == "file"
-        and PATH_OPERATIONS.issuperset(words[1].split("/"))
-        and line.isascii()
-        and line.isprintable()
-    )
+def _names_any(text: str, words: list[str]) -> bool:
+    """Whether any of WORDS is a word of TEXT."""
+    if len(words) <= _FEW:
+        words = [word for word in words if word in text]
+    return bool(words) and not set(text.split()).isdisjoint(words)
 
 
 def _ordered(body: str) -> list[str]:

@@ -131,9 +131,16 @@ class SimulatedKernel:
 
     def select(self, name: str, command: str) -> str:
         """Write COMMAND (``select domain=...``) and read, with NAME opened once."""
+        return self.select_all(name, [command])[0]
+
+    def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+        """The answer to each of COMMANDS, all with NAME opened once."""
+        answers = []
         with self.open(name) as file:
-            file.write(command + "\n")
-            return file.read()
+            for command in commands:
+                file.write(command + "\n")
+                answers.append(file.read())
+        return answers
 
     def settle(self) -> None:
         """Wait until what was deleted is collected: here it is, as soon as a writer closes its file."""
@@ -166,7 +173,9 @@ class SimulatedFile:
         self._buffer = ""
         self._line = 1
         self._written = False
+        # The domain that lines are about, and the one that was chosen to be printed.
         self._domain: HeldDomain | None = None
+        self._shown: HeldDomain | None = None
         self._selection: str | None = None
         self._transitions_only = False
 
@@ -231,7 +240,7 @@ class SimulatedFile:
     def _read_domains(self) -> str:
         shown = self._show if self._transitions_only else domain_text
         if self._selection is not None:
-            body = shown(self._domain.value()) if self._domain is not None else ""
+            body = shown(self._shown.value()) if self._shown is not None else ""
             return f"# select {self._selection}\n{body}"
         policy = self.kernel.holding.domain_policy()
         if not self._transitions_only:
@@ -271,7 +280,9 @@ class SimulatedFile:
 
     def _select(self, written: str, name: str | None) -> str | None:
         self._selection, self._transitions_only = written, False
-        return self.kernel.holding.apply_domain(SelectDomain(name or "", prints=True))
+        told = self.kernel.holding.apply_domain(SelectDomain(name or "", prints=True))
+        self._shown = self.kernel.holding.selected
+        return told
 
     def write_exception_policy(self, text: str) -> None:
         """Act on lines of exception policy."""

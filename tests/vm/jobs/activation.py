@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from tests.vm import guest
@@ -230,12 +231,49 @@ def dropped(request: dict[str, Any]) -> dict[str, Any]:
     return {"message": message, "restored": [sorted(a.split(b"\n")) == sorted(b.split(b"\n")) for a, b in zip(before, after)]}
 
 
+def few(request: dict[str, Any]) -> dict[str, Any]:
+    """A few domains of many change, at first over the quota, so that one of them is refused."""
+    first = f"{SETS}/few0"
+    write_policy_set(policy(0, request["lines"], random.Random(request["seed"])), first)
+    activate(first, **STATE)
+    wanted = policy(0, request["lines"], random.Random(request["seed"]))
+    domains = wanted.domain_policy.split("\n\n<")
+    chosen = random.Random(request["seed"]).sample(range(3, len(domains)), 3)
+    for number in chosen:
+        domains[number] = domains[number].replace("/share/", "/other" + "x" * 2000 + "/", 1)
+    second = f"{SETS}/few1"
+    write_policy_set(replace(wanted, domain_policy="\n\n<".join(domains)), second)
+    before = guest.read("domain_policy")
+    guest.settle()
+    used = next(line for line in guest.read("stat").decode().split("\n") if line.startswith("Memory used by policy"))
+    message = ""
+    try:
+        guest.write("stat", f"Memory used by policy: {int(used.partition(':')[2].split()[0]) + 5000}\n".encode())
+        activate(second, **STATE)
+    except ActivationError as error:
+        message = str(error)
+    guest.write("stat", b"Memory used by policy: 0\n")
+    guest.settle()
+    restored = sorted_domains(guest.read("domain_policy").decode()) == sorted_domains(before.decode())
+    outcome = activate(second, **STATE)
+    now = sorted_domains(guest.read("domain_policy").decode())
+    right = [now[name] == lines for name, lines in sorted_domains("\n\n<".join(domains)).items() if lines]
+    return {
+        "message": message,
+        "restored": restored,
+        "changes": outcome.changes,
+        "right": [all(right), len(right)],
+        "again": activate(second, **STATE).changes,
+    }
+
+
 REQUESTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "switches": switches,
     "loadpolicy": loadpolicy,
     "kills": kills,
     "pairs": pairs,
     "dropped": dropped,
+    "few": few,
 }
 
 if __name__ == "__main__":

@@ -220,52 +220,55 @@ class _Finder:
         """Create DOMAINS as ``plan`` does, where the kernel would have given each its own profile or none."""
         if not domains:
             return True
-        domains = {name: domains[name] for name in sorted(domains, key=below_first)}
-        text = "".join([f"{name}\n{block}\n" for name, block in domains.items()])
-        if not text.isascii() or any(piece in text for piece in _UNUSUAL):
+        names = sorted(domains, key=below_first)
+        text = "".join([f"{name}\n{domains[name]}\n" for name in names])
+        each_name = "\n".join([*names, ""])
+        if not text.isascii() or any(piece in text for piece in _UNUSUAL) or "  " in each_name or " \n" in each_name:
             return False
-        inherited = self._inherited(domains)
-        known: dict[tuple[str, str], tuple[int, str] | None] = {}
-        lines = text.count("\n")
-        for name, block in domains.items():
-            head, blank, entries = block.partition("\n\n")
+        inherited = self._inherited(names)
+        known: dict[tuple[str, str], tuple[int, str, int] | None] = {}
+        known_lines = 0
+        for name in names:
+            head, blank, entries = domains[name].partition("\n\n")
             key = (name.partition(" ")[0], head)
             if key not in known:
                 known[key] = self._settings(*key)
             found = known[key]
-            if found is None or not blank or "  " in name or name.endswith(" ") or (entries and entries[-1] != "\n"):
+            if found is None or not blank or (entries and entries[-1] != "\n"):
                 return False
-            profile, settings = found
+            profile, settings, own = found
             if inherited and inherited[name]:
                 if inherited[name] != profile:
                     return False
                 entries = f"use_profile {profile}\n{entries}"
                 settings = settings[: settings.rfind("use_profile")]
             self.creations.append((name, entries, settings))
-            lines -= head.count("\n") + 4
+            known_lines += own
         self.created = text
         # Then no line is left that is neither a domain's name, nor about its groups or its profile, nor blank, nor an entry.
+        lines = text.count("\n") - known_lines
         for keyword in _ENTRIES:
             if not lines:
                 break
             lines -= text.count(f"\n{keyword}")
         return not lines
 
-    def _inherited(self, domains: Mapping[str, str]) -> dict[str, int]:
-        """The profile that the kernel would give each of DOMAINS if somebody entered it now; empty if that is 0 for all."""
+    def _inherited(self, names: list[str]) -> dict[str, int]:
+        """The profile that the kernel would give each of NAMES if somebody entered it now; empty if that is 0 for all."""
         found: dict[str, int] = {}
         if self.held.count("\nuse_profile ") == self.held.count("\nuse_profile 0\n"):
             return found
-        for name in domains:
+        for name in names:
             blocks = (self.now.get(above) for above in ancestors(name))
             above = next(filter(None, blocks), None)
             found[name] = DomainLines(above).profile if above else 0
         return found
 
-    def _settings(self, namespace: str, head: str) -> tuple[int, str] | None:
+    def _settings(self, namespace: str, head: str) -> tuple[int, str, int] | None:
         """The profile in HEAD, which stands before the entries of a domain, and the lines that give the domain what it says.
 
-        None where it says something else, or where the profile is not defined.
+        And how many lines such a domain has beside its entries.  None where it
+        says something else, or where the profile is not defined.
         """
         found = self._head(head)
         if found is None:
@@ -277,7 +280,8 @@ class _Finder:
         settings = [f"use_group {number}\n" for number in sorted(groups)]
         if profile:
             settings.append(f"use_profile {profile}\n")
-        return profile, "".join(settings)
+        # Its name, an empty line in front of the entries, and one behind them.
+        return profile, "".join(settings), len(head.split("\n")) + 3
 
     def _head(self, text: str) -> tuple[int, set[int]] | None:
         """The profile and the groups in TEXT, which stands before the entries of a domain; None where it says something else."""

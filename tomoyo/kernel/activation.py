@@ -4,10 +4,10 @@
     outcome = tomoyo.activate("/nix/store/...-policy")
 
 What the kernel holds is read first, and where it is what the set says, that is
-all that happens.  Else the plan (see ``shortcut`` and ``plan``) is written,
-everything is read back, and any line that the kernel does not hold as it should
-is an error, after which the old policy is brought back in the same way.  Killed
-at any point, the next activation goes on from what it finds.
+all that happens.  Else the plan (see ``shortcut`` and ``plan``) is written, what
+may have changed is read back, and any line that the kernel does not hold as it
+should is an error, after which the old policy is brought back in the same way.
+Killed at any point, the next activation goes on from what it finds.
 
 The set is then recorded: ``current`` in the state directory leads to it and
 ``previous`` to the one before, which the boot loader falls back to.

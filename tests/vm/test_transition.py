@@ -32,7 +32,7 @@ from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-WORLDS = 50
+WORLDS = 30
 CHAINS = 10
 """In each world, which is a namespace with a policy of its own."""
 

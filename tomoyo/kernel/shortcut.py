@@ -61,7 +61,7 @@ _ENTRIES = ("file ", "network ", "misc ", "task ")
 #: them as one, and what it then prints is not what was expected, which is looked into.
 _UNUSUAL = ("\t", "\r", "\0")
 #: So many paths are looked for one by one.
-_FEW = 8
+_FEW = 30
 #: A domain that is chosen and read back by itself takes a kernel as long as it takes to print so many of them.
 _CHOICE = 4
 

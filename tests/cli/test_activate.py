@@ -99,7 +99,7 @@ sys.exit(status)
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
         *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
         *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        "tomoyo.kernel.shortcut",
+        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut"),
     }
     assert not loaded & {
         "argparse",

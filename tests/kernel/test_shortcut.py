@@ -232,6 +232,42 @@ def test_few_domains_that_change_are_read_back_by_themselves(tmp_path: Path) -> 
     assert activate(tmp_path / "second", kernel, **options).changes == 0
 
 
+class Killed(BaseException):
+    """Nothing more is written."""
+
+
+class Dying(SimulatedKernel):
+    """Its user is killed after some commands."""
+
+    left = 0
+
+    def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+        answers = super().select_all(name, list(commands)[: self.left])
+        if len(answers) == self.left:
+            raise Killed
+        return answers
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_killed_between_domains_the_next_activation_finishes(tmp_path: Path, left: int) -> None:
+    kernel = Dying()
+    (tmp_path / "proc").mkdir()
+    options = {name: str(tmp_path / name) for name in ("state", "locks", "proc")}
+    domains = "".join(f"<kernel> /{number}\nuse_profile 3\n\nfile read /y{number}\n\n" for number in range(20))
+    changed = domains.replace("/y3\n", "/z3\n").replace("/y5\n", "/z5\n").replace("/y7\n", "/z7\n")
+    for name, text in (("first", domains), ("second", changed)):
+        write_policy_set(PolicySet(text, profile=PROFILES), tmp_path / name)
+    activate(tmp_path / "first", kernel, **options)
+    kernel.left = left
+    with pytest.raises(Killed):
+        activate(tmp_path / "second", kernel, **options)
+    assert kernel.read("domain_policy").count("/z") == left
+    assert os.readlink(tmp_path / "state" / "current") == str(tmp_path / "first")
+    kernel.left = 10
+    assert activate(tmp_path / "second", kernel, **options).changes == 2 * (3 - left)
+    assert kernel.read("domain_policy") == f"<kernel>\nuse_profile 0\n\n\n{changed}"
+
+
 # Where there is none
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -196,13 +197,26 @@ def test_the_chain_is_as_long_as_the_kernel_follows(toy: ToyStore) -> None:
     path = toy.add("farm", {"x": Program()})
     for number in range(45):
         toy.make(f"{path}/{number:02}", Link(f"{number + 1:02}" if number < 44 else "x"))
+    found = programs(find_ways(toy.contents))
     for number in range(45):
+        assert (f"{path}/{number:02}" in found) == is_followed(f"{toy.root}{path}/{number:02}"), number
+
+
+def is_followed(path: str) -> bool:
+    """Whether the kernel follows PATH's symlinks, asked again where it says that they are too many.
+
+    Where something is mounted meanwhile, the kernel looks a path up a second time and counts on from the links of the first:
+    more than 20 may then be too many by chance, which more than 40 always are.
+    """
+    for _ in range(100):
         try:
-            os.stat(f"{toy.root}{path}/{number:02}")
-            followed = True
-        except OSError:
-            followed = False
-        assert (f"{path}/{number:02}" in programs(find_ways(toy.contents))) == followed, number
+            os.stat(path)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        else:
+            return True
+    return False
 
 
 def test_a_link_out_of_the_closure_is_no_way(toy: ToyStore) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.vm import guest
@@ -121,6 +121,16 @@ def command(*arguments: str) -> Iterator[Command]:
 def opening(path: Path) -> Callable[[], object]:
     """What reads PATH."""
     return lambda: os.close(os.open(path, os.O_RDONLY))
+
+
+def has_open(process: int, path: str) -> bool:
+    """Whether PROCESS has PATH open, which runs and closes files meanwhile."""
+    folder = f"/proc/{process}/fd"
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            if os.readlink(f"{folder}/{name}") == path:
+                return True
+    return False
 
 
 def entries(name: str) -> list[str]:
@@ -358,9 +368,7 @@ def notified(name: str, folder: Path) -> object:
         f"cat > {folder}/draft; mv {folder}/draft {folder}/told; sleep 1",
     ]
     running = subprocess.Popen([*COMMAND[:-1], "notify", *arguments])
-    while not any(
-        Path(f"/proc/{running.pid}/fd/{name}").resolve().name == "query" for name in os.listdir(f"/proc/{running.pid}/fd")
-    ):
+    while not has_open(running.pid, f"{guest.FOLDER}/query"):
         os.sched_yield()
     answer, seconds = Asker(name, opening(folder / "a")).result()
     while not (folder / "told").exists():

@@ -73,7 +73,7 @@ def test_files_that_are_no_python_are_shipped() -> None:
     listed = re.search(r"^package-data\.tomoyo = \[(.*)\]$", (PACKAGE.parent / "pyproject.toml").read_text(), re.MULTILINE)
     assert listed
     shipped = {path for pattern in re.findall(r'"([^"]+)"', listed[1]) for path in PACKAGE.glob(pattern)}
-    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts}
     assert others - shipped == set()
 
 

@@ -329,4 +329,4 @@ def test_the_index_finds_what_a_scan_finds() -> None:
         first = next((entry for entry in domain.entries if arguments_match(entry, asked, policy.groups("<kernel>"))), None)
         assert policy.decide(D, asked).entry == first
         found.add(first)
-    assert len(found) > 20
+    assert len(found) > 5

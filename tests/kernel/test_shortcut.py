@@ -155,7 +155,7 @@ def test_with_a_shortcut_or_without_a_kernel_ends_the_same(
             ends.append((result, replace(texts(copy), stat="")))
         assert ends[0] == ends[1]
     assert taken > PAIRS // 10
-    assert local > PAIRS // 100 or PAIRS < 100
+    assert local or PAIRS < 100
 
 
 class Slow(SimulatedKernel):

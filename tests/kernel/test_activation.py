@@ -219,6 +219,50 @@ def test_domains_that_running_programs_made_are_left_to_gc(folder: Path) -> None
     assert collect_garbage(None, kernel, **where).changes == 1
 
 
+CONFINING = "<kernel> /a\nuse_profile 3\n\nfile execute /b\n\n"
+
+
+@pytest.mark.parametrize("above", ["<kernel> /a\nuse_profile 0\n", ""])
+@pytest.mark.parametrize("others", ["", "acl_group 1 file read /x\n"])
+def test_what_a_program_left_below_does_not_stay_free_when_the_domain_above_is_confined(
+    folder: Path, above: str, others: str
+) -> None:
+    """With a shortcut, and where it has to be planned: a kernel without that domain would create it confined."""
+    kernel = Counting()
+    where = options(folder)
+    activate(put(folder, "first", policy(domains="")), kernel, **where)
+    kernel.write("domain_policy", f"{above}<kernel> /a /b\nuse_profile 0\n")
+    second = put(folder, "second", replace(policy(domains=CONFINING), exception_policy=others))
+    activate(second, kernel, **where)
+    assert "<kernel> /a /b" not in kernel.holding.domains
+    assert kernel.holding.domains["<kernel> /a"].profile == 3
+    assert not activate(second, kernel, **where)
+    # Below a domain that is confined it is confined, and may stay.
+    kernel.write("domain_policy", "<kernel> /a /b\nuse_profile 3\n")
+    assert not activate(second, kernel, **where)
+
+
+@pytest.mark.parametrize("written", ["bindings", "exception_policy"])
+def test_bindings_that_are_written_with_their_namespace_are_no_old_ones(folder: Path, written: str) -> None:
+    kernel = Counting()
+    where = options(folder)
+
+    def named(name: str) -> PolicySet:
+        lines = "".join(f"<kernel> {line}\n" for line in bindings(OLD).replace("nix:/nginx/bin", name).splitlines())
+        return replace(policy(), **{"bindings": "", written: f"{lines}<other> path_group a /b\n"})
+
+    activate(put(folder, "set", named("nix:/nginx/bin")), kernel, **where)
+    held = kernel.read("exception_policy")
+    assert OLD in held
+    assert not collect_garbage(None, kernel, **where)
+    assert kernel.read("exception_policy") == held
+    # Nor does an old one of the same program stay before the wanted one, which would never be found.
+    process(folder, 1, f"{OLD}/bin/nginx", f"{OLD}/lib")
+    activate(put(folder, "next", named("nix:/nginx/sbin")), kernel, **where)
+    assert "nix:/nginx/bin" not in kernel.read("exception_policy")
+    assert "nix:/nginx/sbin/nginx" in kernel.read("exception_policy")
+
+
 def test_what_proc_says_is_only_compared(folder: Path) -> None:
     where = options(folder)
     process(folder, 1, f"{STORE}/../../etc/passwd", f"{STORE}/{'c' * 32}-evil\\012x/lib")

@@ -92,7 +92,8 @@ def pairs(draw: random.Random) -> Iterator[tuple[SimulatedKernel, PolicySet]]:
 
 def byproducts(held: PolicySet, wanted: PolicySet) -> set[str]:
     now = domain_blocks(held.domain_policy)
-    return {name for name in now if name not in domain_blocks(wanted.domain_policy) and is_byproduct(name, now[name], now)}
+    then = {**now, **domain_blocks(wanted.domain_policy)}
+    return {name for name in now if name not in domain_blocks(wanted.domain_policy) and is_byproduct(name, now[name], then)}
 
 
 def by_domain(found: Plan) -> dict[tuple[str, str], list[Write]]:

@@ -356,7 +356,7 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
     """
     from .store_use import UnknownUse, binding_store_path, used_store_paths
 
-    then = {*plain(wanted.exception_policy).split("\n"), *plain(wanted.bindings).split("\n")}
+    then = _wanted_exceptions(wanted)
     bound = {line.split(" ")[1] for line in then if line.startswith("aggregator ")}
     stale: dict[str, str] = {}
     for line in named_lines(held.exception_policy)[KERNEL]:
@@ -372,6 +372,11 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
     return frozenset(line for line, path in stale.items() if path in used)
 
 
+def _wanted_exceptions(wanted: Texts) -> set[str]:
+    """The lines of the exception policy that WANTED has for the kernel's own namespace, which may be written with its name."""
+    return {line for text in (wanted.exception_policy, wanted.bindings) for line in named_lines(plain(text)).get(KERNEL, ())}
+
+
 def _domains_to_keep(
     interface: Interface, held: PolicySet, wanted: PolicySet, recorded: str | None
 ) -> tuple[frozenset[str], frozenset[str]]:
@@ -381,7 +386,9 @@ def _domains_to_keep(
         return frozenset(), frozenset()
     now = domain_blocks(held.domain_policy)
     named = _named_before(extra, wanted, recorded)
-    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], now))
+    # Below a domain that gets another profile it would let programs stay in the old one.
+    then = {**now, **domain_blocks(plain(wanted.domain_policy))}
+    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], then))
     return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
 
 
@@ -432,7 +439,7 @@ def collect_garbage(
     with lock(locks):
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
-        then = {*plain(wanted.exception_policy).split("\n"), *plain(wanted.bindings).split("\n")}
+        then = _wanted_exceptions(wanted)
         lines = [
             line
             for line in named_lines(held.exception_policy)[KERNEL]

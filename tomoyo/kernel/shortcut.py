@@ -29,7 +29,7 @@ from .policy_text import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Protocol
 
     from .plan import Plan
@@ -158,7 +158,7 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
     for difference in differing:
         if not found.take(difference):
             return None
-    if not found.create(new) or (keep_learned and found.deletes):
+    if not found.create(new) or (keep_learned and found.deletes) or not found.leaves(differing, new):
         return None
     return Shortcut(found)
 
@@ -207,13 +207,27 @@ class _Finder:
             wanted = EMPTY_DOMAIN
         if wanted is None:
             self.extra.add(name)
-            return is_byproduct(name, before, self.now)
+            return is_byproduct(name, before, self.now)  # and `leaves` asks again when all is known
         if before == wanted:
             return True
         after = self.change(name, before, wanted)
         if after is None:
             return False
         self.changed[name] = (difference.start, difference.start + len(name) + len(before) + 2, after)
+        return True
+
+    def leaves(self, differing: Iterable[Difference], new: Mapping[str, str]) -> bool:
+        """Whether the domains that nobody names say nothing of their own below those that are then above them, either."""
+        if not self.extra:
+            return True
+        then = {difference.name: difference.wanted for difference in differing if difference.wanted is not None}
+        then.update(new)
+        for name in self.extra:
+            above = next((above for above in ancestors(name) if above in then or above in self.now), None)
+            if above in then:
+                block = self.now.get(name)
+                if block is None or not is_byproduct(name, block, then):
+                    return False
         return True
 
     def create(self, domains: Mapping[str, str]) -> bool:

@@ -219,6 +219,34 @@ def test_domains_that_running_programs_made_are_left_to_gc(folder: Path) -> None
     assert collect_garbage(None, kernel, **where).changes == 1
 
 
+def test_a_damaged_set_deletes_nothing(folder: Path) -> None:
+    kernel = Counting()
+    where = options(folder)
+    path = put(folder, "set", policy())
+    activate(path, kernel, **where)
+    held = kernel.read("domain_policy"), kernel.read("exception_policy")
+    for name in ("domain_policy.conf", "bindings.conf"):
+        (path / name).write_text("")
+    with pytest.raises(ActivationError, match="nothing was changed"):
+        collect_garbage(None, kernel, **where)
+    assert (kernel.read("domain_policy"), kernel.read("exception_policy")) == held
+
+
+def test_what_a_failed_activation_wrote_to_a_learning_domain_goes_again(folder: Path) -> None:
+    learning = replace(
+        policy(domains="<kernel> /a\nuse_profile 1\n\nfile read /a\n\n"), profile=f"{PROFILES}1-CONFIG={{ mode=learning }}\n"
+    )
+    kernel = Counting()
+    where = options(folder)
+    activate(put(folder, "first", learning), kernel, **where)
+    held = kernel.read("domain_policy")
+    kernel.drops = "file read /c"
+    more = replace(learning, domain_policy=learning.domain_policy[:-1] + "file read /b\nfile read /c\n\n")
+    with pytest.raises(ActivationError, match="in force again"):
+        activate(put(folder, "second", more), kernel, **where)
+    assert kernel.read("domain_policy") == held
+
+
 CONFINING = "<kernel> /a\nuse_profile 3\n\nfile execute /b\n\n"
 
 

@@ -295,7 +295,9 @@ def _undone(interface: Interface, old: PolicySet, reason: str, own: list[str]) -
         now = read_held(interface)
         created = domain_blocks(now.domain_policy).keys() - domain_blocks(old.domain_policy).keys()
         used = set(interface.process_domains().values())
-        found = plan(now, old, keep_learned=True, keep_domains=created & used, own=own)
+        # What this run wrote to a domain that is learning now cannot be told from what the domain learned: a moment's learning
+        # is lost rather than an entry kept that the old policy has not.
+        found = plan(now, old, keep_domains=created & used, own=own)
         write_plan(interface, found)
         wrong = differences_left(interface, old, found, frozenset())
     except (OSError, ValueError) as error:
@@ -435,8 +437,9 @@ def collect_garbage(
     path = os.fspath(directory) if directory is not None else _recorded(state)
     if path is None:
         raise ActivationError(f"no set is recorded in {state}; name the one in force")
-    wanted = _policy_set(read_set_texts(path))
     with lock(locks):
+        wanted = _policy_set(read_set_texts(path))
+        _check(wanted)
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
         then = _wanted_exceptions(wanted)

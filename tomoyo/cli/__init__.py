@@ -7,6 +7,7 @@ unusable input or arguments, 3 the kernel or the system refused.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ARGV (default: the program's arguments) names; give its exit code."""
+    _fill_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         from .. import __version__
@@ -67,6 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .options import call
 
     return call(import_module(f".{arguments[0]}", __name__), arguments[0], COMMANDS[arguments[0]], arguments[1:])
+
+
+def _fill_streams() -> None:
+    """Put /dev/null in place of standard streams that are closed: no file that is opened may take the place of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", errors="backslashreplace"))
 
 
 def _help(arguments: list[str]) -> int:

@@ -259,10 +259,10 @@ def test_what_a_program_left_below_does_not_stay_free_when_the_domain_above_is_c
     kernel = Counting()
     where = options(folder)
     activate(put(folder, "first", policy(domains="")), kernel, **where)
-    kernel.write("domain_policy", f"{above}<kernel> /a /b\nuse_profile 0\n")
+    kernel.write("domain_policy", f"{above}<kernel> /a /b\nuse_profile 0\n<kernel> /a /b /c\nuse_profile 0\n")
     second = put(folder, "second", replace(policy(domains=CONFINING), exception_policy=others))
     activate(second, kernel, **where)
-    assert "<kernel> /a /b" not in kernel.holding.domains
+    assert not kernel.holding.domains.keys() & {"<kernel> /a /b", "<kernel> /a /b /c"}
     assert kernel.holding.domains["<kernel> /a"].profile == 3
     assert not activate(second, kernel, **where)
     # Below a domain that is confined it is confined, and may stay.

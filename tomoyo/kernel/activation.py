@@ -388,8 +388,9 @@ def _domains_to_keep(
         return frozenset(), frozenset()
     now = domain_blocks(held.domain_policy)
     named = _named_before(extra, wanted, recorded)
-    # Below a domain that gets another profile it would let programs stay in the old one.
-    then = {**now, **domain_blocks(plain(wanted.domain_policy))}
+    # Below a domain that gets another profile it would let programs stay in the old one, however far below.
+    then = {name: block for name, block in now.items() if name not in extra}
+    then.update(domain_blocks(plain(wanted.domain_policy)))
     byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], then))
     return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
 

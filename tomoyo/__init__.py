@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from .decision.matching import Pattern, compile_pattern, matches
     from .decision.requests import Request, parse_request, request_of
     from .decision.transition import Transition, TransitionRules, transition
-    from .kernel.activation import ActivationError, Outcome, activate, collect_garbage, read_held
+    from .kernel.activation import ActivationError, Outcome, activate, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
     from .kernel.boot import boot_script, check_boot
     from .kernel.diagnosis import Finding, diagnose
+    from .kernel.garbage import collect_garbage
     from .kernel.learning import LearningSession
     from .kernel.log_file import LogFile
     from .kernel.machine import Machine
@@ -154,7 +155,7 @@ _MODULES = {
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
     "analysis.suggestion": "Evidence Suggestion Suggestions merge_suggestions missing_paths policy_of",
     "analysis.suggestion_dialogue": "Choice Decision SuggestionDialogue",
-    "kernel.activation": "ActivationError Outcome activate collect_garbage read_held",
+    "kernel.activation": "ActivationError Outcome activate read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
     "kernel.learning": "LearningSession",
     "kernel.log_file": "LogFile",
@@ -171,6 +172,7 @@ _MODULES = {
     "kernel.securityfs": "Securityfs SecurityfsError",
     "kernel.boot": "boot_script check_boot",
     "kernel.diagnosis": "Finding diagnose",
+    "kernel.garbage": "collect_garbage",
     "kernel.machine": "Machine",
     "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
     "kernel.processes": "Process read_processes",

@@ -393,16 +393,40 @@ def test_groups_that_swap_their_numbers_need_a_third_or_entries_of_their_own(ent
     same(kernel, goal)
 
 
-def test_learned_entries_and_domains_stay_if_asked() -> None:
-    learned = policy("<kernel> /a\nuse_profile 1\nfile read /x\n\n<kernel> /b\nuse_profile 3\nfile read /x\n")
-    wanted = policy("<kernel> /a\nuse_profile 3\n\n<kernel> /b\nuse_profile 3\n\n")
+def test_what_a_domain_learned_stays_if_asked_while_it_learns() -> None:
+    learned = policy("".join(f"<kernel> /{name}\nuse_profile {number}\nfile read /x\n\n" for name, number in zip("abcd", "1131")))
+    wanted = policy("<kernel> /a\nuse_profile 1\n\n<kernel> /b\nuse_profile 3\n\n<kernel> /c\nuse_profile 1\n\n")
     found = plan(texts(held_by(learned)), wanted, keep_learned=True)
     assert found.text().splitlines() == [
-        "domain_policy: <kernel> /a",
+        "domain_policy: <kernel> /b",
         "domain_policy: use_profile 3",
+        "domain_policy: <kernel> /c",
+        "domain_policy: use_profile 1",
         "domain_policy: <kernel> /b",
         "domain_policy: delete file read /x",
+        "domain_policy: <kernel> /c",
+        "domain_policy: delete file read /x",
     ]
+    assert found.left == ("<kernel> /d",)
+
+
+@pytest.mark.parametrize(
+    ("held", "named", "deleted"),
+    [
+        ("file read /x\n", "file read /x\n", ["file read /x"]),
+        ("file read/write /x\n", "file write /x\n", ["file write /x"]),
+        ("file read /x\n", "file write /x\n", []),
+        ("file execute /x 0=0\n", "", ["file execute /x 0=0"]),  # of a plan that was broken off
+        ('file execute /x 0=0 grant_log="yes"\n', "", []),  # by hand, as no plan writes it
+        ("file read /shared\n", "", ["file read /shared"]),  # lent by a group that the domain uses
+    ],
+)
+def test_what_a_set_named_was_not_learned(held: str, named: str, deleted: list[str]) -> None:
+    block = "<kernel> /a\nuse_profile 1\nuse_group 1\n\n{}\n"
+    shared = "acl_group 1 file read /shared\n"
+    kernel = held_by(policy(block.format(held), shared))
+    found = plan(texts(kernel), policy(block.format(""), shared), keep_learned=True, named=block.format(named))
+    assert [write.text for write in found.writes] == [f"delete {line}" for line in deleted]
 
 
 def test_the_own_program_is_manager_to_the_end() -> None:

@@ -19,7 +19,16 @@ import os
 
 from .held_texts import HeldTexts, read_held_texts
 from .links import absolute, advance_links, make_directory, read_link
-from .policy_text import KERNEL, domain_blocks, is_byproduct, named_lines, plain, same_domains
+from .policy_text import (
+    KERNEL,
+    DomainLines,
+    domain_blocks,
+    has_learning,
+    is_byproduct,
+    named_lines,
+    plain,
+    same_domains,
+)
 from .securityfs import Securityfs
 from .set_directory import PolicySetError, SetTexts, digest, open_directory, printable, read_set_text, read_set_texts
 from .shortcut import Shortcut, find_shortcut, same_but_domains
@@ -35,9 +44,11 @@ if TYPE_CHECKING:
 STATE = "/var/lib/tomoyo"
 LOCKS = "/run/tomoyo"
 #: How many lines an error names.
-_SHOWN = 5
+SHOWN = 5
 #: So many domains' names are looked for one by one.
 _FEW = 5
+#: So often what happens while an activation goes on is followed.
+_ROUNDS = 5
 _VERSIONS = ("20150505", "20110903")
 
 
@@ -118,7 +129,8 @@ def activate(
 
     Arguments:
         interface: the kernel, by default the running one.
-        keep_learned: keep what a learning domain has beyond what is wanted.
+        keep_learned: keep what domains learned that go on learning, and what
+            learns in no set.  What the recorded set names was not learned.
         keep_used: keep old bindings while a process uses their store paths.
         dry_run: find the plan, and write nothing.
         state: where the links to this set and the one before are put.
@@ -136,15 +148,25 @@ def activate(
             wanted = read_set_texts(directory)
             if wanted.digests() is None:
                 _policy_set(wanted)  # is the manifest one?
-            whole = _is_whole(wanted)
+            if not _is_whole(wanted):
+                check_bootable(_policy_set(wanted))
             held = reading.texts()
-        recorded = _recorded(state)
-        outcome = _go_shortcut(interface, held, wanted, whole, recorded, path, keep_learned, dry_run)
+        # What could keep the set from being recorded is found out first.
+        if not dry_run:
+            os.close(make_directory(state, 0o755))
+        recorded = recorded_set(state)
+        outcome = _go_shortcut(interface, held, wanted, recorded, path, keep_learned, dry_run)
         if outcome is None:
             held_set, wanted_set = _policy_set(held), _policy_set(wanted)
             outcome = _bring(interface, held_set, wanted_set, recorded, keep_learned, keep_used, dry_run, proc)
         if not dry_run:
-            record(path, state)
+            try:
+                record(path, state)
+            except OSError as error:
+                reason = (
+                    f"the policy is in force, but cannot be recorded in {state}: {error}; the boot loader does not know of it"
+                )
+                raise ActivationError(reason, restored=False) from error
     return outcome
 
 
@@ -152,7 +174,6 @@ def _go_shortcut(
     interface: Interface,
     held: SetTexts,
     wanted: SetTexts,
-    whole: bool,
     recorded: str | None,
     path: str,
     keep_learned: bool,
@@ -169,21 +190,25 @@ def _go_shortcut(
     named = _named_before(found.extra if found is not None else _extra_domains(held, wanted), wanted, recorded)
     if settled and not named:
         return Outcome()
-    if found is None or named or not whole:
+    if found is None or named:
         return None
     outcome = Outcome(found)
     if not found or dry_run:
         return outcome
+    over = ""
     try:
-        if _is_reached(interface, found, wanted):
-            return outcome
-        held_set, wanted_set = _policy_set(held), _policy_set(wanted)
-        wrong = differences_left(interface, wanted_set, found.as_plan(), frozenset())
+        wrong: list[str] = []
+        if not _is_reached(interface, found, wanted):
+            wrong = _follow(interface, _policy_set(held), _policy_set(wanted), found.as_plan(), frozenset())
+        if "Quota:" in held.stat:
+            over = _over_quota(interface)
     except (OSError, ValueError) as error:
-        raise _undone(interface, _policy_set(held), f"{error}", interface.own_names()) from error
-    if wrong:
-        raise _undone(interface, held_set, _explain(interface, wrong), interface.own_names())
-    return outcome
+        reason = f"{error}"
+    else:
+        if not (wrong or over):
+            return outcome
+        reason = _explain(interface, wrong) if wrong else over
+    raise _undone(interface, _policy_set(held), _policy_set(wanted), reason, interface.own_names())
 
 
 def _is_reached(interface: Interface, found: Shortcut, wanted: SetTexts) -> bool:
@@ -197,7 +222,7 @@ def _is_reached(interface: Interface, found: Shortcut, wanted: SetTexts) -> bool
 
 
 def _is_whole(wanted: SetTexts) -> bool:
-    """Whether nothing is found wrong with the set; what is, and whether anything is where this is not sure, `_check` tells."""
+    """Whether the set is neither damaged nor would make a boot panic; where this is not sure, `check_bootable` tells."""
     known = wanted.digests()
     texts = wanted.files()
     if known is None:
@@ -225,21 +250,30 @@ def _bring(
 
     from .plan import Plan
     from .planner import plan
+    from .store_use import used_bindings
 
-    _check(wanted)
     interface.settle()
     keep_lines = used_bindings(held, wanted, proc) if keep_used else frozenset()
     own = interface.own_names()
-    byproducts, used = _domains_to_keep(interface, held, wanted, recorded)
+    before = _recorded_domains(recorded)
+    byproducts, used = _domains_to_keep(interface, held, wanted, before)
     try:
-        found = plan(held, wanted, keep_learned=keep_learned, keep_lines=keep_lines, keep_domains=byproducts | used, own=own)
+        found = plan(
+            held,
+            wanted,
+            keep_learned=keep_learned,
+            keep_lines=keep_lines,
+            keep_domains=byproducts | used,
+            own=own,
+            named=before,
+        )
     except ValueError as error:
         from ..syntax.lines import PolicySyntaxError
 
         if isinstance(error, PolicySyntaxError):
             raise
         raise ActivationError(f"{error}; nothing was changed") from None
-    found = replace(found, left=tuple(name for name in found.left if name not in byproducts))
+    found = replace(found, left=tuple(name for name in found.left if name in used))
     outcome = Outcome(found)
     if not found or dry_run:
         return outcome
@@ -250,14 +284,14 @@ def _bring(
     try:
         write_plan(interface, first)
         mine = "".join(f"{write.text.removeprefix('delete ')}\n" for write in last)
-        wrong = differences_left(interface, replace(wanted, manager=wanted.manager + mine), first, keep_lines)
+        wrong = _follow(interface, held, replace(wanted, manager=wanted.manager + mine), first, keep_lines)
         over = _over_quota(interface)
         if not (wrong or over):
             write_plan(interface, Plan(last))
     except (OSError, ValueError) as error:  # such as a line of a new domain that is none
-        raise _undone(interface, held, f"{error}", own) from error
+        raise _undone(interface, held, wanted, f"{error}", own) from error
     if wrong or over:
-        raise _undone(interface, held, _explain(interface, wrong) if wrong else over, own)
+        raise _undone(interface, held, wanted, _explain(interface, wrong) if wrong else over, own)
     return outcome
 
 
@@ -270,47 +304,86 @@ def write_plan(interface: Interface, found: Plan) -> None:
             interface.settle()
 
 
-def differences_left(interface: Interface, wanted: PolicySet, done: Plan, keep_lines: frozenset[str]) -> list[str]:
-    """The lines that would still have to be written after DONE: what the kernel did not take.
+def _follow(interface: Interface, held: PolicySet, wanted: PolicySet, done: Plan, keep_lines: frozenset[str]) -> list[str]:
+    """Write, after DONE, what is still to be written because of what happened since HELD was read.
 
-    What a domain learned, and domains that were created, in the meantime are none.
+    Gives the lines that the kernel did not take.  What happens meanwhile is
+    that a domain that is to learn no more learned on, and that a program made
+    a domain below one that was not yet confined.
     """
+    learned = _learning_domains(held)
+    then = domain_blocks(plain(wanted.domain_policy))
+    for _ in range(_ROUNDS):
+        left = plan_left(interface, held, wanted, done, keep_lines)
+        if not left or not all(
+            write.domain and (write.domain not in then or (write.domain in learned and write.text.startswith("delete ")))
+            for write in left.writes
+        ):
+            break
+        write_plan(interface, left)
+    return left.text().splitlines()
+
+
+def _learning_domains(held: PolicySet) -> set[str]:
+    """The domains that learn."""
+    learning = {namespace: has_learning(lines) for namespace, lines in named_lines(held.profile).items()}
+    return {
+        name
+        for name, block in domain_blocks(held.domain_policy).items()
+        if DomainLines(block).profile in learning.get(name.partition(" ")[0], ())
+    }
+
+
+def plan_left(
+    interface: Interface, held: PolicySet, wanted: PolicySet, done: Plan, keep_lines: frozenset[str] = frozenset()
+) -> Plan:
+    """What would still have to be written after DONE, which was planned from HELD.
+
+    Nothing of what a domain learned that goes on learning; nor are domains
+    deleted that were made in the meantime.
+    """
+    from .plan import Plan
     from .planner import plan
 
     now = read_held(interface)
     if holds(now, wanted):
-        return []
+        return Plan()
+    # One that is there again says nothing that it said before.
+    before, blocks = domain_blocks(held.domain_policy), domain_blocks(now.domain_policy)
     deleted = {write.text.removeprefix("delete ") for write in done.writes if not write.domain}
-    extra = domain_blocks(now.domain_policy).keys() - deleted
-    left = plan(now, wanted, keep_learned=True, keep_lines=keep_lines, keep_domains=extra)
-    return left.text().splitlines()
+    undeleted = {
+        name for name in deleted & blocks.keys() if DomainLines(blocks[name]).entries and blocks[name] == before.get(name)
+    }
+    return plan(now, wanted, keep_learned=True, keep_lines=keep_lines, keep_domains=blocks.keys() - undeleted)
 
 
-def _undone(interface: Interface, old: PolicySet, reason: str, own: list[str]) -> ActivationError:
+def _undone(interface: Interface, old: PolicySet, wanted: PolicySet, reason: str, own: list[str]) -> ActivationError:
     """Bring the OLD policy back, verify that, and give the error to raise."""
     from .planner import plan
 
     try:
         interface.settle()
         now = read_held(interface)
-        created = domain_blocks(now.domain_policy).keys() - domain_blocks(old.domain_policy).keys()
+        now_blocks = domain_blocks(now.domain_policy)
+        created = now_blocks.keys() - domain_blocks(old.domain_policy).keys()
         used = set(interface.process_domains().values())
-        # What this run wrote to a domain that is learning now cannot be told from what the domain learned: a moment's learning
-        # is lost rather than an entry kept that the old policy has not.
-        found = plan(now, old, keep_domains=created & used, own=own)
+        named = domain_blocks(plain(wanted.domain_policy))
+        keep = {name for name in created if name in used or name not in named}
+        # What was learned meanwhile stays; what this run wrote is what the other set names.
+        found = plan(now, old, keep_learned=True, keep_domains=keep, own=own, named=wanted.domain_policy)
         write_plan(interface, found)
-        wrong = differences_left(interface, old, found, frozenset())
+        wrong = plan_left(interface, now, old, found).text().splitlines()
     except (OSError, ValueError) as error:
         return ActivationError(f"{reason}; and the old policy could not be brought back: {error}", restored=False)
     if wrong:
-        lines = ", ".join(printable(line) for line in wrong[:_SHOWN])
+        lines = ", ".join(printable(line) for line in wrong[:SHOWN])
         return ActivationError(f"{reason}; and the old policy is not wholly back: {lines}", restored=False)
     return ActivationError(f"{reason}; the old policy is in force again")
 
 
 def _explain(interface: Interface, wrong: list[str]) -> str:
-    shown = [printable(line) for line in wrong[:_SHOWN]]
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    shown = [printable(line) for line in wrong[:SHOWN]]
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
     found = _policy_quota(interface)
     reason = f" (policy uses {found[0]} bytes, its quota is {found[1]})" if found is not None else ""
     return f"the kernel did not take{reason}: {'; '.join(shown)}{more}"
@@ -333,7 +406,7 @@ def _over_quota(interface: Interface) -> str:
     return f"policy uses {used} bytes, its quota is {quota}: the kernel would add nothing any more, not even a domain; raise it"
 
 
-def _check(wanted: PolicySet) -> None:
+def check_bootable(wanted: PolicySet) -> None:
     """Refuse a set that is damaged, or with which a boot would panic."""
     from .policy_set import check_digests
 
@@ -347,51 +420,22 @@ def _check(wanted: PolicySet) -> None:
                 raise ActivationError(f"namespace {namespace} has profile version {printable(version)}; nothing was changed")
 
 
-# What stays though it is not wanted
-
-
-def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> frozenset[str]:
-    """The bindings of HELD that WANTED has not, but whose store paths processes use.
-
-    A program bound to another name is no longer bound to its old one: the
-    first one would win.
-    """
-    from .store_use import UnknownUse, binding_store_path, used_store_paths
-
-    then = _wanted_exceptions(wanted)
-    bound = {line.split(" ")[1] for line in then if line.startswith("aggregator ")}
-    stale: dict[str, str] = {}
-    for line in named_lines(held.exception_policy)[KERNEL]:
-        path = binding_store_path(line, wanted.store_directory) if line not in then else None
-        if path is not None and not (line.startswith("aggregator ") and line.split(" ")[1] in bound):
-            stale[line] = path
-    if not stale:
-        return frozenset()
-    try:
-        used = used_store_paths(wanted.store_directory, proc)
-    except UnknownUse:
-        return frozenset(stale)
-    return frozenset(line for line, path in stale.items() if path in used)
-
-
-def _wanted_exceptions(wanted: Texts) -> set[str]:
-    """The lines of the exception policy that WANTED has for the kernel's own namespace, which may be written with its name."""
-    return {line for text in (wanted.exception_policy, wanted.bindings) for line in named_lines(plain(text)).get(KERNEL, ())}
+# Domains that stay though they are not wanted
 
 
 def _domains_to_keep(
-    interface: Interface, held: PolicySet, wanted: PolicySet, recorded: str | None
+    interface: Interface, held: PolicySet, wanted: PolicySet, before: str
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Domains that nobody names, but that say nothing of their own; and others, that somebody is in."""
+    """Domains that nobody names, but that say nothing of their own; and others, that somebody is in.
+
+    BEFORE is the domain policy of the recorded set.
+    """
     extra = _extra_domains(held, wanted)
     if not extra:
         return frozenset(), frozenset()
     now = domain_blocks(held.domain_policy)
-    named = _named_before(extra, wanted, recorded)
-    # Below a domain that gets another profile it would let programs stay in the old one, however far below.
-    then = {name: block for name, block in now.items() if name not in extra}
-    then.update(domain_blocks(plain(wanted.domain_policy)))
-    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], then))
+    named = domain_blocks(plain(before))
+    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], now))
     return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
 
 
@@ -402,73 +446,18 @@ def _extra_domains(held: Texts, wanted: Texts) -> frozenset[str]:
 
 def _named_before(extra: frozenset[str], wanted: Texts, recorded: str | None) -> frozenset[str]:
     """Those of the domains EXTRA, which are not wanted, that the recorded set names."""
-    if not extra or recorded is None:
-        return frozenset()
-    try:
-        before = read_set_text(recorded, "domain_policy")
-    except (PolicySetError, OSError):
-        return frozenset()  # it is gone
+    before = _recorded_domains(recorded) if extra else ""
     if before == wanted.domain_policy or (len(extra) <= _FEW and not any(name.rpartition(" ")[2] in before for name in extra)):
         return frozenset()
     return extra & domain_blocks(plain(before)).keys()
 
 
-# Garbage
-
-
-def collect_garbage(
-    directory: str | os.PathLike[str] | None = None,
-    interface: Interface | None = None,
-    *,
-    keep_used: bool = True,
-    dry_run: bool = False,
-    state: str = STATE,
-    locks: str = LOCKS,
-    proc: str = "/proc",
-) -> Outcome:
-    """Delete old bindings whose store paths no process uses, and domains that nobody names and no process is in.
-
-    DIRECTORY is the set in force, by default the recorded one; other arguments
-    and errors are as in ``activate``.
-    """
-    from .plan import Plan, Write
-    from .store_use import binding_store_path
-
-    interface = interface or Securityfs(proc=proc)
-    path = os.fspath(directory) if directory is not None else _recorded(state)
-    if path is None:
-        raise ActivationError(f"no set is recorded in {state}; name the one in force")
-    with lock(locks):
-        wanted = _policy_set(read_set_texts(path))
-        _check(wanted)
-        held = read_held(interface)
-        kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
-        then = _wanted_exceptions(wanted)
-        lines = [
-            line
-            for line in named_lines(held.exception_policy)[KERNEL]
-            if line not in then and line not in kept and binding_store_path(line, wanted.store_directory) is not None
-        ]
-        named = domain_blocks(plain(wanted.domain_policy)).keys()
-        extra = [name for name in domain_blocks(held.domain_policy) if name not in named and name != KERNEL]
-        used = set(interface.process_domains().values()) if extra else set()
-        writes = [Write("exception_policy", f"delete {line}") for line in lines]
-        writes += [Write("domain_policy", f"delete {name}") for name in extra if name not in used]
-        found = Plan(tuple(writes), tuple(sorted(kept)), tuple(name for name in extra if name in used))
-        if found and not dry_run:
-            write_plan(interface, found)
-            _check_gone(interface, lines, [name for name in extra if name not in used])
-    return Outcome(found)
-
-
-def _check_gone(interface: Interface, lines: list[str], domains: list[str]) -> None:
-    now = read_held(interface)
-    left = set(named_lines(now.exception_policy)[KERNEL]) & set(lines)
-    # A domain may be there again: somebody ran that program.
-    blocks = domain_blocks(now.domain_policy)
-    left |= {name for name in set(domains) & blocks.keys() if not is_byproduct(name, blocks[name], blocks)}
-    if left:
-        raise ActivationError(f"the kernel did not delete: {'; '.join(printable(line) for line in sorted(left)[:_SHOWN])}")
+def _recorded_domains(recorded: str | None) -> str:
+    """The domain policy of the RECORDED set, as far as there is one."""
+    try:
+        return "" if recorded is None else read_set_text(recorded, "domain_policy")
+    except (PolicySetError, OSError):
+        return ""  # it is gone
 
 
 # Lock and record
@@ -508,7 +497,8 @@ class Lock:
         os.close(self._descriptor)
 
 
-def _recorded(state: str) -> str | None:
+def recorded_set(state: str = STATE) -> str | None:
+    """The set that was activated last, as the folder STATE tells; None if there is none, or STATE cannot be trusted."""
     try:
         directory = open_directory(absolute(state))
     except (PolicySetError, OSError):

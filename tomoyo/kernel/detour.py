@@ -21,8 +21,8 @@ from .course import Act, Content, Course, Creation, Event, Pair, User
 from .creation import Creations
 from .grants import Grants, grants_of, lacking
 from .plan import Write
-from .policy_pair import NUMBERS, Group, PolicyPair, in_namespace
-from .policy_text import is_ordered
+from .policy_pair import NUMBERS, Group, PolicyPair
+from .policy_text import in_namespace, is_ordered
 from .profile_changes import ProfileChanges, fewest_lines, is_between_at
 from .reuse import claim, order, waits
 

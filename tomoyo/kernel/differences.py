@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .policy_pair import PolicyPair
 from .policy_set import FILES, PolicySet
 from .policy_text import (
     EMPTY_DOMAIN,
@@ -29,13 +30,17 @@ from .policy_text import (
     domain_blocks,
     has_learning,
     is_ordered,
+    is_plain_policy,
     manager_lines,
     named_lines,
     plain,
+    profile_numbers,
     profiles_differ,
     quotas,
+    read_number,
 )
 from .shortcut import PATH_OPERATIONS
+from .stand_in import is_stand_in
 
 if TYPE_CHECKING:  # parsers are loaded where there is something to parse
     from ..model.entries import Entry
@@ -140,18 +145,19 @@ class Differences:
     quotas: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool = False) -> Differences:
+def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool = False, named: str = "") -> Differences:
     """Compare what a kernel holds (as it prints it) with what is wanted.
 
-    KEEP_LEARNED keeps entries and domains that are not wanted where the
-    domain's profile, as held, has something in learning mode.
+    KEEP_LEARNED takes what a domain learned for wanted, where it goes on
+    learning: its entries that are not wanted and that the domain policy NAMED
+    has not, either.
 
     Raises PolicySyntaxError for a wanted line that a kernel would drop, where
     that line would have to be written.
     """
     found = Differences()
-    learning = _learning(held) if keep_learned else {}
-    _compare_domains(found, held, wanted, learning)
+    learning = learning_profiles(held, wanted) if keep_learned else {}
+    _compare_domains(found, held, wanted, learning, named)
     _compare_exceptions(found, held, wanted)
     _compare_profiles(found, held, wanted)
     _compare_managers(found, held, wanted)
@@ -162,8 +168,44 @@ def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool =
     return found
 
 
-def _learning(held: PolicySet) -> dict[str, set[int]]:
-    return {namespace: has_learning(lines) for namespace, lines in named_lines(held.profile).items()}
+def refuse_lost_lines(wanted: PolicySet) -> None:
+    """Raise PolicySyntaxError for the first line that a kernel would drop, in texts that cannot simply be cut up."""
+    from ..syntax.domain_policy import parse_domain_policy
+    from ..syntax.exception_policy import parse_exception_policy
+    from ..syntax.lines import Effect
+    from ..syntax.managers import parse_manager
+    from ..syntax.profiles import parse_profile
+    from ..syntax.stat import parse_stat
+
+    def report(error: PolicySyntaxError) -> None:
+        if error.effect is Effect.DROPPED:
+            raise error
+
+    parsers: tuple[tuple[str, Callable[..., object]], ...] = (
+        ("domain_policy", parse_domain_policy),
+        ("exception_policy", parse_exception_policy),
+        ("bindings", parse_exception_policy),
+        ("profile", parse_profile),
+        ("manager", parse_manager),
+    )
+    for name, parse in parsers:
+        text = getattr(wanted, name)
+        if not is_plain_policy(name, text):
+            parse(text, file=FILES[name], report=report)
+    if not is_plain_policy("stat", wanted.stat):
+        parse_stat(wanted.stat, file=FILES["stat"])
+
+
+def learning_profiles(held: PolicySet, wanted: PolicySet) -> dict[str, tuple[set[int], set[int]]]:
+    """The profiles with something in learning mode, in each namespace: as held, and as they will be."""
+    now, then = named_lines(held.profile), named_lines(plain(wanted.profile))
+    found = {}
+    for namespace, lines in now.items():
+        changed = then.get(namespace, [])
+        numbers = profile_numbers(changed)
+        stay = [line for line in lines if line.partition("-")[0] not in numbers]
+        found[namespace] = has_learning(lines), has_learning([*stay, *changed])
+    return found
 
 
 def _namespace(domain: str) -> str:
@@ -195,9 +237,13 @@ def _error(line: str, problem: Problem, policy: PolicySet, texts: tuple[str, ...
 # Domains
 
 
-def _compare_domains(found: Differences, held: PolicySet, wanted: PolicySet, learning: dict[str, set[int]]) -> None:
+def _compare_domains(
+    found: Differences, held: PolicySet, wanted: PolicySet, learning: dict[str, tuple[set[int], set[int]]], named: str
+) -> None:
     now = domain_blocks(held.domain_policy)
     then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(plain(wanted.domain_policy))}
+    known = domain_blocks(plain(named)) if learning else {}
+    policies = PolicyPair(held, wanted)
     for name, block in then.items():
         before = now.get(name)
         if before == block:
@@ -207,41 +253,61 @@ def _compare_domains(found: Differences, held: PolicySet, wanted: PolicySet, lea
             found.new_domains.append(_new_domain(name, after))
             continue
         old = DomainLines(before)
-        keep = old.profile in learning.get(_namespace(name), ())
-        lines = compare_entries(old.entries, after.entries, wanted, keep=keep)
+        learned: list[str] = []
+        learns, will_learn = learning.get(_namespace(name), ((), ()))
+        if old.profile in learns and after.profile in will_learn:
+            groups = [(_namespace(name), group) for group in old.groups | after.groups]
+            granted = [
+                entry for group in groups for is_wanted in (False, True) for entry in policies.shared(group, is_wanted=is_wanted)
+            ]
+            learned = _learned(old.entries, after.entries, [*DomainLines(known.get(name, "")).entries, *granted])
+        lines = compare_entries(old.entries, [*after.entries, *learned], wanted)
         change = DomainChange(name, old.profile, after.profile, old.groups, after.groups, lines)
         if change:
             found.domains.append(change)
-    for name, block in now.items():
-        if name not in then and DomainLines(block).profile not in learning.get(_namespace(name), ()):
-            found.extra_domains.append(name)
+    found.extra_domains += [name for name in now if name not in then]
+
+
+def _learned(held: list[str], wanted: list[str], named: list[str]) -> list[str]:
+    """What a domain learned of the entries HELD: not WANTED, not NAMED by the policy that it had or granted by its groups.
+
+    And no stand-in that is left of a plan that was broken off.
+    """
+    others = {*wanted, *named}
+    learned = [line for line in held if line not in others and not is_stand_in(line)]
+    # The kernel holds what was named and what was learned of one path in one line.
+    tails = {line.rpartition(" ")[2] for line in named}
+    merged = [line for line in learned if line.rpartition(" ")[2] in tails]
+    if not merged:
+        return learned
+    tails = {line.rpartition(" ")[2] for line in merged}
+    before = _by_subject((line for line in named if line.rpartition(" ")[2] in tails), None)
+    found = [line for line in learned if line.rpartition(" ")[2] not in tails]
+    for subject, entry in _by_subject(merged, None).items():
+        operations = before[subject].operations if subject in before else ()
+        rest = tuple(operation for operation in entry.operations if operation not in operations)
+        if rest:
+            found.append(entry.with_operations(rest).text)
+    return found
 
 
 def _new_domain(name: str, lines: DomainLines) -> NewDomain:
     return NewDomain(name, lines.profile, lines.groups, lines.entries)
 
 
-def compare_entries(
-    held: list[str],
-    wanted: list[str],
-    policy: PolicySet,
-    *,
-    keep: bool = False,
-    prefix: str = "",
-) -> Lines:
+def compare_entries(held: list[str], wanted: list[str], policy: PolicySet, *, prefix: str = "") -> Lines:
     """What to write so that the entries HELD become those WANTED.
 
-    KEEP leaves entries that are not wanted.  PREFIX stands before each line
-    that is to be written.
+    PREFIX stands before each line that is to be written.
     """
     lines = Lines()
     wanted_set, held_set = set(wanted), set(held)
     gone_lines = [line for line in held if line not in wanted_set]
     new_lines = [line for line in wanted if line not in held_set]
-    gone_lines, new_lines = _take_plain(lines, gone_lines, new_lines, wanted, keep, prefix)
+    gone_lines, new_lines = _take_plain(lines, gone_lines, new_lines, wanted, prefix)
     gone = _by_subject(gone_lines, None)
     new = _by_subject(new_lines, policy)
-    _move_entries(lines, gone, new, held, wanted, keep=keep, prefix=prefix)
+    _move_entries(lines, gone, new, held, wanted, prefix)
     # A text written by hand may say in two lines what the kernel holds in one.
     ends = tuple({line.rpartition(" ")[2] for line in new_lines})
     alike = [line for line in held if line.endswith(ends)] if 0 < len(ends) < _FEW else held if ends else []
@@ -255,16 +321,13 @@ def compare_entries(
         surplus = tuple(op for op in operations if op not in entry.operations)
         if missing:
             lines.add.append(prefix + entry.with_operations(missing).text)
-        if surplus and before and not keep:
+        if surplus and before:
             lines.delete.append(prefix + before.with_operations(surplus).text)
-    if not keep:
-        lines.delete += [prefix + entry.text for entry in gone.values()]
+    lines.delete += [prefix + entry.text for entry in gone.values()]
     return lines
 
 
-def _take_plain(
-    lines: Lines, gone: list[str], new: list[str], wanted: list[str], keep: bool, prefix: str
-) -> tuple[list[str], list[str]]:
+def _take_plain(lines: Lines, gone: list[str], new: list[str], wanted: list[str], prefix: str) -> tuple[list[str], list[str]]:
     """Put into LINES what is GONE and NEW and need not be parsed; give back the rest.
 
     That is ``file OPERATIONS PATH`` where no other line is about that path: the
@@ -285,10 +348,10 @@ def _take_plain(
 
     rest_gone, rest_new = [], []
     for line in gone:
-        if not is_plain_entry(line):
-            rest_gone.append(line)
-        elif not keep:
+        if is_plain_entry(line):
             lines.delete.append(prefix + line)
+        else:
+            rest_gone.append(line)
     for line in new:
         if is_plain_entry(line) and is_alone(line):
             lines.add.append(prefix + line)
@@ -324,8 +387,6 @@ def _move_entries(
     new: dict[str, Entry],
     held: list[str],
     wanted: list[str],
-    *,
-    keep: bool,
     prefix: str,
 ) -> None:
     """Put into LINES the wanted entries that have to be added (again) at the end; take them from GONE and NEW."""
@@ -352,12 +413,10 @@ def _move_entries(
     for subject in moved:
         entry, old = then[subject], before.get(subject)
         both = entry if old is None else old.merged(entry)
-        if keep:
-            entry = both
         lines.move.append(Move(None if old is None else prefix + old.text, prefix + entry.text, prefix + both.text))
         gone.pop(subject, None)
         new.pop(subject, None)
-    if gone and not keep:
+    if gone:
         some = {**gone, **{subject: then[subject] for subject in moved}}
         ranked_now = [item for subject in now if subject in some for item in ranked_entry(some[subject])]
         lines.is_moved_last = comes_before(ranked_now, set(moved))
@@ -468,9 +527,10 @@ def _shared(lines: list[str]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for line in lines:
         if line.startswith("acl_group "):
-            _, number, entry = line.split(" ", 2)
-            if number.isdigit():
-                found.setdefault(int(number), []).append(entry)
+            number, _, entry = line[len("acl_group ") :].partition(" ")
+            group = read_number(number)
+            if group is not None:
+                found.setdefault(group, []).append(entry)
     return found
 
 
@@ -483,7 +543,7 @@ def _compare_profiles(found: Differences, held: PolicySet, wanted: PolicySet) ->
     from ..syntax.profiles import parse_profile
 
     now = parse_profile(held.profile)
-    then = parse_profile(plain(wanted.profile), file=FILES["profile"])
+    then = parse_profile(wanted.profile, file=FILES["profile"])
     for part in then:
         prefix = "" if part.namespace == KERNEL else f"{part.namespace} "
         before = now.namespace(part.namespace)

@@ -40,12 +40,14 @@ from collections.abc import Collection, Iterable
 from .course import Act, Course, Event, User
 from .creation import USE_GROUP, Creations
 from .detour import Detours
-from .differences import Differences, Lines, NewDomain, ProfileChange, find_differences
+from .differences import Differences, Lines, NewDomain, ProfileChange, find_differences, refuse_lost_lines
+from .kept_domains import with_kept_domains
 from .plan import SETTLE, Plan, Write
 from .policy_pair import PolicyPair
 from .policy_set import PolicySet
-from .policy_text import KERNEL, DomainLines, below_first, domain_blocks, named_lines, plain
+from .policy_text import DomainLines, below_first, domain_blocks, named_lines, plain
 from .profile_changes import ProfileChanges
+from .stand_in import stand_in_for
 
 #: In this order no transition is added before what takes precedence over it.
 _TRANSITIONS = (
@@ -59,10 +61,6 @@ _DELETIONS = (
     *("initialize_domain", "no_initialize_domain"),
     *("reset_domain", "no_reset_domain"),
 )
-#: A test that always holds; an entry with it stands in for the same one without.
-_ALWAYS = "0=0"
-#: Excludes a name that cannot be, so a pattern with it stands in for the same one without.
-_NEVER = "\\-\\000"
 
 
 def plan(
@@ -73,23 +71,29 @@ def plan(
     keep_lines: Collection[str] = (),
     keep_domains: Collection[str] = (),
     own: Collection[str] = (),
+    named: str = "",
 ) -> Plan:
     """Find the writes that bring a kernel from HELD, as it prints it, to WANTED.
 
     Arguments:
-        keep_learned: keep entries and domains that are not wanted where the
-            domain, as held, is learning.
+        keep_learned: keep what a domain learned that goes on learning, and
+            domains that nobody wants and that learn.
         keep_lines: lines of exception policy that stay though they are not
             wanted: bindings in use.
-        keep_domains: domains that stay though they are not wanted.
+        keep_domains: domains that stay though they are not wanted; what
+            confines them then, ``kept_domains`` tells.
         own: the caller's program and domain, which stay managers to the end.
+        named: the domain policy that was wanted before: what it has was not
+            learned.
 
     Raises PolicySyntaxError for a wanted line that a kernel would drop, where
-    it would have to be written, and ValueError where a wanted domain's profile
-    is not defined.
+    it would have to be written, or is written in an unusual way; and ValueError
+    where a wanted domain's profile is not defined.
     """
-    found = find_differences(held, wanted, keep_learned=keep_learned)
-    return _Planner(held, wanted, found, frozenset(keep_lines), frozenset(keep_domains), frozenset(own)).plan()
+    refuse_lost_lines(wanted)
+    wanted, left = with_kept_domains(held, wanted, keep_domains, keep_learning=keep_learned, named=named)
+    found = find_differences(held, wanted, keep_learned=keep_learned, named=named)
+    return _Planner(held, wanted, found, frozenset(keep_lines), frozenset(own), left).plan()
 
 
 class _Planner:
@@ -99,22 +103,20 @@ class _Planner:
         wanted: PolicySet,
         found: Differences,
         keep_lines: frozenset[str],
-        keep_domains: frozenset[str],
         own: frozenset[str],
+        left: tuple[str, ...],
     ) -> None:
         self.held, self.wanted, self.found = held, wanted, found
         self.policies = PolicyPair(held, wanted)
-        self.keep_lines, self.keep_domains, self.own = keep_lines, keep_domains, own
+        self.keep_lines, self.own, self.left = keep_lines, own, left
         self.writes: list[Write] = []
         self.kept: list[str] = []
-        self.left: list[str] = []
         self.course = Course()
         self.changes = ProfileChanges(self.policies, self.course)
         self.coming: dict[str, tuple[NewDomain, User]] = {}
 
     def plan(self) -> Plan:
         self._check_profiles()
-        deleted = self._deletable()
         self._prepare()
         self._find_users()
         self._find_events()
@@ -129,8 +131,8 @@ class _Planner:
         self._leave()
         self.writes += self.course.last
         self._delete()
-        self._finish(deleted)
-        return Plan(tuple(self.writes), tuple(self.kept), tuple(self.left))
+        self._finish()
+        return Plan(tuple(self.writes), tuple(self.kept), self.left)
 
     @property
     def users(self) -> dict[str, User]:
@@ -155,11 +157,6 @@ class _Planner:
         for name, profile in [*((domain.name, domain.profile) for domain in self.found.new_domains), *changed]:
             if str(profile) not in defined.get(name.partition(" ")[0], ()):
                 raise ValueError(f"profile {profile} of {name} is not defined in namespace {name.partition(' ')[0]}")
-
-    def _deletable(self) -> list[str]:
-        extra = [name for name in self.found.extra_domains if name != KERNEL]
-        self.left = [name for name in extra if name in self.keep_domains]
-        return [name for name in extra if name not in self.keep_domains]
 
     # 1
 
@@ -377,16 +374,16 @@ class _Planner:
                 first += [Write(interface, f"delete {move.held}", domain) for move in reversed(lines.move) if move.held]
                 second += [Write(interface, move.wanted, domain) for move in lines.move]
                 if last:
-                    second += [Write(interface, f"delete {_stand_in_for(move.both)}", domain) for move in reversed(lines.move)]
+                    second += [Write(interface, f"delete {stand_in_for(move.both)}", domain) for move in reversed(lines.move)]
         if first:
             self.writes += [*first, SETTLE]
         self.writes += second
 
     # 7
 
-    def _finish(self, deleted: list[str]) -> None:
+    def _finish(self) -> None:
         # The deepest first, so that none is created anew from above.
-        self._write("domain_policy", [f"delete {name}" for name in sorted(deleted, key=below_first)])
+        self._write("domain_policy", [f"delete {name}" for name in sorted(self.found.extra_domains, key=below_first)])
         for name, (before, after) in self.found.quotas.items():
             if after and not (before and after > before):
                 self._write("stat", [f"Memory used by {name}: {after}"])
@@ -407,20 +404,10 @@ def _at_first(lines: Lines) -> list[str]:
 
     What moves has a stand-in; so has what comes behind it, if it has to wait until others are deleted.
     """
-    return lines.add + [_stand_in_for(move.both) for move in lines.move if move.held or lines.is_moved_last]
+    return lines.add + [stand_in_for(move.both) for move in lines.move if move.held or lines.is_moved_last]
 
 
 def _at_last(lines: Lines) -> list[str]:
     """What to delete when all is added."""
     moved = () if lines.is_moved_last else reversed(lines.move)
-    return lines.delete + [_stand_in_for(move.both) for move in moved if move.held]
-
-
-def _stand_in_for(line: str) -> str:
-    """Another line that does the same."""
-    head, keyword, rest = line.partition("aggregator ")
-    if keyword and "acl_group" not in head and not head.startswith("file"):
-        pattern, _, name = rest.partition(" ")
-        return f"{head}{keyword}{pattern}{_NEVER} {name}"
-    entry, log, value = line.partition(" grant_log=")
-    return f"{entry} {_ALWAYS}{log}{value}"
+    return lines.delete + [stand_in_for(move.both) for move in moved if move.held]

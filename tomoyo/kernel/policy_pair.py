@@ -7,7 +7,7 @@ from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from ..model.profiles import FUNCTIONALITIES, Mode
-from .policy_text import KERNEL, DomainLines, ancestors, domain_blocks, named_lines, plain, profile_numbers
+from .policy_text import DomainLines, ancestors, domain_blocks, named_lines, plain, profile_numbers, read_number
 
 if TYPE_CHECKING:
     from ..model.profiles import Profile, ProfilePolicy
@@ -78,9 +78,10 @@ class PolicyPair:
                 for namespace, lines in named_lines(plain(text)).items():
                     for line in lines:
                         if line.startswith("acl_group "):
-                            _, number, entry = line.split(" ", 2)
-                            if number.isdigit():
-                                shared.setdefault((namespace, int(number)), []).append(entry)
+                            number, _, entry = line[len("acl_group ") :].partition(" ")
+                            group = read_number(number)
+                            if group is not None:
+                                shared.setdefault((namespace, group), []).append(entry)
         return found
 
     @cached_property
@@ -105,16 +106,11 @@ class PolicyPair:
         """The numbers of profiles that either policy defines."""
         texts = (self.held.profile, plain(self.wanted.profile))
         lines = (line for text in texts for line in named_lines(text).get(namespace, ()))
-        return {int(number) for number in (line.partition("-")[0] for line in lines) if number.isdigit()}
+        return {number for number in (read_number(line.partition("-")[0]) for line in lines) if number is not None}
 
 
 def _modes_of(profile: Profile | None) -> Modes:
     return {name: profile.config(name).mode for name in FUNCTIONALITIES if "::" in name} if profile else {}
-
-
-def in_namespace(namespace: str, line: str) -> str:
-    """LINE of a profile or of exception policy, as it is written for NAMESPACE."""
-    return line if namespace == KERNEL else f"{namespace} {line}"
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ KERNEL = "<kernel>"
 EMPTY_DOMAIN = "use_profile 0\n\n"
 #: What a canonical text never holds.  Where one of these stands lines have to be normalised first.
 _UNUSUAL = ("\t", "\r", "\0", "  ", "\n ", " \n", "\n#", "\nselect ", "\ndelete ", "\nreset\n")
+_QUOTAS = ("Memory used by policy", "Memory used by audit log", "Memory used by query message")
 _FLAGS = ("quota_exceeded", "transition_failed")
 #: What was found of the texts that were asked for last, as the same are asked for again and again.  Told apart by being
 #: the same object: to hash a large text takes about as long as to cut it up.
@@ -26,15 +27,43 @@ _FEW = 5
 #: So many characters are compared at once, and so near is near enough.
 _STEP = 4096
 _NEAR = 64
+#: So many digits at most has a number that a kernel reads.
+_DIGITS = 10
 _plain: list[tuple[str, str]] = []
 _blocks: list[tuple[str, Mapping[str, str]]] = []
 
 
 def is_plain(text: str) -> bool:
-    """Whether TEXT consists of policy lines alone, in the kernel's spacing."""
+    """Whether TEXT consists of policy lines alone, in the kernel's spacing, each of them ended."""
     if not text.isascii() or text.startswith((" ", "#", "select ", "delete ", "reset\n")) or (text and text[-1] != "\n"):
         return False
     return not any(piece in text for piece in _UNUSUAL)
+
+
+def is_plain_policy(name: str, text: str) -> bool:
+    """Whether TEXT, the one of a set that is called NAME, is plain, and no line of it is lost when it is cut up as here.
+
+    False may also mean: not sure, so that it has to be parsed.
+    """
+    if name == "domain_policy":
+        return not text or (text.startswith("<") and is_plain(text))
+    if name == "stat":
+        return all(_is_quota(line) for line in text.split("\n")[:-1]) and (not text or text[-1] == "\n")
+    return is_plain(text) and (not _has_namespaces(text) or not any("" in lines for lines in named_lines(text).values()))
+
+
+def _is_quota(line: str) -> bool:
+    name, colon, number = line.partition(": ")
+    return bool(colon) and name in _QUOTAS and read_number(number) is not None
+
+
+def read_number(text: str) -> int | None:
+    """The number that TEXT is; None for anything else, or for one that no kernel has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+
+
+def _has_namespaces(text: str) -> bool:
+    return text.startswith("<") or "\n<" in text
 
 
 def plain(text: str) -> str:
@@ -150,9 +179,11 @@ class Difference:
 def differing_domains(held: str, wanted: str) -> tuple[list[Difference], Mapping[str, str]] | None:
     """The domains in HELD, as a kernel prints it, that are not as in WANTED, which is plain; and those that HELD has not.
 
-    The wanted ones are in their order, the kernel's own first.  None if HELD
+    The wanted ones are in their order, the kernel's own first.  None if either
     is odd.  Quick where both have most domains alike and in the same order.
     """
+    if wanted and not (wanted.startswith("<") and wanted.endswith("\n")):
+        return None
     found = _differing_in_order(held, wanted)
     if found is not None:
         return found
@@ -254,18 +285,19 @@ class DomainLines:
                 self.entries += filter(None, body.split("\n"))
 
     def _take(self, line: str) -> None:
-        keyword, _, number = line.partition(" ")
-        if keyword == "use_profile" and number.isdigit():
-            self.profile = int(number)
-        elif keyword == "use_group" and number.isdigit():
-            self.groups.add(int(number))
+        keyword, _, rest = line.partition(" ")
+        number = read_number(rest) if keyword in ("use_profile", "use_group") else None
+        if number is not None and keyword == "use_profile":
+            self.profile = number
+        elif number is not None:
+            self.groups.add(number)
         elif line and line not in _FLAGS:
             self.entries.append(line)
 
 
 def named_lines(text: str) -> dict[str, list[str]]:
     """The lines of a plain exception policy or profile by namespace, without its name."""
-    if not text.startswith("<") and "\n<" not in text:
+    if not _has_namespaces(text):
         return {KERNEL: [line for line in text.split("\n") if line]}
     found: dict[str, list[str]] = {KERNEL: []}
     for line in text.split("\n"):
@@ -277,6 +309,11 @@ def named_lines(text: str) -> dict[str, list[str]]:
     return found
 
 
+def in_namespace(namespace: str, line: str) -> str:
+    """LINE of a profile or of exception policy, as it is written for NAMESPACE."""
+    return line if namespace == KERNEL else f"{namespace} {line}"
+
+
 def profile_numbers(lines: Iterable[str]) -> set[str]:
     """The numbers of the profiles that LINES are about."""
     return {line.partition("-")[0] for line in lines if not line.startswith("PROFILE_VERSION")}
@@ -284,7 +321,8 @@ def profile_numbers(lines: Iterable[str]) -> set[str]:
 
 def has_learning(lines: Iterable[str]) -> set[int]:
     """The profiles among LINES of one namespace that have something in learning mode."""
-    return {int(line.partition("-")[0]) for line in lines if "mode=learning" in line and line.partition("-")[0].isdigit()}
+    found = (read_number(line.partition("-")[0]) for line in lines if "mode=learning" in line)
+    return {number for number in found if number is not None}
 
 
 def ancestors(name: str) -> Iterable[str]:
@@ -345,7 +383,7 @@ def quotas(text: str) -> dict[str, int]:
         name, colon, rest = line.removeprefix("Memory used by ").partition(":")
         if colon and line.startswith("Memory used by "):
             number = rest.partition("(Quota:")[2].rstrip(")") if is_report else rest
-            found[name] = int(number) if number.strip().isdigit() else 0
+            found[name] = read_number(number.strip()) or 0
     return found
 
 
@@ -362,12 +400,11 @@ def is_byproduct(name: str, block: str, blocks: Mapping[str, str] | Domains) -> 
 
 
 def same_domains(held: str, wanted: str) -> bool:
-    """Whether every wanted domain is held as it is written, and no other that says anything of its own."""
-    # What a kernel prints is plain, so a text that equals it need not be looked through.
-    return _same_domains(held, wanted) or (not is_plain(wanted) and _same_domains(held, plain(wanted)))
+    """Whether every wanted domain is held as it is written, and no other that says anything of its own.
 
-
-def _same_domains(held: str, wanted: str) -> bool:
+    False may also mean: not sure.
+    """
+    # What a kernel prints is plain, so lines that equal it need not be looked through.
     found = differing_domains(held, wanted)
     if found is None or found[1]:
         return False
@@ -398,10 +435,15 @@ def is_ordered(text: str) -> bool:
 
 
 def same_exceptions(held: str, wanted: str, bindings: str) -> bool:
-    """Whether the same lines are held as are written, in the same order where that might count."""
+    """Whether the same lines are held as are written, in the same order where that might count.
+
+    False may also mean: not sure.
+    """
+    if not (is_plain(wanted) and is_plain(bindings)):
+        return False
     now = named_lines(held)
-    then = named_lines(plain(wanted))
-    for namespace, lines in named_lines(plain(bindings)).items():
+    then = named_lines(wanted)
+    for namespace, lines in named_lines(bindings).items():
         then[namespace] = then.get(namespace, []) + lines
     for namespace in now.keys() | then.keys():
         ours, theirs = now.get(namespace, []), then.get(namespace, [])

@@ -20,6 +20,7 @@ from .policy_text import (
     differing_domains,
     is_byproduct,
     is_ordered,
+    is_plain_policy,
     manager_lines,
     named_lines,
     profiles_differ,
@@ -164,10 +165,11 @@ def find_shortcut(held: Texts, wanted: Texts, *, keep_learned: bool = False) -> 
 
 
 def same_but_domains(held: Texts, wanted: Texts) -> bool:
-    """Whether everything but the domain policy is as WANTED."""
+    """Whether everything but the domain policy is as WANTED; False may also mean: not sure."""
     now = quotas(held.stat)
     return (
-        same_exceptions(held.exception_policy, wanted.exception_policy, wanted.bindings)
+        all(is_plain_policy(name, getattr(wanted, name)) for name in ("profile", "manager", "stat"))
+        and same_exceptions(held.exception_policy, wanted.exception_policy, wanted.bindings)
         and not profiles_differ(held.profile, wanted.profile)
         and set(manager_lines(held.manager)) == set(manager_lines(wanted.manager))
         and all(now.get(name, 0) == quota for name, quota in quotas(wanted.stat).items())

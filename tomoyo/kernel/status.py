@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..model.stat import Counter, MemoryUse
 from .modes import MODES, read_heads, read_profiles
 from .policy_set import PolicySet
+from .policy_text import domain_blocks, is_byproduct
 
 if TYPE_CHECKING:
     from .differences import Differences, Lines
@@ -120,25 +121,21 @@ def stale_bindings(exceptions: str, wanted: PolicySet | None, exists: Callable[[
     return stale
 
 
-def held_set(interface: Interface) -> PolicySet:
-    """All that a kernel holds, as a set."""
-    return PolicySet(
-        domain_policy=interface.read("domain_policy"),
-        exception_policy=interface.read("exception_policy"),
-        profile=interface.read("profile"),
-        manager=interface.read("manager"),
-        stat=interface.read("stat"),
-    )
-
-
 def drift(interface: Interface, wanted: PolicySet) -> list[str]:
     """What differs between what a kernel holds and WANTED, in words; nothing where it holds just that.
 
     Raises PolicySyntaxError for a line of WANTED that no kernel would keep.
     """
-    from .differences import find_differences
+    from .activation import read_held
+    from .differences import find_differences, refuse_lost_lines
 
-    return list(_in_words(find_differences(held_set(interface), wanted)))
+    refuse_lost_lines(wanted)
+    held = read_held(interface)
+    blocks = domain_blocks(held.domain_policy)
+    found = find_differences(held, wanted)
+    # What the kernel made as a program ran, and would make again, is no drift.
+    found.extra_domains = [name for name in found.extra_domains if not is_byproduct(name, blocks[name], blocks)]
+    return list(_in_words(found))
 
 
 def _in_words(found: Differences) -> Iterable[str]:

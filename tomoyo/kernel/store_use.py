@@ -1,4 +1,4 @@
-"""Which store paths processes use: run from, map, hold open or stand in.
+"""Which store paths processes use (run from, map, hold open or stand in), and which bindings stay for that.
 
 Everything that /proc says comes from the processes themselves, which name
 their files as they like.  So nothing is done with a name but to compare its
@@ -8,8 +8,14 @@ beginning; and where something cannot be read, everything counts as used.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+from .policy_text import in_namespace, named_lines, plain
 from .securityfs import processes
+
+if TYPE_CHECKING:
+    from .policy_set import PolicySet
+    from .shortcut import Texts
 
 #: Links of a process that lead to files.
 _LINKS = ("exe", "cwd", "root")
@@ -75,3 +81,47 @@ def binding_store_path(line: str, store_directory: str = "/nix/store") -> str | 
         return None
     found = path[len(start) :].partition("/")[0]
     return found if found and "\\" not in found else None
+
+
+def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> frozenset[str]:
+    """The bindings of HELD that WANTED has not, but whose store paths processes use.
+
+    A program bound to another name is no longer bound to its old one: the
+    first one would win.
+    """
+    bound: dict[str, set[str]] = {}
+    for namespace, lines in _wanted_exceptions(wanted).items():
+        bound[namespace] = {line.split(" ")[1] for line in lines if line.startswith("aggregator ")}
+    stale = {
+        line: path
+        for line, (namespace, binding, path) in old_bindings(held, wanted).items()
+        if not (binding.startswith("aggregator ") and binding.split(" ")[1] in bound.get(namespace, ()))
+    }
+    if not stale:
+        return frozenset()
+    try:
+        used = used_store_paths(wanted.store_directory, proc)
+    except UnknownUse:
+        return frozenset(stale)
+    return frozenset(line for line, path in stale.items() if path in used)
+
+
+def old_bindings(held: PolicySet, wanted: PolicySet) -> dict[str, tuple[str, str, str]]:
+    """The bindings that are held and not wanted, as written to the kernel: namespace, content and name of the store path."""
+    then = _wanted_exceptions(wanted)
+    found = {}
+    for namespace, lines in named_lines(held.exception_policy).items():
+        for line in lines:
+            path = binding_store_path(line, wanted.store_directory) if line not in then.get(namespace, ()) else None
+            if path is not None:
+                found[in_namespace(namespace, line)] = namespace, line, path
+    return found
+
+
+def _wanted_exceptions(wanted: Texts) -> dict[str, set[str]]:
+    """The lines of the exception policy that WANTED has, by namespace, without its name."""
+    found: dict[str, set[str]] = {}
+    for text in (wanted.exception_policy, wanted.bindings):
+        for namespace, lines in named_lines(plain(text)).items():
+            found.setdefault(namespace, set()).update(lines)
+    return found

@@ -1,0 +1,61 @@
+"""Policy sets in folders, and kernels that they are activated on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tomoyo.kernel.policy_set import PolicySet, write_policy_set
+from tomoyo.kernel.simulated import SimulatedKernel
+
+STORE = "/nix/store"
+OLD, NEW = (f"{STORE}/{letter * 32}-nginx-1.2{n}" for n, letter in enumerate("ab"))
+PROFILES = "0-CONFIG={ mode=disabled grant_log=no reject_log=no }\n3-CONFIG={ mode=enforcing grant_log=no reject_log=no }\n"
+DOMAINS = "<kernel> nix:/nginx/bin/nginx\nuse_profile 3\n\nfile read @nix:/nginx/etc/conf\n\n"
+
+
+def bindings(path: str) -> str:
+    return f"aggregator {path}/bin/nginx nix:/nginx/bin/nginx\npath_group nix:/nginx/etc/conf {path}/etc/conf\n"
+
+
+def policy(path: str = OLD, domains: str = DOMAINS) -> PolicySet:
+    return PolicySet(domains, "", bindings(path), PROFILES, "/manager\n")
+
+
+class Counting(SimulatedKernel):
+    """Counts writes, and drops a line if told to."""
+
+    def __init__(self, drops: str | None = None) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self.reads: list[str] = []
+        self.drops = drops
+
+    def write(self, name: str, data: str | bytes, report: object = None) -> None:
+        text = data if isinstance(data, str) else data.decode()
+        self.written += text.splitlines()
+        if self.drops:
+            text = "".join(line for line in text.splitlines(keepends=True) if line.strip() != self.drops)
+        super().write(name, text)
+
+    def read(self, name: str) -> str:
+        self.reads.append(name)
+        return super().read(name)
+
+
+def options(folder: Path) -> dict[str, str]:
+    proc = folder / "proc"
+    proc.mkdir(exist_ok=True)
+    return {"state": str(folder / "state"), "locks": str(folder / "locks"), "proc": str(proc)}
+
+
+def put(folder: Path, name: str, found: PolicySet) -> Path:
+    write_policy_set(found, folder / name)
+    return folder / name
+
+
+def process(folder: Path, number: int, exe: str, maps: str = "", fd: str = "/dev/null") -> None:
+    place = folder / "proc" / str(number)
+    (place / "fd").mkdir(parents=True)
+    for name, target in (("exe", exe), ("cwd", "/"), ("root", "/"), ("fd/0", fd)):
+        (place / name).symlink_to(target)
+    (place / "maps").write_text(f"00400000-00452000 r-xp 00000000 08:02 173521 {maps}\n" if maps else "")

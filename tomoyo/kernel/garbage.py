@@ -1,0 +1,64 @@
+"""Deleting what is no longer wanted and no longer used."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .activation import LOCKS, SHOWN, STATE, ActivationError, Outcome, check_bootable, lock, read_held, recorded_set, write_plan
+from .plan import Plan, Write
+from .policy_set import policy_set_of
+from .policy_text import KERNEL, domain_blocks, is_byproduct, plain
+from .securityfs import Securityfs
+from .set_directory import printable, read_set_texts
+from .store_use import old_bindings, used_bindings
+
+if TYPE_CHECKING:
+    from .securityfs import Interface
+
+
+def collect_garbage(
+    directory: str | os.PathLike[str] | None = None,
+    interface: Interface | None = None,
+    *,
+    keep_used: bool = True,
+    dry_run: bool = False,
+    state: str = STATE,
+    locks: str = LOCKS,
+    proc: str = "/proc",
+) -> Outcome:
+    """Delete old bindings whose store paths no process uses, and domains that nobody names and no process is in.
+
+    DIRECTORY is the set in force, by default the recorded one; other arguments
+    and errors are as in ``activate``.
+    """
+    interface = interface or Securityfs(proc=proc)
+    path = os.fspath(directory) if directory is not None else recorded_set(state)
+    if path is None:
+        raise ActivationError(f"no set is recorded in {state}; name the one in force")
+    with lock(locks):
+        wanted = policy_set_of(read_set_texts(path))
+        check_bootable(wanted)
+        held = read_held(interface)
+        kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
+        lines = [line for line in old_bindings(held, wanted) if line not in kept]
+        named = domain_blocks(plain(wanted.domain_policy)).keys()
+        extra = [name for name in domain_blocks(held.domain_policy) if name not in named and name != KERNEL]
+        used = set(interface.process_domains().values()) if extra else set()
+        writes = [Write("exception_policy", f"delete {line}") for line in lines]
+        writes += [Write("domain_policy", f"delete {name}") for name in extra if name not in used]
+        found = Plan(tuple(writes), tuple(sorted(kept)), tuple(name for name in extra if name in used))
+        if found and not dry_run:
+            write_plan(interface, found)
+            _check_gone(interface, lines, [name for name in extra if name not in used])
+    return Outcome(found)
+
+
+def _check_gone(interface: Interface, lines: list[str], domains: list[str]) -> None:
+    now = read_held(interface)
+    left = set(now.exception_policy.split("\n")) & set(lines)
+    # A domain may be there again: somebody ran that program.
+    blocks = domain_blocks(now.domain_policy)
+    left |= {name for name in set(domains) & blocks.keys() if not is_byproduct(name, blocks[name], blocks)}
+    if left:
+        raise ActivationError(f"the kernel did not delete: {'; '.join(printable(line) for line in sorted(left)[:SHOWN])}")

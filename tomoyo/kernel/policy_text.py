@@ -48,13 +48,26 @@ def is_plain_policy(name: str, text: str) -> bool:
     if name == "domain_policy":
         return not text or (text.startswith("<") and is_plain(text))
     if name == "stat":
-        return all(_is_quota(line) for line in text.split("\n")[:-1]) and (not text or text[-1] == "\n")
+        is_line = _is_of_report if is_report(text) else _is_quota
+        return all(map(is_line, text.split("\n")[:-1])) and (not text or text[-1] == "\n")
     return is_plain(text) and (not _has_namespaces(text) or not any("" in lines for lines in named_lines(text).values()))
 
 
 def _is_quota(line: str) -> bool:
     name, colon, number = line.partition(": ")
     return bool(colon) and name in _QUOTAS and read_number(number) is not None
+
+
+def _is_of_report(line: str) -> bool:
+    quota = line.partition("(Quota:")[2]
+    return line.startswith(("Policy ", "Memory used by ", "Total memory used:")) and (
+        not quota or read_number(quota.rstrip(")").strip()) is not None
+    )
+
+
+def is_report(text: str) -> bool:
+    """Whether the text of ``stat`` is what a kernel printed, and no settings."""
+    return text.startswith("Policy ") or "\nTotal " in text
 
 
 def read_number(text: str) -> int | None:
@@ -378,11 +391,11 @@ def manager_lines(text: str) -> list[str]:
 def quotas(text: str) -> dict[str, int]:
     """The memory quotas in TEXT, a report or settings."""
     found: dict[str, int] = {}
-    is_report = text.startswith("Policy ") or "\nTotal " in text
+    printed = is_report(text)
     for line in text.split("\n"):
         name, colon, rest = line.removeprefix("Memory used by ").partition(":")
         if colon and line.startswith("Memory used by "):
-            number = rest.partition("(Quota:")[2].rstrip(")") if is_report else rest
+            number = rest.partition("(Quota:")[2].rstrip(")") if printed else rest
             found[name] = read_number(number.strip()) or 0
     return found
 

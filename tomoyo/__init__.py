@@ -113,7 +113,7 @@ if TYPE_CHECKING:
     from .nix.lint_names import lint_names, policy_texts
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
-    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy
+    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy, without_modules, write_source_domains
     from .nix.source import SourceError, read_sources
     from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
     from .nix.tree import LinkError, Tree
@@ -204,7 +204,7 @@ _MODULES = {
     "nix.lint_names": "lint_names policy_texts",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
-    "nix.naming": "EntryNames Named name_policy unsafe_policy",
+    "nix.naming": "EntryNames Named name_policy unsafe_policy without_modules write_source_domains",
     "nix.source": "SourceError read_sources",
     "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.tree": "LinkError Tree",

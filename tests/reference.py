@@ -12,6 +12,8 @@ from typing import Any
 import tomoyo
 from tomoyo.cli import reference
 
+from . import language
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INTRODUCTION = """\
 # The library
@@ -140,13 +142,30 @@ def lint_codes() -> str:
     return "\n".join(parts)
 
 
+PART = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def policy_language() -> str:
+    """docs/policy-language.md: its text with the tables that are made put where their marks are."""
+    tables = language.parts()
+    text = (DOCS / "policy-language.md").read_text()
+    if sorted(found[2] for found in PART.finditer(text)) != sorted(tables):
+        raise ValueError("docs/policy-language.md lacks a table, or has one more")
+    return PART.sub(lambda found: f"{found[1]}{tables[found[2]]}\n{found[3]}", text)
+
+
 def _literal(text: str) -> str:
     """TEXT, with what Markdown would take for something else as code."""
     return re.sub(r"\S*[\\*<@_]\S*?(?=[,.;:]?(?:\s|\Z))", lambda found: f"`{found[0]}`", text)
 
 
 #: Each document with what makes it.
-DOCUMENTS = {"commands.md": reference.markdown, "api.md": library, "lint.md": lint_codes}
+DOCUMENTS = {
+    "commands.md": reference.markdown,
+    "api.md": library,
+    "lint.md": lint_codes,
+    "policy-language.md": policy_language,
+}
 
 
 if __name__ == "__main__":

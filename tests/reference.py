@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -12,12 +13,16 @@ from typing import Any
 import tomoyo
 from tomoyo.cli import reference
 
+from . import defined, language
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INTRODUCTION = """\
 # The library
 
 Made from the code by `python3 -m tests.reference`. Everything here can be imported from `tomoyo` itself; the headings say which
 module it is of. A module is loaded when one of its names is first used.
+
+What stands in a signature and is not public is under [Types that are met](#types-that-are-met), at the end.
 
 Text may come as `str` or `bytes`. Errors have their place as data. `help(tomoyo.activate)` and the like tell
 all arguments, results and errors of a function.
@@ -60,22 +65,27 @@ def _default(value: Any) -> Any:
 
 
 def _paragraph(value: Any) -> str:
-    found = inspect.getdoc(value) or ""
-    return reference._escaped(found.split("\n\n")[0].replace("\n", " "))
+    return _first_paragraph(inspect.getdoc(value) or "")
 
 
-def _entry(name: str, value: Any) -> Iterator[str]:
-    yield f"### {name}\n"
+def _first_paragraph(text: str) -> str:
+    return reference._escaped(text.split("\n\n")[0].replace("\n", " "))
+
+
+def _entry(module: str, name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value):
         yield from _class(name, value)
     elif inspect.isroutine(value):
         yield f"```python\n{name}{_signature(value)}\n```\n\n{_paragraph(value)}\n"
-    elif isinstance(value, (str, bytes, int, float)):
-        yield f"`{value!r}`\n"
-    elif isinstance(value, (dict, list, tuple, frozenset)):
-        yield f"A {type(value).__name__}.\n"
     else:
-        yield "A name for a type.\n"
+        definition = defined.find(module, name)
+        text = _first_paragraph(definition.text) if definition else ""
+        if isinstance(value, (dict, list, tuple, frozenset)):
+            yield f"A {type(value).__name__} of {len(value)}. {text}\n"
+        elif isinstance(value, (str, bytes, int, float)):
+            yield f"`{value!r}`. {text}\n"
+        else:
+            yield f"A name for a type: `{definition.value if definition else value}`. {text}\n"
 
 
 def _class(name: str, value: type) -> Iterator[str]:
@@ -119,8 +129,69 @@ def library() -> str:
     for module, names in sorted(tomoyo._MODULES.items()):
         parts.append(f"## tomoyo.{module}\n")
         for name in names.split():
-            parts += [part for part in _entry(name, getattr(tomoyo, name)) if part.strip()]
+            parts += [f"### {name}\n", *(part for part in _entry(module, name, getattr(tomoyo, name)) if part.strip())]
+    parts.append(MET)
+    for definition in sorted(_met(), key=lambda found: (found.name, found.module)):
+        parts += [part for part in _entry_of(definition) if part.strip()]
     return "\n".join(parts)
+
+
+MET = """\
+## Types that are met
+
+They stand in the signatures above, or in each other's. Values of them are what functions and attributes give, and what is given
+to one that asks for it; they have no name in `tomoyo` itself.
+"""
+#: Shown, but not what they are made of: nobody outside has to know.
+_OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext", "SimulatedFile", "Shortcut"})
+
+
+def _met() -> Iterator[defined.Definition]:
+    """What is met in the signatures of public names, and in turn in those of what is met, and is not public itself."""
+    public = {(module, name) for name, module in tomoyo._HOMES.items()}
+    seen: set[tuple[str, str]] = set()
+    waiting = [
+        found
+        for name, module in tomoyo._HOMES.items()
+        for annotation in _annotations(getattr(tomoyo, name))
+        for found in defined.mentioned(module, annotation)
+    ]
+    while waiting:
+        found = waiting.pop()
+        key = found.module, found.name
+        if key not in public and key not in seen:
+            seen.add(key)
+            yield found
+            if found.name not in _OPAQUE:
+                waiting += found.mentioned()
+
+
+def _annotations(value: Any) -> Iterator[str]:
+    """The annotations of a function, or of a class's constructor and of its public members."""
+    functions = [value]
+    if inspect.isclass(value):
+        members = (found for member, found in vars(value).items() if not member.startswith("_"))
+        functions += [found.fget if isinstance(found, property) else getattr(found, "__func__", found) for found in members]
+    for function in functions:
+        if inspect.isclass(function) or inspect.isroutine(function):
+            try:
+                signature = inspect.signature(function)
+            except (TypeError, ValueError):
+                continue
+            found = [parameter.annotation for parameter in signature.parameters.values()]
+            yield from (annotation for annotation in (*found, signature.return_annotation) if isinstance(annotation, str))
+
+
+def _entry_of(definition: defined.Definition) -> Iterator[str]:
+    yield f"### {definition.name} ({definition.module})\n"
+    value = getattr(importlib.import_module(f"tomoyo.{definition.module}"), definition.name, None)
+    if inspect.isclass(value) and definition.name not in _OPAQUE:
+        yield from _class(definition.name, value)
+    elif definition.value:
+        text = f" {_first_paragraph(definition.text)}" if definition.text else ""
+        yield f"A name for `{definition.value}`.{text}\n"
+    else:
+        yield f"{_first_paragraph(definition.text)}\n"
 
 
 CODES = "Made from the code by `python3 -m tests.reference`.\n"
@@ -140,13 +211,30 @@ def lint_codes() -> str:
     return "\n".join(parts)
 
 
+PART = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def policy_language() -> str:
+    """docs/policy-language.md: its text with the tables that are made put where their marks are."""
+    tables = language.parts()
+    text = (DOCS / "policy-language.md").read_text()
+    if sorted(found[2] for found in PART.finditer(text)) != sorted(tables):
+        raise ValueError("docs/policy-language.md lacks a table, or has one more")
+    return PART.sub(lambda found: f"{found[1]}{tables[found[2]]}\n{found[3]}", text)
+
+
 def _literal(text: str) -> str:
     """TEXT, with what Markdown would take for something else as code."""
     return re.sub(r"\S*[\\*<@_]\S*?(?=[,.;:]?(?:\s|\Z))", lambda found: f"`{found[0]}`", text)
 
 
 #: Each document with what makes it.
-DOCUMENTS = {"commands.md": reference.markdown, "api.md": library, "lint.md": lint_codes}
+DOCUMENTS = {
+    "commands.md": reference.markdown,
+    "api.md": library,
+    "lint.md": lint_codes,
+    "policy-language.md": policy_language,
+}
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .decision.groups import Groups
     from .decision.matching import Pattern, compile_pattern, matches
     from .decision.requests import Request, parse_request, request_of
-    from .decision.transition import Transition, TransitionRules, transition
+    from .decision.transition import Cause, Failure, Transition, TransitionRules, transition
     from .kernel.activation import ActivationError, Outcome, activate, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
     from .kernel.boot import boot_script, check_boot
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
     from .nix.bindings import Bindings, Programs, Several, bind
     from .nix.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
-    from .nix.compile import BootSettings, Compiled, CompileSettings, compile_policy
+    from .nix.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
     from .nix.contents import Contents, read_contents
     from .nix.database import StoreDatabase
     from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
@@ -114,8 +114,9 @@ if TYPE_CHECKING:
     from .nix.lint_names import lint_names, policy_texts
     from .nix.listing import parse_listing, read_listing
     from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
-    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy
-    from .nix.source import SourceError, read_sources
+    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy, without_modules, write_source_domains
+    from .nix.source import SourceError, SourceFile, SourceKind, read_sources
+    from .nix.source_policy import Conflicts
     from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
     from .nix.tree import LinkError, Tree
     from .nix.uses import Place, Role, Use, policy_uses
@@ -181,7 +182,7 @@ _MODULES = {
     "decision.groups": "Groups",
     "decision.matching": "Pattern compile_pattern matches",
     "decision.requests": "Request parse_request request_of",
-    "decision.transition": "Transition TransitionRules transition",
+    "decision.transition": "Cause Failure Transition TransitionRules transition",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",
     "model.addresses": "AddressRange",
@@ -197,7 +198,7 @@ _MODULES = {
     "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
     "nix.bindings": "Bindings Programs Several bind",
     "nix.closure": "Closure ClosureError Member Package find_root learn_outputs",
-    "nix.compile": "BootSettings CompileSettings Compiled compile_policy",
+    "nix.compile": "BootSettings CompileSettings Compiled Unresolved compile_policy",
     "nix.contents": "Contents read_contents",
     "nix.database": "StoreDatabase",
     "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
@@ -206,8 +207,9 @@ _MODULES = {
     "nix.lint_names": "lint_names policy_texts",
     "nix.listing": "parse_listing read_listing",
     "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
-    "nix.naming": "EntryNames Named name_policy unsafe_policy",
-    "nix.source": "SourceError read_sources",
+    "nix.naming": "EntryNames Named name_policy unsafe_policy without_modules write_source_domains",
+    "nix.source": "SourceError SourceFile SourceKind read_sources",
+    "nix.source_policy": "Conflicts",
     "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.tree": "LinkError Tree",
     "nix.uses": "Place Role Use policy_uses",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.toystore import Link, Program, ToyStore
+from tomoyo.kernel.policy_set import read_policy_set
 
 from .command import Done, tomoyo
 
@@ -134,6 +135,7 @@ def test_bad_policies_write_nothing(folder: Path, policy: bytes, said: str) -> N
         (("-", "-", "--json"), "only one policy"),
         (("domain", "--attributes", "attributes"), "--nix"),
         (("domain", "--nix"), "--attributes"),
+        (("domain", "--nix", "--set", "."), "--set goes with names"),
         (("domain", "--nix", "--unsafe-wildcards", "--attributes", "attributes"), "not allowed with"),
         (("missing",), "No such file"),
         (("domain", "-o", "closure"), "Not a directory"),
@@ -150,6 +152,100 @@ def test_a_closure_must_be_given(folder: Path) -> None:
     done = tomoyo("name", folder / "domain")
     assert (done.status, done.output) == (2, "")
     assert "--closure" in done.messages
+
+
+# Modules
+
+WITH_GROUPS = LEARNED.replace("use_profile 1\n", "use_profile 1\nuse_group 1\nuse_group 7\nuse_group 12\n")
+
+
+@pytest.fixture
+def held(folder: Path) -> Path:
+    """The set that the kernel held."""
+    (folder / "set").mkdir()
+    (folder / "set/manifest.json").write_text(json.dumps({"format": 1, "modules": {"base": 1, "libraries": 12}}))
+    (folder / "domain").write_text(WITH_GROUPS)
+    return folder / "set"
+
+
+def test_modules_get_their_names_back(folder: Path, held: Path) -> None:
+    done = name(folder, "--set", held, folder / "domain")
+    head = "<kernel> nix:/nginx/bin/nginx\nuse_profile 1\nuse_group base\nuse_group 7\nuse_group libraries\n\n"
+    assert (done.status, done.output) == (0, head + NAMED.partition("\n\n")[2])
+    assert f"{folder / 'domain'}:4:1: note: stays a number: use_group 7: no module of the set has it" in done.messages
+
+
+def test_without_the_set_it_is_said_what_is_missing(folder: Path, held: Path) -> None:
+    done = name(folder, folder / "domain")
+    assert "use_profile 1\nuse_group 1\nuse_group 7\nuse_group 12\n\n" in done.output
+    place = f"{folder / 'domain'}:3:1: note: stays a number: use_group 1, use_group 7, use_group 12: if it is a module, --set DIR"
+    assert place in done.messages
+    assert "stays a number" not in name(folder, "-", stdin=LEARNED.encode()).messages
+
+
+def test_what_modules_say_is_left_to_the_source(folder: Path, held: Path) -> None:
+    (folder / "exception").write_text(
+        "acl_group 1 file read /etc/a\nacl_group 7 file read /etc/b\nacl_group 12 file read /etc/c\n"
+    )
+    done = name(folder, "--set", held, "--json", folder / "domain", folder / "exception")
+    document = json.loads(done.output)
+    assert document["exception_policy"] == "acl_group 7 file read /etc/b\n"
+    assert "use_group libraries\n" in document["domain_policy"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (None, "No such file"),
+        ("{", "manifest.json:1:2: "),
+        ("[]", "not a JSON object"),
+        ("{}", "not the manifest of a set"),
+        ('{"format": 2, "modules": {}}', "not the manifest of a set"),
+        ('{"format": 1, "modules": []}', "not the manifest of a set"),
+        ('{"format": 1, "modules": {"a\\nb": 1}}', "no module with its number: 'a\\nb': 1"),
+        ('{"format": 1, "modules": {"a": 256}}', "no module with its number: 'a': 256"),
+        ('{"format": 1, "modules": {"a": true}}', "no module with its number: 'a': True"),
+        ('{"format": 1, "modules": {"a": 1, "b": 1}}', "two modules have one number"),
+    ],
+)
+def test_a_set_that_is_none(folder: Path, held: Path, manifest: str | None, said: str) -> None:
+    file = held / "manifest.json"
+    if manifest is None:
+        file.unlink()
+    else:
+        file.write_text(manifest)
+    done = name(folder, "--set", held, folder / "domain")
+    assert (done.status, done.output) == (2, "")
+    assert said in done.messages
+
+
+def test_what_was_learned_under_a_set_compiles_to_the_same_again(folder: Path) -> None:
+    source = folder / "source"
+    for directory in ("domains", "exceptions"):
+        (source / directory).mkdir(parents=True)
+    (source / "domains/nginx.conf").write_text(
+        "<kernel> nix:/nginx/bin/nginx\nuse_profile 1\nuse_group base\nuse_group libraries\n"
+    )
+    (source / "exceptions/nginx.conf").write_text("initialize_domain nix:/nginx/bin/nginx from any\n")
+    (source / "manager.conf").write_text("<kernel>\n")
+    closure = ("--root", folder / "root", "--closure-file", folder / "closure")
+    assert tomoyo("compile", source, "-o", folder / "first", *closure).status == 0
+
+    kernel = read_policy_set(folder / "first").loaded()
+    kernel.activate()
+    kernel.write("domain_policy", f"<kernel> nix:/nginx/bin/nginx\nfile read {NGINX}/bin/nginx\n")
+    (folder / "domain").write_text(kernel.read("domain_policy"))
+    (folder / "exception").write_text(kernel.read("exception_policy"))
+    done = name(folder, "--set", folder / "first", folder / "domain", folder / "exception", "-o", folder / "named")
+    assert done.status == 0, done.messages
+
+    (folder / "named/manager.conf").write_text("<kernel>\n")
+    done = tomoyo("compile", folder / "named", "-o", folder / "second", *closure)
+    assert done.status == 0, done.messages
+    first, second = (read_policy_set(folder / which) for which in ("first", "second"))
+    assert second.domain_policy.replace("file read @nix:/nginx/bin/nginx\n", "", 1) == first.domain_policy != second.domain_policy
+    assert second.exception_policy == first.exception_policy
+    assert second.manifest["modules"] == {"base": 1, "libraries": 12}
 
 
 # Unsafe patterns
@@ -204,7 +300,7 @@ def test_nix_functions_of_both_policies(folder: Path) -> None:
     ("attributes", "said"),
     [
         ("{", "attributes:1:2: "),
-        ("[]", "not an object"),
+        ("[]", "not a JSON object"),
         ('{"a": 1}', "attribute 'a': not a store path"),
         ('{"a": "/nix/store/x"}', "no store path"),
         ('{"a..b": "/nix/store/x"}', "no attribute path"),

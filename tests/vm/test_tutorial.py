@@ -132,6 +132,7 @@ def test_it_is_enforced_and_survives_the_upgrade(answers: dict[str, Any]) -> Non
 
 def test_another_program_is_learned_by_name(answers: dict[str, Any]) -> None:
     selected = answers["5"][-1]
-    assert selected.startswith("<kernel> nix:/hello/bin/hello\nuse_profile 1\n")
+    # A kernel knows the two modules by their numbers alone.
+    assert selected.startswith("<kernel> nix:/hello/bin/hello\nuse_profile 1\nuse_group base\nuse_group libraries\n\n")
     assert "file read @nix:/hello/bin/hello\n" in selected
     assert "/nix/store/" not in selected

@@ -1,8 +1,8 @@
 """Explain what a policy answers to a request, and why.
 
 The request is given as an entry in one domain
-(``tomoyo explain '<kernel> /bin/sh' file read /etc/shadow``), or is that of
-each record of a log (``--log FILE``).  Where nothing grants it, the nearest
+(tomoyo explain '<kernel> /bin/sh' file read /etc/shadow), or is that of
+each record of a log (--log FILE).  Where nothing grants it, the nearest
 entries are shown, which part of each does not match, and the line that would
 allow it.  Exit code 1 if any request is not granted.
 """

@@ -4,6 +4,9 @@ Only names of the closure that --closure says are given; what lies outside it
 is kept and told.  With 'tomoyo bind' for the same closure the result means what
 was learned.  Two policies, or -o, go to files in a directory.
 
+A kernel knows modules by number alone.  With --set, the compiled set that it
+held, 'use_group 1' becomes 'use_group base' again, as 'tomoyo compile' takes it.
+
 --nix prints a Nix function of pkgs instead, which evaluates to the text of
 POLICY as it is, with ${pkgs.glibc} in the place of store paths.
 """
@@ -21,6 +24,9 @@ from .options import PolicyFile, UsageError, message, place, print_json, read_fi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.domains import DomainPolicy
     from ..nix.learned_words import Finding
     from ..nix.naming import Named
 
@@ -33,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
     parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--set", metavar="DIR", help="the set that the kernel held, such as /run/current-system/tomoyo: it knows modules' names"
+    )
     add_closure(parser)
     how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
     how.add_argument("--nix", action="store_true", help="a Nix function of pkgs that gives the text; needs --attributes")
@@ -50,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if arguments.attributes and not arguments.nix:
         raise UsageError("--attributes goes with --nix")
+    if arguments.set and arguments.nix:
+        raise UsageError("--set goes with names: --nix gives the text as it is")
     if arguments.exception and not (arguments.output or arguments.json):
         raise UsageError("two policies need a place: -o DIR, or --json")
     if arguments.domain == arguments.exception == "-":
@@ -60,7 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     policies = [_policy(file) for file in files]
     if any(policy is None for policy in policies):
         return 2
-    return _print_nix(arguments, files) if arguments.nix else print_named(arguments, files, policies)
+    if arguments.nix:
+        return _print_nix(arguments, files)
+    modules = _read_modules(arguments.set) if arguments.set else {}
+    _tell_numbers(policies[0], files[0], modules)
+    return print_named(arguments, files, policies, modules)
 
 
 def _policy(file: PolicyFile) -> Any:
@@ -83,22 +98,56 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 # A named policy
 
 
-def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
-    """Print POLICIES, which are in FILES, with names of the closure that ARGUMENTS say."""
-    from ..syntax.writer import write_domain_policy, write_exception_policy
+def print_named(
+    arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any], modules: Mapping[str, int] | None = None
+) -> int:
+    """Print POLICIES, which are in FILES, with names of the closure that ARGUMENTS say, and of MODULES by their numbers."""
+    from ..nix.naming import without_modules, write_source_domains
+    from ..syntax.writer import write_exception_policy
 
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
     places = tell_named(named, files)
-    if arguments.json:
-        print_json(_plain(named, places))
-    texts = {"domain_policy.conf": write_domain_policy(named.domains)}
+    texts = {"domain_policy.conf": write_source_domains(named.domains, modules or {})}
     if named.exceptions is not None:
-        texts["exception_policy.conf"] = write_exception_policy(named.exceptions)
+        texts["exception_policy.conf"] = write_exception_policy(without_modules(named.exceptions, modules or {}))
+    if arguments.json:
+        print_json(_plain(named, texts, places))
     if arguments.output:
         _write(arguments.output, texts)
     elif not arguments.json:
         sys.stdout.write(texts["domain_policy.conf"])
     return 0
+
+
+def _read_modules(directory: str) -> dict[str, int]:
+    """The numbers of the modules of the set in DIRECTORY, as its manifest tells them."""
+    from ..kernel.set_directory import FORMAT, MANIFEST
+    from ..model.domains import MAX_GROUPS
+    from ..nix.module_numbers import MODULE_NAME
+
+    name = os.path.join(directory, MANIFEST)
+    document = _read_object(name)
+    modules = document.get("modules")
+    if document.get("format") != FORMAT or not isinstance(modules, dict):
+        raise UsageError(f"{name}: not the manifest of a set that 'tomoyo compile' wrote, with its modules")
+    for module, number in modules.items():
+        if not MODULE_NAME.fullmatch(module) or type(number) is not int or not 0 <= number < MAX_GROUPS:
+            raise UsageError(f"{name}: no module with its number: {module!a}: {number!a}")
+    if len(set(modules.values())) < len(modules):
+        raise UsageError(f"{name}: two modules have one number")
+    return modules
+
+
+def _tell_numbers(policy: DomainPolicy, file: PolicyFile, modules: Mapping[str, int]) -> None:
+    """Say which groups of POLICY, which is in FILE, stay numbers: in a source these are no modules."""
+    left = sorted({group for domain in policy for group in domain.groups} - set(modules.values()))
+    if left:
+        lines = [f"use_group {number}" for number in left]
+        where = min(_places([file], set(lines)).values(), default=(file.name, 1, 1))
+        reason = (
+            "no module of the set has it" if modules else "if it is a module, --set DIR, the set that the kernel held, says which"
+        )
+        tell(":".join(map(str, where)), "note", f"stays a number: {', '.join(lines)}: {reason}")
 
 
 def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe: bool = False) -> Named:
@@ -174,12 +223,10 @@ def _tell_all(named: Named, places: dict[str, tuple[str, int, int]]) -> None:
         message("note", f"{named.merged_entries} entries became equal to others, or part of them")
 
 
-def _plain(named: Named, places: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
-    from ..syntax.writer import write_domain_policy, write_exception_policy
-
+def _plain(named: Named, texts: dict[str, str], places: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
     return {
-        "domain_policy": write_domain_policy(named.domains),
-        "exception_policy": None if named.exceptions is None else write_exception_policy(named.exceptions),
+        "domain_policy": texts["domain_policy.conf"],
+        "exception_policy": texts.get("exception_policy.conf"),
         "merged_entries": named.merged_entries,
         "findings": [_plain_finding(finding, places.get(finding.text)) for finding in named.findings],
     }
@@ -246,6 +293,15 @@ def _plain_expression(file: PolicyFile, expression: Any) -> dict[str, Any]:
 
 
 def _read_attributes(name: str) -> dict[str, str]:
+    document = _read_object(name)
+    for attribute, path in document.items():
+        if not isinstance(path, str):
+            raise UsageError(f"{name}: attribute {attribute!a}: not a store path")
+    return document
+
+
+def _read_object(name: str) -> dict[str, Any]:
+    """The JSON object in the file NAME."""
     import json
 
     try:
@@ -256,8 +312,5 @@ def _read_attributes(name: str) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name}: unreadable JSON: {error}") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{name}: not an object of attributes and store paths")
-    for attribute, path in document.items():
-        if not isinstance(path, str):
-            raise UsageError(f"{name}: attribute {attribute!a}: not a store path")
+        raise UsageError(f"{name}: not a JSON object")
     return document

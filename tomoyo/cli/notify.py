@@ -7,10 +7,14 @@ many there are.  The first denial is told of at once; those that come less than
 
   tomoyo notify -- mail -s 'denied by TOMOYO' root
 
-Records come from the kernel's audit log, which only one program can read; from
-'tomoyo audit | tomoyo notify --source - -- ...'; or, with --source query, from
-requests as they wait for an answer: --hold is how long they do, so that someone
-has the time to start 'tomoyo query', before they are denied.
+Records come from the kernel's audit log, which only one program can read.  Where
+'tomoyo audit' does that already, follow its log, with --source - for standard input:
+
+  tail -n 0 -F /var/log/tomoyo/audit.log | tomoyo notify --source - -- COMMAND
+
+With --source query they come from requests as they wait for an answer: --hold is
+how long they do, so that someone has the time to start 'tomoyo query', before they
+are denied.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _MARKUP = re.compile(r"[\\`*_<>\[\]|]")
 HEAD = """\
 # Commands
 
-Made from the parsers by `python3 -m tests.reference`. `python3 -m tomoyo COMMAND --help` prints the same;
+Made from the parsers by `python3 -m tests.reference`. `python3 -m tomoyo COMMAND --help` says what is here of one command;
 `python3 -m tomoyo man` makes a manual page, `python3 -m tomoyo completion bash` (or `zsh`, `fish`) the completion of a shell:
 
 ```console

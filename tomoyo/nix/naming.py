@@ -15,6 +15,7 @@ kind of word stands in a policy.  Everything takes time linear in the policy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -31,11 +32,13 @@ from ..model.exception_policy import (
     TransitionControl,
 )
 from ..model.words import MAX_DOMAIN_NAME, DomainName, GroupReference, Quoted, Word
+from ..syntax.writer import write_domain_policy
 from .contents import Contents
 from .learned_words import Change, Finding, NamedWords, UnsafeWords, Words
 from .names import NameTable, is_name
 from .ways import WRAPPER_DIRECTORY
 
+_USE_GROUP = re.compile(r"^use_group ([0-9]+)$", re.MULTILINE)
 _TARGET = Attribute("symlink.target")
 #: How many groups may stand in the place of one group with store paths in it.
 MAX_ALTERNATIVES = 32
@@ -109,6 +112,29 @@ def unsafe_policy(domains: DomainPolicy, exceptions: ExceptionPolicy | None, nam
     package that he names alike.
     """
     return _Naming(UnsafeWords(names), names.directory).policy(domains, exceptions)
+
+
+def write_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
+    """The text of DOMAINS as a policy source says it: ``use_group base``, where the kernel knows a number alone.
+
+    modules: the number of each module, as in the manifest of the set that the
+    kernel held.  A number that is no module's stays.
+    """
+    names = {str(number): name for name, number in modules.items()}
+    return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", write_domain_policy(domains))
+
+
+def without_modules(exceptions: ExceptionPolicy, modules: Mapping[str, int]) -> ExceptionPolicy:
+    """EXCEPTIONS without the acl_groups that are modules: a policy source says them elsewhere.
+
+    modules: as for `write_source_domains`.
+    """
+    numbers = set(modules.values())
+    parts = (
+        replace(part, acl_groups=tuple((number, held) for number, held in part.acl_groups if number not in numbers))
+        for part in exceptions
+    )
+    return replace(exceptions, namespaces=tuple(parts))
 
 
 def executed_words(domains: DomainPolicy, exceptions: ExceptionPolicy | None) -> Iterator[str]:

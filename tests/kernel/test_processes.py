@@ -56,7 +56,6 @@ def test_profile_and_mode() -> None:
         (4, "undefined", "<kernel> /x"),
         (3, "undefined", "<other> /y"),
     ]
-    assert processes.count_modes(found) == {"enforcing": 1, "undefined": 2}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ LOCKS = "/run/tomoyo"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("directory", metavar="DIR", help="the set: what 'tomoyo compile' or 'tomoyo save' wrote")
-    parser.add_argument("--keep-learned", action="store_true", help="keep what learning domains have beyond the set")
+    parser.add_argument("--keep-learned", action="store_true", help="keep what domains learned that go on learning")
     add_activation(parser)
 
 

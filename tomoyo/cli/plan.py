@@ -17,7 +17,7 @@ from .options import UsageError, print_json
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("directories", nargs="+", metavar="DIR", help="the set that is wanted, or the one held before it")
-    parser.add_argument("--keep-learned", action="store_true", help="keep what learning domains have beyond the set")
+    parser.add_argument("--keep-learned", action="store_true", help="keep what domains learned that go on learning")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_interface(parser)
 

@@ -504,9 +504,10 @@ def recorded_set(state: str = STATE) -> str | None:
     except (PolicySetError, OSError):
         return None
     try:
-        return read_link(directory, "current")
+        found = read_link(directory, "current")
     finally:
         os.close(directory)
+    return found if found and found.startswith("/") else None
 
 
 def record(path: str, state: str = STATE) -> None:

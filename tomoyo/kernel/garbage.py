@@ -41,7 +41,7 @@ def collect_garbage(
         check_bootable(wanted)
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
-        lines = [line for line in old_bindings(held, wanted) if line not in kept]
+        lines = [line for line in old_bindings(held.exception_policy, wanted) if line not in kept]
         named = domain_blocks(plain(wanted.domain_policy)).keys()
         extra = [name for name in domain_blocks(held.domain_policy) if name not in named and name != KERNEL]
         used = set(interface.process_domains().values()) if extra else set()

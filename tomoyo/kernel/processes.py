@@ -105,11 +105,3 @@ def without_kernel_threads(found: Iterable[Process]) -> list[Process]:
     found = list(found)
     has_threads = any(process.pid == _THREADS and process.parent == 0 for process in found)
     return [process for process in found if not (has_threads and _THREADS in (process.pid, process.parent))]
-
-
-def count_modes(found: Iterable[Process]) -> dict[str, int]:
-    """How many processes are in each mode."""
-    counts: dict[str, int] = {}
-    for process in found:
-        counts[process.mode] = counts.get(process.mode, 0) + 1
-    return counts

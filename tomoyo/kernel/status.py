@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter as Count
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING
 from ..model.stat import Counter, MemoryUse
 from .modes import MODES, read_heads, read_profiles
 from .policy_set import PolicySet
-from .policy_text import domain_blocks, is_byproduct
+from .policy_text import domain_blocks, in_namespace, is_byproduct, named_lines
+from .store_use import binding_store_path, old_bindings
 
 if TYPE_CHECKING:
     from .differences import Differences, Lines
     from .securityfs import Interface, Securityfs
 
 STORE = "/nix/store"
-_STORE_NAME = "[0-9abcdfghijklmnpqrsvwxyz]{32}-[A-Za-z0-9+._?=-]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +98,23 @@ def _ordered(modes: Iterable[str]) -> dict[str, int]:
 
 
 def stale_bindings(exceptions: str, wanted: PolicySet | None, exists: Callable[[str], bool]) -> list[str]:
-    """The lines of EXCEPTIONS, as a kernel prints them, that bind a store path without need.
+    """The bindings among EXCEPTIONS, as a kernel prints them, that bind a store path without need.
 
-    That is one which WANTED does not name; without WANTED, one that is not
-    there.
+    That is one which WANTED has not; without WANTED, one whose store path is
+    not there.
     """
-    store = wanted.store_directory if wanted else STORE
-    named = re.compile(f" ({re.escape(store)}/{_STORE_NAME})(?=[/ ]|$)")
-    kept = set() if wanted is None else set(named.findall(f" {wanted.bindings}\n{wanted.exception_policy}".replace("\n", " ")))
+    if wanted is not None:
+        return list(old_bindings(exceptions, wanted))
     known: dict[str, bool] = {}
     stale = []
-    for line in exceptions.splitlines():
-        content = line.partition(" ")[2] if line.startswith("<") else line
-        found = named.search(content) if content.startswith(("aggregator ", "path_group ")) else None
-        if found:
-            path = found[1]
-            if path not in known:
-                known[path] = path in kept if wanted is not None else exists(path)
-            if not known[path]:
-                stale.append(line)
+    for namespace, lines in named_lines(exceptions).items():
+        for line in lines:
+            name = binding_store_path(line)
+            if name is not None:
+                if name not in known:
+                    known[name] = exists(f"{STORE}/{name}")
+                if not known[name]:
+                    stale.append(in_namespace(namespace, line))
     return stale
 
 

@@ -94,7 +94,7 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
         bound[namespace] = {line.split(" ")[1] for line in lines if line.startswith("aggregator ")}
     stale = {
         line: path
-        for line, (namespace, binding, path) in old_bindings(held, wanted).items()
+        for line, (namespace, binding, path) in old_bindings(held.exception_policy, wanted).items()
         if not (binding.startswith("aggregator ") and binding.split(" ")[1] in bound.get(namespace, ()))
     }
     if not stale:
@@ -106,11 +106,14 @@ def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> fr
     return frozenset(line for line, path in stale.items() if path in used)
 
 
-def old_bindings(held: PolicySet, wanted: PolicySet) -> dict[str, tuple[str, str, str]]:
-    """The bindings that are held and not wanted, as written to the kernel: namespace, content and name of the store path."""
+def old_bindings(held: str, wanted: PolicySet) -> dict[str, tuple[str, str, str]]:
+    """The bindings in an exception policy that is HELD, and not WANTED, as written to a kernel.
+
+    Of each the namespace, the line without that, and the name of the store path.
+    """
     then = _wanted_exceptions(wanted)
     found = {}
-    for namespace, lines in named_lines(held.exception_policy).items():
+    for namespace, lines in named_lines(held).items():
         for line in lines:
             path = binding_store_path(line, wanted.store_directory) if line not in then.get(namespace, ()) else None
             if path is not None:

@@ -314,7 +314,7 @@ in
         type = types.bool;
         default = false;
         example = true;
-        description = "Whether entries that the kernel learned stay when a generation is activated. They are gone after a reboot in any case.";
+        description = "Whether what domains learned stays when a generation is activated in which they go on learning. It is gone after a reboot in any case.";
       };
       save = {
         enable = mkEnableOption "saving what the kernel holds, learned entries included, at intervals and at shutdown";

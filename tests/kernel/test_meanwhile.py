@@ -12,11 +12,12 @@ import pytest
 import tomoyo
 from tomoyo.kernel.activation import ActivationError, activate, read_held
 from tomoyo.kernel.garbage import collect_garbage
+from tomoyo.kernel.policy_pair import PolicyPair
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError
-from tomoyo.kernel.policy_text import domain_blocks
+from tomoyo.kernel.policy_text import DomainLines, ancestors, domain_blocks
 from tomoyo.kernel.simulated import SimulatedKernel
 
-from .policies import held_by
+from .policies import held_by, random_set
 from .sets import NEW, OLD, PROFILES, Counting, bindings, options, policy, process, put
 
 ALL_PROFILES = f"{PROFILES}1-CONFIG={{ mode=learning grant_log=no reject_log=no }}\n"
@@ -154,6 +155,36 @@ class Again(SimulatedKernel):
         text = data if isinstance(data, str) else data.decode()
         if self.line in text.split("\n"):
             super().write("domain_policy", f"{self.line.removeprefix('delete ')}\nuse_profile 0\n")
+
+
+def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    where = options(folder)
+    stayed = 0
+    for number in range(150):
+        kernel = held_by(random_set(draw))
+        names = list(kernel.holding.domains)
+        kernel.processes.update(dict(enumerate(draw.sample(names, draw.randrange(len(names) + 1)), 1)))
+        wanted = random_set(draw)
+        new = put(folder, f"new{number}", replace(wanted, stat=""))
+        keep = draw.random() < 0.5
+        activate(new, kernel, keep_learned=keep, **where)
+        held = read_held(kernel)
+        blocks, named = domain_blocks(held.domain_policy), domain_blocks(wanted.domain_policy)
+        enforced = PolicyPair(held, held).enforced
+        for name in blocks.keys() - named.keys() - {"<kernel>"}:
+            above = next((above for above in ancestors(name) if above in blocks), None)
+            if above:
+                own, other = (
+                    enforced(name.partition(" ")[0], DomainLines(blocks[which]).profile, True) for which in (name, above)
+                )
+                assert own >= other
+                stayed += 1
+        again = activate(new, kernel, keep_learned=keep, **where)
+        assert not again, (again.plan.text(), kernel.processes, held.domain_policy, wanted.domain_policy)
+    assert stayed > 10
 
 
 # What is learned

@@ -22,6 +22,7 @@ from .links import absolute, advance_links, make_directory, read_link
 from .policy_text import (
     KERNEL,
     DomainLines,
+    ancestors,
     domain_blocks,
     has_learning,
     is_byproduct,
@@ -435,8 +436,13 @@ def _domains_to_keep(
         return frozenset(), frozenset()
     now = domain_blocks(held.domain_policy)
     named = domain_blocks(plain(before))
-    byproducts = frozenset(name for name in extra if name not in named and is_byproduct(name, now[name], now))
-    return byproducts, frozenset((extra & set(interface.process_domains().values())) - byproducts)
+    staying = {KERNEL, *domain_blocks(plain(wanted.domain_policy))}
+    byproducts = set()
+    for name in sorted(extra - named.keys(), key=lambda name: name.count(" ")):
+        if is_byproduct(name, now[name], now) and not staying.isdisjoint(ancestors(name)):
+            byproducts.add(name)
+            staying.add(name)
+    return frozenset(byproducts), frozenset((extra & set(interface.process_domains().values())) - byproducts)
 
 
 def _extra_domains(held: Texts, wanted: Texts) -> frozenset[str]:

@@ -276,18 +276,20 @@ def _learned(held: list[str], wanted: list[str], named: list[str]) -> list[str]:
     others = {*wanted, *named}
     learned = [line for line in held if line not in others and not is_stand_in(line)]
     # The kernel holds what was named and what was learned of one path in one line.
-    tails = {line.rpartition(" ")[2] for line in named}
-    merged = [line for line in learned if line.rpartition(" ")[2] in tails]
-    if not merged:
+    tails = {line.rpartition(" ")[2] for line in named} & {line.rpartition(" ")[2] for line in learned}
+    if not tails:
         return learned
-    tails = {line.rpartition(" ")[2] for line in merged}
     before = _by_subject((line for line in named if line.rpartition(" ")[2] in tails), None)
-    found = [line for line in learned if line.rpartition(" ")[2] not in tails]
-    for subject, entry in _by_subject(merged, None).items():
-        operations = before[subject].operations if subject in before else ()
-        rest = tuple(operation for operation in entry.operations if operation not in operations)
+    found = []
+    for line in learned:
+        rest = line
+        if line.rpartition(" ")[2] in tails:
+            for subject, entry in _by_subject([line], None).items():
+                named_operations = before[subject].operations if subject in before else ()
+                operations = tuple(operation for operation in entry.operations if operation not in named_operations)
+                rest = entry.with_operations(operations).text if operations else ""
         if rest:
-            found.append(entry.with_operations(rest).text)
+            found.append(rest)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What every test needs: properties repeat from a printed seed, and slow machines are no failures."""
+"""What every test needs: properties repeat from a printed seed, slow machines are no failures, and files are nobody else's."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tomoyo")
+
+# What a group may write to is no policy set, and in some systems that is what a new file is.
+os.umask(0o022)

@@ -95,7 +95,7 @@ def test_a_set_that_only_root_can_have_made_is_taken(top: Path, name: str) -> No
 def test_what_others_may_write_to_is_refused(top: Path, name: str, which: str) -> None:
     path = part(top, which)
     before = path.stat().st_mode
-    for bits in (0o002, 0o022):
+    for bits in (0o002, 0o020, 0o022):
         path.chmod(before | bits)
         refused(
             name, top, f"{path}: error: others may write to it" if name == "boot --check" else f"{path}: others may write to it"

@@ -103,6 +103,14 @@ HALF = len(DOMAINS) // 2
 CASES = {
     # First, as nothing can take away the profiles that later cases leave in a rehearsal.
     "quota": Case("the quota for policy, 1000, is left out", {"stat.conf": "Memory used by policy: 1000\n"}, loads=True),
+    "report": Case(
+        "the quota for policy, 1000, is left out",
+        {
+            "stat.conf": "Policy update: 16\nMemory used by policy: 90000000 (Quota: 1000)\n"
+            "Memory used by audit log: 90000000\nTotal memory used: 180000000\n"
+        },
+        loads=True,
+    ),
     "empty domain policy": Case("domain_policy.conf is empty", {"domain_policy.conf": ""}),
     "empty profiles": Case("profile.conf is empty", {"profile.conf": ""}),
     "truncated": Case(f"domain_policy.conf has {HALF} bytes instead of", {"domain_policy.conf": DOMAINS[:HALF]}, sizes=True),
@@ -145,6 +153,8 @@ CASES = {
         "no program can be executed any more", {"exception_policy.conf": EXCEPTIONS + "reset_domain any from any\n"}
     ),
     "writable file": Case("/set/domain_policy.conf is writable by others", command="chmod 666 set/domain_policy.conf"),
+    "group": Case("/set/manager.conf is writable by others", command="chgrp 0 set/manager.conf; chmod 664 set/manager.conf"),
+    "no bindings": Case("bindings.conf is missing", command="rm set/bindings.conf", sizes=True),
     "writable folder": Case("/set is writable by others", command="chmod 777 set"),
     "sticky folder": Case("is writable by others", command="chmod 1777 set"),
     "another's file": Case("/set/manager.conf does not belong to root", command="chown 1000 set/manager.conf"),

@@ -14,25 +14,27 @@ checks from Python.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..analysis.namespaces import missing_domains
-from ..model.exception_policy import TransitionControl
+from .boot_faults import boot_faults
+from .links import STATE
 from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
+from .set_directory import MAX_FILE
 
 if TYPE_CHECKING:
     from .policy_set import PolicySet
 
-#: Where activation keeps the links ``current`` and ``previous``.
-STATE = "/var/lib/tomoyo"
+__all__ = ["REFUSED", "STATE", "boot_script", "check_boot", "script_for"]
+
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
 #: Faults with which a system may not come up, or for which the loader refuses a set.
 REFUSED = (Fault.PANIC, Fault.STOPPED, Fault.DAMAGED)
-#: Texts without which a set is none.
-_NEVER_EMPTY = ("profile", "domain_policy")
+#: The lines of stat.conf that the loader takes.
+_QUOTA = re.compile("Memory used by (policy|audit log|query message): *[0-9]+")
 _BEGIN = "# settings: begin\n"
 _END = "# settings: end\n"
 
@@ -61,20 +63,20 @@ def boot_script(
         sizes: the sizes in bytes of the set's files, by name; a file of another
             size is damaged.
         previous: a set to fall back to, before the links in the state folder.
-        state: where ``current`` and ``previous`` lie.
+        state: where ``current`` and ``previous`` lie, as ``activate`` puts them.
         fallback: whether everything runs unconfined where no set can be loaded;
             otherwise the kernel panics.
 
     Raises ValueError for what cannot stand in such a script.
     """
     for path in filter(None, (directory, previous, state, *search_path)):
-        if not path.startswith("/") or not path.isprintable() or path != path.rstrip("/"):
-            raise ValueError(f"not an absolute path without a slash at its end: {path!r}")
+        if not path.startswith("/") or not _is_plain(path) or path != path.rstrip("/"):
+            raise ValueError(f"not an absolute path of printable ASCII without a slash at its end: {path!r}")
     for folder in search_path:
         if ":" in folder:
             raise ValueError(f"a search path cannot hold a folder with a colon: {folder!r}")
     for name, size in (sizes or {}).items():
-        if "=" in name or not name.isprintable() or size < 0:
+        if "=" in name or not _is_plain(name) or size < 0:
             raise ValueError(f"not a file and its size: {name!r}: {size}")
     _check_interpreter(interpreter)
     settings = {
@@ -84,6 +86,7 @@ def boot_script(
         "fallback": "yes" if fallback else "no",
         "search_path": ":".join(search_path),
         "sizes": "\n".join(f"{name}={size}" for name, size in (sizes or {}).items()),
+        "largest_file": str(MAX_FILE),
         "interpreter": interpreter,
     }
     from importlib.resources import files
@@ -98,11 +101,16 @@ def boot_script(
     return f"#!{interpreter}\n{comment}{_BEGIN}{lines}{_END}{body}"
 
 
+def _is_plain(path: str) -> bool:
+    """Whether PATH is printable ASCII: busybox's ls shows a question mark for all else, and so the loader does not find it."""
+    return path.isascii() and path.isprintable()
+
+
 def _check_interpreter(interpreter: str) -> None:
     words = interpreter.split(" ")
-    if not interpreter.startswith("/") or not interpreter.isprintable() or len(words) > 2 or "" in words:
-        raise ValueError(f"not an absolute path with one argument at most: {interpreter!r}")
-    if len(interpreter.encode()) > _MAX_INTERPRETER:
+    if not interpreter.startswith("/") or not _is_plain(interpreter) or len(words) > 2 or "" in words:
+        raise ValueError(f"not an absolute path of printable ASCII with one argument at most: {interpreter!r}")
+    if len(interpreter) > _MAX_INTERPRETER:
         raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {interpreter!r}")
 
 
@@ -148,25 +156,25 @@ def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
         return [SetProblem(Fault.DAMAGED, os.path.basename(error.path) if inside else error.path, 0, 0, error.reason)]
     except OSError as error:
         return [SetProblem(Fault.DAMAGED, str(error.filename or path), 0, 0, error.strerror or str(error))]
-    empty = [
-        SetProblem(Fault.DAMAGED, FILES[name], 0, 0, "it is empty, so the set would confine nothing")
-        for name in _NEVER_EMPTY
-        if not getattr(policy, name)
+    found = [*_check_loader(policy, path), *_check_quotas(policy)]
+    if not _is_plain(path):
+        found.insert(0, SetProblem(Fault.DAMAGED, path, 0, 0, "its loader takes only a path of printable ASCII"))
+    judged = check_policy_set(policy)
+    for fault in boot_faults(policy):
+        # The simulated kernel tells of each domain.
+        if fault.kind != "PANIC" or not any(problem.fault is Fault.PANIC for problem in judged):
+            column = 1 if fault.line else 0
+            found.append(SetProblem(Fault[fault.kind], fault.file, fault.line, column, fault.message))
+    return [*found, *judged]
+
+
+def _check_quotas(policy: PolicySet) -> list[SetProblem]:
+    """Quotas that a kernel would take, but the loader leaves out, as it must know them to be large enough."""
+    return [
+        SetProblem(Fault.LOST, FILES["stat"], number, 1, "the boot loader leaves this out: write 'Memory used by policy: BYTES'")
+        for number, line in enumerate(policy.stat_settings().split("\n"), 1)
+        if line.lstrip().startswith("Memory used by ") and not _QUOTA.fullmatch(line)
     ]
-    return [*empty, *_check_loader(policy, path), *_find_dead_ends(policy), *check_policy_set(policy)]
-
-
-def _find_dead_ends(policy: PolicySet) -> list[SetProblem]:
-    """Transition control that leads to no domain: what it catches, perhaps the first program, fails to execute."""
-    holding = policy.loaded().holding
-    found = []
-    for missing in missing_domains(holding.domain_policy(), holding.exception_policy()):
-        if isinstance(missing.rule, TransitionControl):
-            lines = [line for line in policy.exception_policy.split("\n") if line.endswith(str(missing.rule))]
-            number = policy.exception_policy.split("\n").index(lines[0]) + 1 if lines else 0
-            message = f"{missing.rule}: {missing.reason}"
-            found.append(SetProblem(Fault.STOPPED, FILES["exception_policy"], number, 1 if number else 0, message))
-    return found
 
 
 def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:
@@ -180,4 +188,20 @@ def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:
     interpreter = first.removeprefix("#!").strip().partition(" ")[0]
     if not first.startswith("#!/") or not os.access(interpreter, os.X_OK):
         found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 1, 1, f"its shell cannot be executed: {first!r}"))
+    sizes = _known_sizes(policy.boot)
+    texts = {file: getattr(policy, name) for name, file in FILES.items() if name != "boot"}
+    for file, text in texts.items():
+        if sizes.get(file, len(text)) != len(text):
+            message = f"has {len(text)} bytes, and the set's loader takes only one of {sizes[file]}"
+            found.append(SetProblem(Fault.DAMAGED, file, 0, 0, message))
     return found
+
+
+def _known_sizes(script: str) -> dict[str, int]:
+    """The sizes that the loader SCRIPT has baked in; none where it is another's."""
+    settings = script.partition(_BEGIN)[2].partition(_END)[0]
+    try:
+        sizes = [word.partition("=")[2] for word in shlex.split(settings) if word.startswith("sizes=")]
+        return {name: int(size) for line in sizes for name, _, size in (known.partition("=") for known in line.split())}
+    except ValueError:
+        return {}

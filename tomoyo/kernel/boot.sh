@@ -13,6 +13,7 @@ state=/var/lib/tomoyo
 fallback=yes
 search_path=
 sizes=
+largest_file=268435456
 interpreter=/bin/sh
 # settings: end
 
@@ -35,7 +36,7 @@ exception_policy.conf
 domain_policy.conf'
 optional='bindings.conf
 stat.conf'
-largest_file=268435456
+largest_quota=4294967295
 longest_load=300 # seconds of processor time for one file
 few=400 # lines that take as long to read as a program to start
 tried=
@@ -126,8 +127,8 @@ is_trusted() {
     case $1 in
     # Others may add to a sticky folder, but not replace what is in it.
     l* | d????????[tT]*) ;;
-    ????????w*) fail 'is writable by others than root' ;;
-    ?????w*) [ "$4" = 0 ] || fail 'is writable by others than root' ;;
+    # For whichever group: with an access control list, this is the most that it grants to anybody.
+    ????????w* | ?????w*) fail 'is writable by others than root' ;;
     esac
 }
 
@@ -169,6 +170,9 @@ inspect() {
             files=$files$newline$file
         elif [ -e "$file" ]; then
             fail "$name is no regular file" || return 1
+        else
+            find_size "$file"
+            [ "${size:-0}" = 0 ] || fail "$name is missing" || return 1
         fi
     done
     for name in $required; do
@@ -386,23 +390,41 @@ limit() {
         esac
     done
     gather <"$1/stat.conf"
+    # In what a kernel printed, the number behind a colon is no quota, but what was in use.
+    is_report=no
+    case $newline$text in
+    *"${newline}Policy "* | *"${newline}Total "* | *'(Quota:'*) is_report=yes ;;
+    esac
     for line in $text; do
-        case $line in
-        'Memory used by policy:'*)
-            quota=${line##*[!0-9]}
-            # Programs that are still executed, such as umount, need domains.
-            if [ "$quota" != 0 ] && ! [ "$quota" -gt $((used + 65536)) ]; then
-                log 3 "$1/stat.conf: the quota for policy, $quota, is left out: $used bytes are in use"
-                continue
-            fi
-            ;;
+        name=${line%%:*}
+        case $name in
+        'Memory used by policy') least=$((used + 65536)) ;; # programs that are still executed, such as umount, need domains
+        'Memory used by audit log' | 'Memory used by query message') least=0 ;;
+        *) continue ;;
         esac
-        printf '%s\n' "$line" >$interface/stat
-    done
+        case $is_report$line in
+        yes*' (Quota:'*')') quota=${line##*:} quota=${quota%')'} ;;
+        yes*) continue ;;
+        no*) quota=${line#*:} ;;
+        esac
+        case $quota in
+        *[!0-9\ ]* | *[0-9]' '*) quota= ;;
+        esac
+        quota=${quota##*' '}
+        if [ "$quota" != 0 ] && ! { [ "$quota" -gt $least ] && [ "$quota" -le $largest_quota ]; }; then
+            log 3 "$1/stat.conf: the quota for ${name#Memory used by }, $quota, is left out: $used bytes are in use by policy"
+            continue
+        fi
+        printf '%s: %s\n' "$name" "$quota"
+    done >"$interface/stat"
 }
 
 # use: load the set in "folder".
 use() {
+    case $folder in
+    # busybox has an ls that shows something else.
+    *[!\ -~]*) fail 'there are characters other than printable ASCII in its path' || return 1 ;;
+    esac
     inspect "$folder" || return 1
     ancestors "$folder"
     load "$folder" && limit "$folder"

@@ -6,6 +6,13 @@ import os
 
 from .set_directory import PolicySetError, open_directory
 
+#: Where the links ``current`` and ``previous`` to the sets in use are.
+STATE = "/var/lib/tomoyo"
+#: Where the lock is that keeps two activations apart.
+LOCKS = "/run/tomoyo"
+#: Where the C tools keep policies.
+SAVED = "/etc/tomoyo"
+
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """PATH from the root on, without ``.`` and ``..``."""
@@ -44,10 +51,23 @@ def read_link(directory: int, name: str) -> str | None:
 def put_link(directory: int, name: str, target: str) -> None:
     """Let the link NAME in the open folder lead to TARGET, at once."""
     draft = f".{name}.{os.getpid()}"
-    if read_link(directory, draft) is not None:
-        os.unlink(draft, dir_fd=directory)  # left by one that was killed
+    _remove(directory, draft)  # whatever one that was killed has left
     os.symlink(target, draft, dir_fd=directory)
-    os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+    try:
+        os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        _remove(directory, draft)
+        raise
+
+
+def _remove(directory: int, name: str) -> None:
+    """Remove NAME from the open folder, if it is there: a link or a file, or a folder that holds nothing."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        os.rmdir(name, dir_fd=directory)
 
 
 def advance_links(directory: int, target: str) -> None:

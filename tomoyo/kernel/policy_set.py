@@ -18,6 +18,7 @@ Reading one trusts nothing: see ``set_directory``.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .boot_faults import line_of
 from .set_directory import (
     FILES,
     FORMAT,
@@ -32,9 +34,11 @@ from .set_directory import (
     REQUIRED,
     PolicySetError,
     SetTexts,
+    another_owner,
     check_trust,
     digest,
     open_directory,
+    other_writers,
     present,
     printable,
     read_set_texts,
@@ -60,6 +64,8 @@ LOADING = (
     ("bindings", "exception_policy"),
     ("stat", "stat"),
 )
+#: A line of a report that tells a quota.
+_REPORTED = re.compile(r"^Memory used by (policy|audit log|query message):.* \(Quota: *([0-9]+)\)$", re.MULTILINE)
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_DIRECTORY
 _FILE_MODES = {"boot": 0o755}
 
@@ -202,10 +208,11 @@ class PolicySet:
         return PolicySet(domains, exceptions, "", kernel.read("profile"), kernel.read("manager"), kernel.read("stat"))
 
     def stat_settings(self) -> str:
-        """The text of ``stat`` as it may be written to a kernel: a report's quotas alone."""
-        if not self.stat.startswith("Policy ") and "\nTotal " not in self.stat:
+        """The text of ``stat`` as it may be written to a kernel: a report's quotas alone, which the boot loader takes, too."""
+        if not any(piece in f"\n{self.stat}" for piece in ("\nPolicy ", "\nTotal ", "(Quota:")):
             return self.stat
-        return "".join(f"{line}\n" for line in self.quotas.lines())
+        # What a kernel would take for a quota is how much is in use.
+        return "".join(f"Memory used by {name}: {quota}\n" for name, quota in _REPORTED.findall(self.stat))
 
 
 def _renamed(report: Report, file: str) -> Report:
@@ -260,12 +267,18 @@ def write_policy_set(policy: PolicySet, directory: str | os.PathLike[str]) -> Po
 
     The manifest gets its format and the digests of the files; the set as
     written is given back.  The directory above must exist.  Raises
-    PolicySetError where DIRECTORY is no set that may be replaced.
+    PolicySetError where DIRECTORY is no set that may be replaced, and for a
+    text that no file can hold.
+
+    To take the place of a directory takes two steps.  Killed between them,
+    nothing is at DIRECTORY, and the old set is beside it as ``.NAME.PID.old``:
+    the next call begins by putting it back.
     """
     path = os.path.normpath(os.path.join(os.getcwd(), os.fspath(directory)))
     parent = open_directory(os.path.dirname(path), holds_others=True)
     try:
         name = os.path.basename(path)
+        _put_back(parent, name)
         _check_replaceable(parent, name, path)
         written = with_digests(policy)
         draft = f".{name}.{os.getpid()}"
@@ -283,14 +296,45 @@ def write_policy_set(policy: PolicySet, directory: str | os.PathLike[str]) -> Po
 
 
 def with_digests(policy: PolicySet) -> PolicySet:
-    """POLICY with a manifest that tells its format and the digests of its files."""
-    digests = {file: digest(text) for file, text in _texts(policy).items()}
+    """POLICY with a manifest that tells its format and the digests of its files.
+
+    Raises PolicySetError for a text that no file can hold.
+    """
+    try:
+        digests = {file: digest(text) for file, text in _texts(policy).items()}
+    except UnicodeEncodeError:
+        raise _unwritable(policy) from None
     return replace(policy, manifest={"format": FORMAT, **policy.manifest, "files": digests})
 
 
 def _texts(policy: PolicySet) -> dict[str, str]:
     """The files of POLICY but the manifest; those that may be missing are, when empty."""
     return present({name: getattr(policy, name) for name in FILES})
+
+
+def _unwritable(policy: PolicySet) -> PolicySetError:
+    """What is wrong where a text holds what is no byte."""
+    file, text = next((file, text) for file, text in _texts(policy).items() if text and max(text) > "\xff")
+    position = next(position for position, character in enumerate(text) if character > "\xff")
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    reason = f"{text[position]!r} is no byte; policy is ASCII, in which other bytes are written as \\ooo, three octal digits each"
+    return PolicySetError(f"{file}:{line}:{column}", reason)
+
+
+def _put_back(parent: int, name: str) -> None:
+    """Where there is no set, put back the one that a killed run had moved aside (see ``_exchange``)."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+        return
+    except FileNotFoundError:
+        pass
+    for aside in sorted(os.listdir(parent)):
+        if aside.startswith(f".{name}.") and aside.endswith(".old"):
+            status = os.stat(aside, dir_fd=parent, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode) and not (another_owner(status) or other_writers(status, last=True)):
+                os.rename(aside, name, src_dir_fd=parent, dst_dir_fd=parent)
+                return
 
 
 def _check_replaceable(parent: int, name: str, path: str) -> None:
@@ -333,7 +377,10 @@ def _fill(parent: int, name: str, policy: PolicySet) -> None:
 
 
 def _exchange(parent: int, draft: str, name: str) -> None:
-    """Put DRAFT in the place of NAME.  A directory cannot be renamed over a full one, so that one goes first."""
+    """Put DRAFT in the place of NAME.  A directory cannot be renamed over a full one, so that one goes first.
+
+    The kernel could exchange the two (renameat2), but Python has no such call.
+    """
     aside = f"{draft}.old"
     remove_directory(parent, aside)
     try:
@@ -350,10 +397,13 @@ def _exchange(parent: int, draft: str, name: str) -> None:
 
 
 def remove_directory(parent: int, name: str) -> None:
-    """Remove the directory NAME below the open directory PARENT, with the files in it, if it is there."""
+    """Remove NAME below the open directory PARENT, if it is there: a directory with the files in it, or whatever else it is."""
     try:
         directory = os.open(name, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        os.unlink(name, dir_fd=parent)
         return
     try:
         for file in os.listdir(directory):
@@ -411,7 +461,7 @@ def _panics(policy: PolicySet, kernel: SimulatedKernel) -> list[SetProblem]:
             message = f"namespace {namespace.name} has profile version {namespace.version}, and must have {PROFILE_VERSION}"
             found.append(SetProblem(Fault.PANIC, FILES["profile"], 0, 0, message))
         if domain.profile not in namespace.profiles:
-            line = _line_of(policy.domain_policy, domain.name.text)
+            line = line_of(policy.domain_policy, domain.name.text)
             message = f"profile {domain.profile} of {domain.name} is not defined in namespace {namespace.name}"
             found.append(SetProblem(Fault.PANIC, FILES["domain_policy"], line, 1 if line else 0, message))
     return found
@@ -422,7 +472,7 @@ def _undefined(policy: PolicySet, kernel: SimulatedKernel) -> list[SetProblem]:
     for domain in kernel.holding.domains.values():
         defined = domain.namespace.acl_groups
         for group in sorted(number for number in domain.groups if not defined.get(number)):
-            line = _line_of(policy.domain_policy, domain.name.text)
+            line = line_of(policy.domain_policy, domain.name.text)
             message = f"{domain.name} uses group {group}, which has no entries"
             found.append(SetProblem(Fault.UNDEFINED, FILES["domain_policy"], line, 1 if line else 0, message))
     for namespace in kernel.holding.namespaces.values():
@@ -431,9 +481,3 @@ def _undefined(policy: PolicySet, kernel: SimulatedKernel) -> list[SetProblem]:
                 message = f"{kind.value} {name} is named, but has no members in namespace {namespace.name}"
                 found.append(SetProblem(Fault.UNDEFINED, FILES["exception_policy"], 0, 0, message))
     return found
-
-
-def _line_of(text: str, name: str) -> int:
-    """The line (from 1) at which the domain NAME stands in TEXT, 0 if it is spelled in another way."""
-    position = f"\n{text}".find(f"\n{name}\n")
-    return text.count("\n", 0, position) + 1 if position >= 0 else 0

@@ -11,7 +11,7 @@ import os
 import time
 
 from .activation import ActivationError, read_held
-from .links import absolute, advance_links, make_directory
+from .links import SAVED, absolute, advance_links, make_directory
 from .policy_set import FILES, PolicySet, PolicySetError, remove_directory
 from .policy_text import quotas
 
@@ -19,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .securityfs import Interface
 
-#: Where the C tools keep policies.
-DIRECTORY = "/etc/tomoyo"
 #: How often to read again before giving up.
 ATTEMPTS = 20
 
@@ -43,7 +41,7 @@ def _updates(stat: str) -> str:
     return next((line for line in stat.split("\n") if line.startswith("Policy update:")), "")
 
 
-def save(held: PolicySet, directory: str | os.PathLike[str] = DIRECTORY, *, moment: float | None = None) -> str:
+def save(held: PolicySet, directory: str | os.PathLike[str] = SAVED, *, moment: float | None = None) -> str:
     """Save HELD below DIRECTORY, all of it or nothing, and give the path of the new folder.
 
     That is ``policy/TIME/``, TIME being MOMENT (seconds since 1970, by default

@@ -1,9 +1,9 @@
 """The directory of a policy set, read as text and trusted as little as can be.
 
 Whoever can change a set can change what a machine permits.  So no component of
-its path may be a symbolic link, and nothing on the way may belong to, or be
-writable for, anyone but root and the caller.  Each file is checked after it
-was opened, so that nothing can be put in its place in between.
+its path may be a symbolic link, and nothing on the way, the root included, may
+belong to, or be writable for, anyone but root and the caller.  Each file is
+checked after it was opened, so that nothing can be put in its place in between.
 
 An activation that has nothing to do loads this and none of what makes values of
 the texts (see ``policy_set``), so nothing that takes long to load is imported.
@@ -39,8 +39,8 @@ FILES = {
 REQUIRED = ("domain_policy", "exception_policy", "profile", "manager")
 MANIFEST = "manifest.json"
 FORMAT = 1
-#: More than this is no policy; a million lines are a tenth of it.
-MAX_FILE = 1 << 30
+#: More than this is no policy: a million lines are less than half of it.  The boot loader reads no more, either.
+MAX_FILE = 1 << 28
 #: So many bytes are digested at once: no second copy of a large text, and another thread can go on in between.
 _PIECE = 1 << 16
 
@@ -210,6 +210,7 @@ def open_directory(path: str, *, holds_others: bool = False) -> int:
     descriptor = os.open("/", _OPEN | os.O_DIRECTORY)
     walked = "/"
     try:
+        check_trust(walked, os.fstat(descriptor), last=not components and not holds_others)
         for position, component in enumerate(components):
             walked = os.path.join(walked, component)
             try:
@@ -240,17 +241,37 @@ def _refusal(path: str, wanted: str, error: OSError) -> Exception:
 
 def check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
     """Raise PolicySetError where what has this STATUS may be another's work; a sticky bit excuses nothing at the LAST."""
-    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _unmapped_root():
-        raise PolicySetError(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
-    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
-    if others and (last or not status.st_mode & stat.S_ISVTX):
-        raise PolicySetError(path, "others may write to it; 'chmod go-w' takes that away")
+    reason = another_owner(status) or other_writers(status, last=last)
+    if reason:
+        raise PolicySetError(path, reason)
+
+
+def another_owner(status: os.stat_result) -> str:
+    """Why what has this STATUS may be another's: it belongs neither to root nor to the caller.  Else empty."""
+    if status.st_uid in (0, os.geteuid()) or status.st_uid == _unmapped_root():
+        return ""
+    return f"belongs to user {status.st_uid}; it must belong to root or the caller"
+
+
+def other_writers(status: os.stat_result, *, last: bool) -> str:
+    """Why what has this STATUS may be another's: its owner is not alone in writing to it.  Else empty.
+
+    Whichever its group is: who is in that group is not known here, and where
+    there is an access control list, the group's bits are the most that it
+    grants to anybody.
+    """
+    if not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or (status.st_mode & stat.S_ISVTX and not last):
+        return ""
+    return "others may write to it; 'chmod go-w' takes that away"
 
 
 def _unmapped_root() -> int | None:
     """The user that root's files show where root is no user at all, as in the sandbox of a Nix build; else None."""
-    with open("/proc/self/uid_map", encoding="ascii") as mapping:
-        if any(line.split()[0] == "0" for line in mapping):
-            return None
-    with open("/proc/sys/kernel/overflowuid", encoding="ascii") as user:
-        return int(user.read())
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as mapping:
+            if any(line.split()[0] == "0" for line in mapping):
+                return None
+        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as user:
+            return int(user.read())
+    except FileNotFoundError:
+        return None  # procfs is not mounted, or the kernel knows no user namespaces

@@ -2,8 +2,8 @@
 
 Logs and rules decide what a machine permits.  So every directory on the way to
 one must belong to root or the caller, and be writable for no one else unless
-it is sticky; a symbolic link is followed only where root or the caller made it
-(NixOS has such links in ``/etc``).
+it is sticky (``set_directory`` has the rule); a symbolic link is followed only
+where root or the caller made it (NixOS has such links in ``/etc``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import errno
 import os
 import stat
 
+from .set_directory import another_owner, other_writers
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _MAX_LINKS = 40
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class UnsafeFile(OSError):
@@ -50,16 +51,13 @@ def read_file(path: str) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnsafeFile(path, "no regular file")
-        check_owner(path, status)
-        if status.st_mode & _OTHERS:
-            raise UnsafeFile(path, "others may write to it ('chmod go-w' takes that away)")
+        _refuse(path, another_owner(status) or other_writers(status, last=True))
         return file.read()
 
 
-def check_owner(path: str, status: os.stat_result) -> None:
-    """Raise UnsafeFile unless what has this STATUS belongs to root or the caller."""
-    if status.st_uid not in (0, os.geteuid()):
-        raise UnsafeFile(path, f"belongs to user {status.st_uid}; it must belong to root or the caller")
+def _refuse(path: str, reason: str) -> None:
+    if reason:
+        raise UnsafeFile(path, reason)
 
 
 def _walk(path: str) -> tuple[int, str]:
@@ -67,7 +65,7 @@ def _walk(path: str) -> tuple[int, str]:
     waiting = _components(os.path.join(os.getcwd(), path))
     walked: list[str] = []
     links = 0
-    descriptor = os.open("/", _FOLDER)
+    descriptor = _enter("/", "/", None)
     try:
         while waiting:
             name = waiting.pop()
@@ -81,7 +79,7 @@ def _walk(path: str) -> tuple[int, str]:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), shown)
                 waiting += _components(os.path.join("/", *walked, target))
                 walked = []
-                below = os.open("/", _FOLDER)
+                below = _enter("/", "/", None)
             elif not waiting:
                 return descriptor, name
             else:
@@ -109,11 +107,11 @@ def _link(path: str, name: str, folder: int) -> str | None:
         return None
     if not stat.S_ISLNK(status.st_mode):
         return None
-    check_owner(path, status)
+    _refuse(path, another_owner(status))
     return os.readlink(name, dir_fd=folder)
 
 
-def _enter(path: str, name: str, folder: int) -> int:
+def _enter(path: str, name: str, folder: int | None) -> int:
     """Open the directory NAME in FOLDER, if it can be trusted."""
     try:
         descriptor = os.open(name, _FOLDER, dir_fd=folder)
@@ -122,9 +120,7 @@ def _enter(path: str, name: str, folder: int) -> int:
         raise
     try:
         status = os.fstat(descriptor)
-        check_owner(path, status)
-        if status.st_mode & _OTHERS and not status.st_mode & stat.S_ISVTX:
-            raise UnsafeFile(path, "others may write to this directory ('chmod go-w' takes that away)")
+        _refuse(path, another_owner(status) or other_writers(status, last=False))
     except BaseException:
         os.close(descriptor)
         raise

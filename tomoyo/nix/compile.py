@@ -20,7 +20,8 @@ from enum import Enum
 
 from ..analysis.namespaces import missing_domains
 from ..analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
-from ..kernel.boot import STATE, boot_script
+from ..kernel.boot import boot_script
+from ..kernel.links import STATE
 from ..kernel.policy_set import FILES, PolicySet, with_digests
 from ..kernel.simulated import KernelPanic
 from ..model.entries import Entry, GroupKind

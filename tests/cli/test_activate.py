@@ -74,7 +74,8 @@ def test_anything_else_is_for_the_parser(arguments: tuple[str, ...], capsys: pyt
 
 def test_called_plainly_it_loads_nothing_that_takes_long(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    given = PolicySet("<kernel> /a\nuse_profile 3\n\nfile read /x\n\n", profile="3-CONFIG={ mode=enforcing }\n").as_held()
+    profiles = "0-CONFIG={ mode=disabled }\n3-CONFIG={ mode=enforcing }\n"
+    given = PolicySet("<kernel> /a\nuse_profile 3\n\nfile read /x\n\n", profile=profiles).as_held()
     stand_in = tmp_path / "kernel"
     stand_in.mkdir()
     for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
@@ -99,7 +100,7 @@ sys.exit(status)
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
         *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
         *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut"),
+        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut", "tomoyo.kernel.boot_faults"),
     }
     assert not loaded & {
         "argparse",

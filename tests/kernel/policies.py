@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from tomoyo.kernel.policy_set import LOADING, PolicySet
 from tomoyo.kernel.simulated import SimulatedKernel
@@ -80,6 +81,20 @@ def random_set(draw: random.Random) -> PolicySet:
     quotas = [f"Memory used by policy: {draw.choice((0, 5, 7)) * 10**8}"] * draw.randint(0, 1)
     texts = ("\n".join(domains), *("".join(f"{line}\n" for line in part) for part in (exceptions, profiles, managers, quotas)))
     return PolicySet(texts[0], texts[1], "", texts[2], texts[3], texts[4])
+
+
+def bootable(policy: PolicySet) -> PolicySet:
+    """POLICY with the domain that its transitions lead to, without which an activation refuses it."""
+    if "reset_domain /bin/su" in policy.exception_policy.replace("no_reset_domain", ""):
+        if "\n</bin/su>\n" not in f"\n{policy.domain_policy}":
+            policy = replace(policy, domain_policy=f"{policy.domain_policy}</bin/su>\nuse_profile 0\n\n\n")
+        if "</bin/su> 0-" not in policy.profile:
+            lines = [
+                f"</bin/su> {n}-CONFIG={{ mode={mode} grant_log=no reject_log=yes }}\n"
+                for n, mode in enumerate((*MODES, MODES[0]))
+            ]
+            policy = replace(policy, profile=policy.profile + "".join(lines))
+    return policy
 
 
 def held_by(policy: PolicySet) -> SimulatedKernel:

@@ -102,7 +102,7 @@ def test_a_damaged_set_changes_nothing(folder: Path) -> None:
     where = put(folder, "set", policy())
     (where / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n\n\n")
     kernel = Counting()
-    with pytest.raises(ActivationError, match=r"domain_policy\.conf: differs from what the manifest tells"):
+    with pytest.raises(PolicySetError, match=r"domain_policy\.conf: differs from what the manifest tells"):
         activate(where, kernel, **options(folder))
     assert kernel.written == []
 
@@ -113,7 +113,7 @@ def test_a_damaged_set_changes_nothing(folder: Path) -> None:
 )
 def test_a_set_that_the_kernel_would_drop_lines_of_is_refused(folder: Path, text: str, message: str | None) -> None:
     kernel = Counting()
-    with pytest.raises((ActivationError, tomoyo.PolicySyntaxError), match=message):
+    with pytest.raises((ActivationError, PolicySetError, tomoyo.PolicySyntaxError), match=message):
         activate(put(folder, "set", policy(domains=text)), kernel, **options(folder))
     assert "<kernel> /a" not in kernel.holding.domains
 
@@ -176,7 +176,7 @@ def test_a_damaged_set_deletes_nothing(folder: Path) -> None:
     held = kernel.read("domain_policy"), kernel.read("exception_policy")
     for name in ("domain_policy.conf", "bindings.conf"):
         (path / name).write_text("")
-    with pytest.raises(ActivationError, match="nothing was changed"):
+    with pytest.raises(PolicySetError, match="differs from what the manifest tells"):
         collect_garbage(None, kernel, **where)
     assert (kernel.read("domain_policy"), kernel.read("exception_policy")) == held
 
@@ -207,7 +207,7 @@ def test_what_a_program_left_below_does_not_stay_free_when_the_domain_above_is_c
     """With a shortcut, and where it has to be planned: a kernel without that domain would create it confined."""
     kernel = Counting()
     where = options(folder)
-    activate(put(folder, "first", policy(domains="")), kernel, **where)
+    activate(put(folder, "first", policy(domains="<kernel>\nuse_profile 0\n\n\n")), kernel, **where)
     kernel.write("domain_policy", f"{above}<kernel> /a /b\nuse_profile 0\n<kernel> /a /b /c\nuse_profile 0\n")
     second = put(folder, "second", replace(policy(domains=CONFINING), exception_policy=others))
     activate(second, kernel, **where)

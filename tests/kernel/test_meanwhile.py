@@ -17,7 +17,7 @@ from tomoyo.kernel.policy_set import PolicySet, PolicySetError
 from tomoyo.kernel.policy_text import DomainLines, ancestors, domain_blocks
 from tomoyo.kernel.simulated import SimulatedKernel
 
-from .policies import held_by, random_set
+from .policies import bootable, held_by, random_set
 from .sets import NEW, OLD, PROFILES, Counting, bindings, options, policy, process, put
 
 ALL_PROFILES = f"{PROFILES}1-CONFIG={{ mode=learning grant_log=no reject_log=no }}\n"
@@ -40,8 +40,11 @@ def domain(name: str, profile: int, *entries: str, groups: tuple[int, ...] = ())
     return "".join(f"{line}\n" for line in [*lines, ""])
 
 
+ROOT = "<kernel>\nuse_profile 0\n\n\n"
+
+
 def of(domains: str, **texts: str) -> PolicySet:
-    return PolicySet(domains, texts.get("exceptions", ""), "", ALL_PROFILES, "/manager\n")
+    return PolicySet(ROOT + domains, texts.get("exceptions", ""), "", ALL_PROFILES, "/manager\n")
 
 
 class Busy(SimulatedKernel):
@@ -167,7 +170,7 @@ def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path) -> None:
         kernel = held_by(random_set(draw))
         names = list(kernel.holding.domains)
         kernel.processes.update(dict(enumerate(draw.sample(names, draw.randrange(len(names) + 1)), 1)))
-        wanted = random_set(draw)
+        wanted = bootable(random_set(draw))
         new = put(folder, f"new{number}", replace(wanted, stat=""))
         keep = draw.random() < 0.5
         activate(new, kernel, keep_learned=keep, **where)
@@ -315,7 +318,7 @@ def test_a_damaged_set_is_not_recorded_even_if_the_kernel_holds_it(folder: Path)
     kernel.write("exception_policy", bindings(OLD).replace("nginx-1", "nginx-2"))
     for line in bindings(OLD).splitlines():
         kernel.write("exception_policy", f"delete {line}\n")
-    with pytest.raises(ActivationError, match="differs from what the manifest tells"):
+    with pytest.raises(PolicySetError, match="differs from what the manifest tells"):
         activate(other, kernel, **where)
     assert os.readlink(folder / "state" / "current") == str(folder / "set")
 
@@ -348,10 +351,40 @@ def test_a_line_that_a_kernel_would_not_take_is_told_of(folder: Path, texts: dic
     wanted = replace(of(""), **texts)
     kernel = held_by(wanted) if is_held else Counting()
     held = read_held(kernel).domain_policy, read_held(kernel).exception_policy
-    with pytest.raises((tomoyo.PolicySyntaxError, ActivationError)) as caught:
+    with pytest.raises((tomoyo.PolicySyntaxError, ActivationError, PolicySetError)) as caught:
         activate(put(folder, "set", wanted), kernel, **options(folder))
     assert place in str(caught.value)
     assert (read_held(kernel).domain_policy, read_held(kernel).exception_policy) == held
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"domain_policy": ""}, "it is empty"),
+        ({"profile": ""}, "it is empty"),
+        ({"profile": ALL_PROFILES.replace("3-CONFIG", "4-CONFIG")}, "profile 3 of <kernel> /a is not defined"),
+        ({"profile": f"PROFILE_VERSION=1\n{ALL_PROFILES}"}, "profile version 1"),
+        ({"exception_policy": "reset_domain any from any\n"}, "reset_domain any from any"),
+    ],
+)
+@pytest.mark.parametrize("is_held", [False, True])
+def test_what_no_kernel_could_boot_with_is_neither_loaded_nor_recorded(
+    folder: Path, texts: dict[str, str], message: str, is_held: bool
+) -> None:
+    """Also where the kernel holds it, perhaps with a profile that only this kernel knows."""
+    good = of(domain("/a", 3, "file read /a"))
+    where = put(folder, "set", replace(good, **texts))
+    (where / "manifest.json").unlink()
+    kernel = held_by(good)
+    if is_held:
+        for name, text in texts.items():
+            if text and name != "profile":
+                kernel.write(name, text)
+    held = read_held(kernel)
+    with pytest.raises(PolicySetError, match=message):
+        activate(where, kernel, **options(folder))
+    assert read_held(kernel) == held
+    assert os.listdir(folder / "state") == []
 
 
 def test_bindings_in_other_namespaces_stay_while_in_use(folder: Path) -> None:

@@ -23,7 +23,7 @@ from tomoyo.kernel.set_directory import read_set_texts
 from tomoyo.kernel.shortcut import changed_lines, find_shortcut
 from tomoyo.kernel.simulated import SimulatedKernel
 
-from .policies import ENTRIES, held_by, random_set, texts
+from .policies import ENTRIES, bootable, held_by, random_set, texts
 
 PAIRS = int(os.environ.get("TOMOYO_TEST_PAIRS", "300"))
 #: As a kernel prints them.
@@ -83,11 +83,11 @@ def changed(draw: random.Random, held: PolicySet) -> PolicySet:
 
 def pairs(draw: random.Random) -> Iterator[tuple[SimulatedKernel, PolicySet]]:
     for _ in range(PAIRS):
-        first = random_set(draw)
+        first = bootable(random_set(draw))
         kernel = held_by(replace(first, domain_policy="" if draw.random() < 0.3 else first.domain_policy))
         for name in list(kernel.holding.domains):
             kernel.write("domain_policy", "\n".join([name, *some(draw, SIMPLE, 8), ""]))
-        yield kernel, changed(draw, texts(kernel))
+        yield kernel, bootable(changed(draw, texts(kernel)))
 
 
 def byproducts(held: PolicySet, wanted: PolicySet) -> set[str]:

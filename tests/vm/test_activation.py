@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.policies import held_by, random_set
+from tests.kernel.policies import bootable, held_by, random_set
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.policy_text import domain_blocks
 
@@ -89,7 +89,7 @@ def comparable(name: str, text: str) -> object:
 
 def test_random_sets_are_held_exactly(kernel: Kernel, seed: int) -> None:
     draw = random.Random(seed)
-    sets: list[PolicySet] = [random_set(draw) for _ in range(PAIRS)]
+    sets: list[PolicySet] = [bootable(random_set(draw)) for _ in range(PAIRS)]
     texts = [texts_of(policy) for policy in sets]
     (answers,) = ask(kernel, {"do": "pairs", "sets": texts})
     for number, (policy, answer) in enumerate(zip(sets, answers, strict=True)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import sys
 
+from ..kernel.links import LOCKS, STATE
 from .messages import message
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..kernel.activation import Outcome
-
-STATE = "/var/lib/tomoyo"
-LOCKS = "/run/tomoyo"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -51,7 +51,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _print(arguments: argparse.Namespace) -> int:
-    from ..kernel.boot import STATE, script_for
+    from ..kernel.boot import script_for
+    from ..kernel.links import STATE
     from ..kernel.policy_set import PolicySetError
 
     try:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 
 from .held_texts import HeldTexts, read_held_texts
-from .links import absolute, advance_links, make_directory, read_link
+from .links import LOCKS, STATE, absolute, advance_links, make_directory, read_link
 from .policy_text import (
     KERNEL,
     DomainLines,
@@ -41,16 +41,12 @@ if TYPE_CHECKING:
     from .securityfs import Interface
     from .shortcut import Texts
 
-#: Where the links to the sets in use are, and where the lock is.
-STATE = "/var/lib/tomoyo"
-LOCKS = "/run/tomoyo"
 #: How many lines an error names.
 SHOWN = 5
 #: So many domains' names are looked for one by one.
 _FEW = 5
 #: So often what happens while an activation goes on is followed.
 _ROUNDS = 5
-_VERSIONS = ("20150505", "20110903")
 
 
 class ActivationError(Exception):
@@ -149,13 +145,14 @@ def activate(
             wanted = read_set_texts(directory)
             if wanted.digests() is None:
                 _policy_set(wanted)  # is the manifest one?
-            if not _is_whole(wanted):
-                check_bootable(_policy_set(wanted))
+            refuse_damaged(wanted)
             held = reading.texts()
         # What could keep the set from being recorded is found out first.
         if not dry_run:
             os.close(make_directory(state, 0o755))
         recorded = recorded_set(state)
+        if recorded != path or held.domain_policy != wanted.domain_policy:
+            refuse_unbootable(wanted)
         outcome = _go_shortcut(interface, held, wanted, recorded, path, keep_learned, dry_run)
         if outcome is None:
             held_set, wanted_set = _policy_set(held), _policy_set(wanted)
@@ -222,19 +219,28 @@ def _is_reached(interface: Interface, found: Shortcut, wanted: SetTexts) -> bool
     return found.is_reached(now.domain_policy) and same_but_domains(now, wanted)
 
 
-def _is_whole(wanted: SetTexts) -> bool:
-    """Whether the set is neither damaged nor would make a boot panic; where this is not sure, `check_bootable` tells."""
-    known = wanted.digests()
-    texts = wanted.files()
-    if known is None:
-        return wanted.manifest is None
-    if set(known) - {"bindings.conf"} - set(texts) or any(digest(texts[file]) != known[file] for file in known if file in texts):
-        return False
-    return not any(
-        line.startswith("PROFILE_VERSION=") and line.partition("=")[2] not in _VERSIONS
-        for lines in named_lines(plain(wanted.profile)).values()
-        for line in lines
-    )
+def refuse_damaged(wanted: SetTexts) -> None:
+    """Raise PolicySetError where the texts are not those of which the manifest tells, or where that is none."""
+    known, texts = wanted.digests(), wanted.files()
+    if wanted.manifest is None or (
+        known is not None
+        and not set(known) - {"bindings.conf"} - set(texts)
+        and all(digest(texts[file]) == known[file] for file in known if file in texts)
+    ):
+        return
+    from .policy_set import check_digests
+
+    for problem in check_digests(_policy_set(wanted)):
+        raise PolicySetError(os.path.join(wanted.path, problem.file), problem.message)
+
+
+def refuse_unbootable(wanted: SetTexts) -> None:
+    """Raise PolicySetError where the boot loader would refuse the set."""
+    from .boot_faults import boot_faults
+
+    for fault in boot_faults(wanted):
+        place = os.path.join(wanted.path, fault.file)
+        raise PolicySetError(f"{place}:{fault.line}:1" if fault.line else place, fault.message)
 
 
 def _bring(
@@ -405,20 +411,6 @@ def _over_quota(interface: Interface) -> str:
     if used < quota:
         return ""
     return f"policy uses {used} bytes, its quota is {quota}: the kernel would add nothing any more, not even a domain; raise it"
-
-
-def check_bootable(wanted: PolicySet) -> None:
-    """Refuse a set that is damaged, or with which a boot would panic."""
-    from .policy_set import check_digests
-
-    damaged = check_digests(wanted)
-    if damaged:
-        raise ActivationError(f"{damaged[0]}; nothing was changed")
-    for namespace, lines in named_lines(plain(wanted.profile)).items():
-        for line in lines:
-            keyword, _, version = line.partition("=")
-            if keyword == "PROFILE_VERSION" and version not in _VERSIONS:
-                raise ActivationError(f"namespace {namespace} has profile version {printable(version)}; nothing was changed")
 
 
 # Domains that stay though they are not wanted

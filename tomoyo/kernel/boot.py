@@ -27,8 +27,6 @@ from .set_directory import MAX_FILE
 if TYPE_CHECKING:
     from .policy_set import PolicySet
 
-__all__ = ["REFUSED", "STATE", "boot_script", "check_boot", "script_for"]
-
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
 #: Faults with which a system may not come up, or for which the loader refuses a set.

@@ -8,7 +8,7 @@ loaded only where there is such control.
 
 from __future__ import annotations
 
-from .policy_text import KERNEL, DomainLines, domain_blocks, named_lines, plain
+from .policy_text import KERNEL, DomainLines, domain_blocks, named_lines, plain, read_number
 from .set_directory import FILES, printable
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ def _undefined_profiles(texts: Texts, profiles: dict[str, set[str]]) -> Iterator
 def _is_about(line: str, profile: int) -> bool:
     """Whether the kernel takes LINE for one of PROFILE."""
     number, minus, _ = line.partition("-")
-    return bool(minus) and (int(number) if number.isdigit() else 0 if not number else -1) == profile
+    return bool(minus) and (read_number(number) if number else 0) == profile
 
 
 def _are_all_defined(policy: str, numbers: set[str]) -> bool:

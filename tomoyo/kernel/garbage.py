@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .activation import LOCKS, SHOWN, STATE, ActivationError, Outcome, check_bootable, lock, read_held, recorded_set, write_plan
+from .activation import (
+    SHOWN,
+    ActivationError,
+    Outcome,
+    lock,
+    read_held,
+    recorded_set,
+    refuse_damaged,
+    refuse_unbootable,
+    write_plan,
+)
+from .links import LOCKS, STATE
 from .plan import Plan, Write
 from .policy_set import policy_set_of
 from .policy_text import KERNEL, domain_blocks, is_byproduct, plain
@@ -37,8 +48,10 @@ def collect_garbage(
     if path is None:
         raise ActivationError(f"no set is recorded in {state}; name the one in force")
     with lock(locks):
-        wanted = policy_set_of(read_set_texts(path))
-        check_bootable(wanted)
+        texts = read_set_texts(path)
+        refuse_damaged(texts)
+        refuse_unbootable(texts)
+        wanted = policy_set_of(texts)
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
         lines = [line for line in old_bindings(held.exception_policy, wanted) if line not in kept]

@@ -202,8 +202,9 @@ def test_what_a_domain_learned_goes_as_it_stops_learning(folder: Path, keep_lear
     kernel.write("domain_policy", "<kernel> /a\nfile read /learned\n")
     kernel.before, kernel.happen = "use_profile", "<kernel> /a\nfile read /meanwhile\nfile write /a\n"
     new = put(folder, "new", of(domain("/a", mode, "file read /a")))
-    activate(new, kernel, keep_learned=keep_learned, **where)
+    outcome = activate(new, kernel, keep_learned=keep_learned, **where)
     assert kernel.before == ""
+    assert outcome.forgotten == keep_learned
     assert domain("/a", mode, "file read /a") in kernel.read("domain_policy")
     assert not activate(new, kernel, keep_learned=keep_learned, **where)
 
@@ -214,7 +215,7 @@ def test_what_a_domain_learned_stays_while_it_learns_and_what_the_old_set_named_
     activate(put(folder, "old", of(domain("/a", 1, "file read /a", "file read /old"))), kernel, **where)
     kernel.write("domain_policy", f"<kernel> /a\nfile read /learned\n{domain('/b', 1, 'file read /b')}")
     new = put(folder, "new", of(domain("/a", 1, "file read /a", "file read /new")))
-    activate(new, kernel, keep_learned=True, **where)
+    assert activate(new, kernel, keep_learned=True, **where).forgotten == 0
     assert set(kernel.holding.domains) == {"<kernel>", "<kernel> /a", "<kernel> /b"}
     assert domain("/a", 1, "file read /a", "file read /learned", "file read /new") in kernel.read("domain_policy")
     assert not activate(new, kernel, keep_learned=True, **where)

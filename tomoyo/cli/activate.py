@@ -120,7 +120,8 @@ def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
         from .options import print_json
 
         plan = [] if outcome.plan is None else outcome.plan.text().splitlines()
-        print_json({"changes": outcome.changes, "plan": plan, "kept": list(outcome.kept), "left": list(outcome.left)})
+        stays = {"kept": list(outcome.kept), "left": list(outcome.left)}
+        print_json({"changes": outcome.changes, "plan": plan, **stays, "forgotten": outcome.forgotten})
     elif arguments.dry_run and outcome.plan:
         sys.stdout.write(outcome.plan.text())
     elif arguments.verbose or (outcome and not arguments.dry_run):

@@ -67,15 +67,18 @@ class Outcome:
     plan: what was written; None where nothing had to be.
     kept: bindings that stay until no process uses their store paths.
     left: domains that stay until no process is in them.
+    forgotten: how many learned entries go though learned ones are kept, as
+        their domains learn no more.
     """
 
-    __slots__ = ("_plan", "changes", "kept", "left")
+    __slots__ = ("_plan", "changes", "forgotten", "kept", "left")
 
     def __init__(self, plan: Plan | Shortcut | None = None) -> None:
         self._plan = plan
         self.changes = plan.count if plan is not None else 0
         self.kept = plan.kept if plan is not None else ()
         self.left = plan.left if plan is not None else ()
+        self.forgotten = 0
 
     @property
     def plan(self) -> Plan | None:
@@ -91,6 +94,8 @@ class Outcome:
             text += f", {len(self.kept)} old bindings kept while in use"
         if self.left:
             text += f", {len(self.left)} old domains kept while in use"
+        if self.forgotten:
+            text += f", {self.forgotten} learned entries deleted where nothing is learned any more"
         return text
 
 
@@ -282,6 +287,8 @@ def _bring(
         raise ActivationError(f"{error}; nothing was changed") from None
     found = replace(found, left=tuple(name for name in found.left if name in used))
     outcome = Outcome(found)
+    if keep_learned:
+        outcome.forgotten = _count_forgotten(found, held, before)
     if not found or dry_run:
         return outcome
     # Whoever is no manager any more can undo nothing, so that comes when all else is found right.
@@ -329,6 +336,20 @@ def _follow(interface: Interface, held: PolicySet, wanted: PolicySet, done: Plan
             break
         write_plan(interface, left)
     return left.text().splitlines()
+
+
+def _count_forgotten(found: Plan, held: PolicySet, before: str) -> int:
+    """How many entries are deleted that domains of HELD learned, and that the policy BEFORE has not."""
+    learned = _learning_domains(held)
+    known = domain_blocks(plain(before))
+    named = {name: set(known[name].split("\n")) for name in learned & known.keys()}
+    return sum(
+        write.text.startswith("delete ")
+        and not write.text.startswith("delete use_group ")
+        and write.domain in learned
+        and write.text.removeprefix("delete ") not in named.get(write.domain, ())
+        for write in found.writes
+    )
 
 
 def _learning_domains(held: PolicySet) -> set[str]:

@@ -84,16 +84,17 @@ def random_set(draw: random.Random) -> PolicySet:
 
 
 def bootable(policy: PolicySet) -> PolicySet:
-    """POLICY with the domain that its transitions lead to, without which an activation refuses it."""
-    if "reset_domain /bin/su" in policy.exception_policy.replace("no_reset_domain", ""):
-        if "\n</bin/su>\n" not in f"\n{policy.domain_policy}":
-            policy = replace(policy, domain_policy=f"{policy.domain_policy}</bin/su>\nuse_profile 0\n\n\n")
-        if "</bin/su> 0-" not in policy.profile:
-            lines = [
-                f"</bin/su> {n}-CONFIG={{ mode={mode} grant_log=no reject_log=yes }}\n"
-                for n, mode in enumerate((*MODES, MODES[0]))
-            ]
-            policy = replace(policy, profile=policy.profile + "".join(lines))
+    """POLICY with the domain that its transitions lead to, without which an activation refuses it.
+
+    The namespace of that domain is always there, as a kernel that has one cannot forget it.
+    """
+    if "</bin/su> 0-" not in policy.profile:
+        modes = enumerate((*MODES, MODES[0]))
+        lines = [f"</bin/su> {number}-CONFIG={{ mode={mode} grant_log=no reject_log=yes }}\n" for number, mode in modes]
+        policy = replace(policy, profile=policy.profile + "".join(lines))
+    leads = "reset_domain /bin/su" in policy.exception_policy.replace("no_reset_domain", "")
+    if leads and "\n</bin/su>\n" not in f"\n{policy.domain_policy}":
+        policy = replace(policy, domain_policy=f"{policy.domain_policy}</bin/su>\nuse_profile 0\n\n\n")
     return policy
 
 

@@ -40,7 +40,7 @@ def raising(error: BaseException) -> Callable[..., Outcome]:
         (raising(SecurityfsError(errno.EPERM, "/sys/kernel", "only root may do this; use sudo")), 3),
         (raising(PolicySetError("/set", "others may write to it")), 2),
         (raising(PolicySyntaxError("domain_policy.conf", 3, 1, PROBLEM)), 2),
-        (raising(OSError(errno.EIO, "Input/output error", "/set/profile.conf")), 2),
+        (raising(OSError(errno.EIO, "Input/output error", "/set/profile.conf")), 3),
         (raising(KeyboardInterrupt()), 130),
     ],
 )
@@ -99,7 +99,7 @@ sys.exit(status)
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
         *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
         *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut"),
+        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut", "tomoyo.cli.streams"),
     }
     assert not loaded & {
         "argparse",

@@ -98,7 +98,6 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
     from ..kernel.activation import ActivationError
-    from ..kernel.securityfs import SecurityfsError
     from ..kernel.set_directory import PolicySetError
     from .interface import refused
     from .options import UsageError
@@ -110,7 +109,7 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     except ActivationError as error:
         message("error", str(error))
         return 3
-    except SecurityfsError as error:
+    except OSError as error:
         return refused(error)
     told(outcome)
     return 0

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Iterator
 
+from .interface import refused
 from .options import UsageError, message
 
 TYPE_CHECKING = False
@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             sink = LogFile(arguments.output, limit=arguments.max_size or None, keep=arguments.keep)
         except OSError as error:
-            message("error", f"{error.filename or arguments.output}: {error.strerror}")
-            return 3
+            return refused(error)
     recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
     try:
         if not arguments.files:
@@ -124,18 +123,6 @@ def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
     except OSError as error:
         return refused(error, folder)
     return 0
-
-
-def refused(error: OSError, folder: str) -> int:
-    """Say that the kernel or the system refused, and what to do; gives the exit code."""
-    place = f"{error.filename}: " if error.filename else ""
-    hint = ""
-    if isinstance(error, FileNotFoundError) and str(error.filename).startswith(folder):
-        hint = " (is TOMOYO enabled in this kernel, and securityfs mounted?)"
-    elif isinstance(error, PermissionError) and os.geteuid():
-        hint = " (only root may)"
-    message("error", f"{place}{error.strerror}{hint}")
-    return 3
 
 
 class Standard:

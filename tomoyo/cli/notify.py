@@ -19,7 +19,8 @@ import argparse
 import gc
 import sys
 
-from .audit import add_filter, filter_of, refused
+from .audit import add_filter, filter_of
+from .interface import refused
 from .options import UsageError, message
 from .query import seconds
 

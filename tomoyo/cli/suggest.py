@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from .audit import add_filter, chunks, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
+from .messages import say
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
 TYPE_CHECKING = False
@@ -256,8 +257,7 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
         if current is not shown:
             _show(current, dialogue.left, arguments.missing)
             shown = current
-        sys.stderr.write(f"{_CHOICES}: ")
-        sys.stderr.flush()
+        say(f"{_CHOICES}: ")
         line = sys.stdin.readline()
         if not line or line.strip() in ("q", "quit"):
             break
@@ -281,8 +281,7 @@ def _answer(dialogue: SuggestionDialogue, text: str) -> None:
             raise ValueError("there is none before")
     elif word[:1] == "e":
         if not rest:
-            sys.stderr.write("entry: ")
-            sys.stderr.flush()
+            say("entry: ")
             rest = sys.stdin.readline().strip()
         dialogue.edit(rest)
     else:
@@ -290,18 +289,17 @@ def _answer(dialogue: SuggestionDialogue, text: str) -> None:
 
 
 def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
-    write = sys.stderr.write
-    write(f"\n{left} left: {visible(suggestion.domain.text)}\n")
+    say(f"\n{left} left: {visible(suggestion.domain.text)}\n")
     for entry in suggestion.exact:
-        write(f"  seen: {visible(entry.text)}\n")
+        say(f"  seen: {visible(entry.text)}\n")
     if not suggestion.complete:
-        write("  seen: and more\n")
+        say("  seen: and more\n")
     if suggestion.general is not None:
-        write(f"  general: {visible(suggestion.general.text)}\n")
-    write(f"  {visible(_because(suggestion))}\n")
+        say(f"  general: {visible(suggestion.general.text)}\n")
+    say(f"  {visible(_because(suggestion))}\n")
     if missing:
         for name in _missing(suggestion):
-            write(f"  exists no more: {visible(name)}\n")
+            say(f"  exists no more: {visible(name)}\n")
 
 
 # Results

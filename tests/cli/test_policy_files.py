@@ -103,10 +103,40 @@ def test_the_kind_is_guessed_from_the_name(tmp_path: Path, name: str, text: str)
 
 
 @pytest.mark.parametrize("arguments", [["policy.txt"], ["-"], [], ["domain_policy.profile"]])
-def test_a_kind_that_cannot_be_guessed_must_be_given(arguments: list[str]) -> None:
+def test_a_kind_that_cannot_be_guessed_must_be_given(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in arguments:
+        (tmp_path / name).touch()
     done = tomoyo("check", *arguments)
     assert done.status == 2
     assert "say so with --kind domain|exception|profile|manager|stat" in done.messages
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "stat", "bind", "lint"])
+def test_what_is_not_there_is_of_no_kind(command: str, tmp_path: Path) -> None:
+    for name, reason in (("missing", "No such file"), ("", "without a name"), (".", "Is a directory")):
+        if command == "lint" and name == ".":
+            continue
+        done = tomoyo(command, *(["--all-programs"] if command == "bind" else []), f"{tmp_path}/{name}" if name else "")
+        assert done.status == 2
+        assert reason in done.messages
+        assert "kind" not in done.messages
+
+
+def test_options_may_stand_between_files(policy: Path, broken: Path) -> None:
+    done = tomoyo("check", policy, "--json", broken)
+    assert done.status == 1
+    assert [error["file"] for error in json.loads(done.output)] == [str(broken)] * 2
+
+
+@pytest.mark.parametrize("command", ["stat", "select", "suggest"])
+def test_an_error_is_told_at_its_place(command: str, broken: Path) -> None:
+    options = {"select": ["--name", "x"], "suggest": ["--learned"]}.get(command, [])
+    done = tomoyo(command, *options, broken)
+    assert done.status == 2
+    assert done.messages.startswith(f"{broken}:2:6: error: the kernel reads only read: 'readx'")
 
 
 def test_standard_input(policy: Path) -> None:

@@ -191,8 +191,8 @@ def test_broken_records_are_skipped_and_counted() -> None:
     done = suggest(stdin=broken + log("file read /a") + LOG.read_bytes()[:100])
     assert done.status == 0
     assert done.output.endswith("file read /a\n")
-    assert "broken records, left out" in done.messages
-    assert done.messages.count("is left out") == 10
+    assert "31 broken records were skipped" in done.messages
+    assert done.messages.count("is broken, and skipped") == 10
 
 
 # Asking

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 
 from .interface import refused
+from .logs import check_log, shown, skipped
 from .options import UsageError, message
 
 TYPE_CHECKING = False
@@ -93,13 +94,16 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.files:
             return _from_kernel(arguments, recorder)
         for name in arguments.files:
+            read, broken = recorder.read, recorder.broken
             record_chunks(chunks(name), recorder)
+            broken = recorder.broken - broken
+            check_log(shown(name), recorder.read - read - broken, broken)
     finally:
         if isinstance(sink, LogFile):
             sink.close()
     if recorder.broken:
-        message("note", f"{recorder.broken} broken records of {recorder.read} were skipped")
-    return 2 if recorder.broken and recorder.broken == recorder.read else 0
+        message("note", skipped(recorder.broken))
+    return 0
 
 
 def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:

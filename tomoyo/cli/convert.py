@@ -12,7 +12,7 @@ import argparse
 import gc
 import sys
 
-from .logs import TOLD
+from .logs import TOLD, check_log, shown, skipped
 from .options import message
 
 
@@ -33,23 +33,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     gc.enable()  # a log may be long
     conditions = execution_conditions if arguments.executions else request_conditions
-    read = broken = 0
+    total = 0
     for name in arguments.files or ["-"]:
         cutter = RecordCutter()
-        for record in cut_records(chunks(name), cutter):
-            read += 1
+        read = broken = 0
+        for number, record in enumerate(cut_records(chunks(name), cutter), 1):
             try:
                 parsed = parse_record(record)
             except ValueError:
                 broken += 1
                 if broken <= TOLD:
-                    message("warning", f"{name}: record {read} is broken, and skipped: {is_broken(record)}")
+                    message("warning", f"{shown(name)}: record {number} is broken, and skipped: {is_broken(record)}")
                 continue
+            read += 1
             line = converted(parsed, conditions, arguments.keep)
             if line is not None:
                 # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
                 sys.stdout.write(f"{parsed.domain}\n{line}\n" + "\n" * arguments.executions)
         broken += cutter.oversized
-    if broken:
-        message("note", f"{broken} broken records were skipped")
-    return 2 if broken and broken >= read else 0
+        check_log(shown(name), read, broken)
+        total += broken
+    if total:
+        message("note", skipped(total))
+    return 0

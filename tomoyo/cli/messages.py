@@ -33,6 +33,11 @@ def say(text: str) -> None:
         silence(sys.stderr)
 
 
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """NUMBER things in words: ``1 line``, ``2 lines``; NOUNS is the plural where that is not NOUN with an s."""
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+
+
 def coloured(severity: str, stream: TextIO) -> str:
     """SEVERITY in its colour, where STREAM is a terminal."""
     if severity in _COLOURS and stream.isatty() and "NO_COLOR" not in os.environ:

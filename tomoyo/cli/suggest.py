@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from .audit import add_filter, chunks, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
+from .logs import TOLD, check_log, shown, skipped
 from .messages import say
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
@@ -176,27 +177,29 @@ def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
 
     chooses = filter_of(arguments)
     for name in arguments.logs or ["-"]:
-        shown = "<stdin>" if name == "-" else name
         cutter = RecordCutter()
-        broken = 0
+        read = broken = 0
         with Progress() as progress:
             for number, raw in enumerate(progress.counted(cut_records(chunks(name), cutter), "records"), 1):
                 told = outline(raw)
                 if told is not None and (told.event or (chooses is not None and not chooses(told))):
+                    read += 1
                     continue
                 try:
-                    record = parse_record(raw, shown)
+                    record = parse_record(raw, shown(name))
                 except (PolicySyntaxError, ValueError) as error:
                     broken += 1
-                    if broken <= 10:
+                    if broken <= TOLD:
                         progress.clear()
                         why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
-                        message("warning", f"{shown}: record {number} is left out: {why}")
+                        message("warning", f"{shown(name)}: record {number} is broken, and skipped: {why}")
                     continue
+                read += 1
                 yield record
         broken += cutter.oversized
+        check_log(shown(name), read, broken)
         if broken:
-            message("warning", f"{shown}: {broken} broken records, left out")
+            message("note", f"{shown(name)}: {skipped(broken)}")
 
 
 def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
@@ -252,11 +255,11 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
         dialogue = SuggestionDialogue(found, state)
     except ValueError as error:
         raise UsageError(f"{arguments.state}: {error}") from None
-    shown = None
+    asked = None
     while (current := dialogue.current) is not None:
-        if current is not shown:
+        if current is not asked:
             _show(current, dialogue.left, arguments.missing)
-            shown = current
+            asked = current
         say(f"{_CHOICES}: ")
         line = sys.stdin.readline()
         if not line or line.strip() in ("q", "quit"):

@@ -120,6 +120,7 @@ def record_chunks(chunks: Iterable[bytes], recorder: Recorder) -> None:
         recorder.take(cutter.feed(chunk))
     recorder.take(cutter.close())
     if cutter.oversized:
+        recorder.read += cutter.oversized
         recorder.broken += cutter.oversized
         recorder.report(f"{cutter.oversized} pieces are too long for records, and skipped")
 

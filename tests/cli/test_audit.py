@@ -179,6 +179,31 @@ def test_rules_that_are_none_are_refused_at_their_place(tmp_path: Path) -> None:
     assert (done.status, done.messages) == (2, f"tomoyo: error: {tmp_path}/missing: No such file or directory\n")
 
 
+def test_what_no_record_can_be_of_is_refused(log: Path) -> None:
+    for command in (["audit"], ["suggest"], ["notify", "--source", "-"]):
+        for option, value in (("--operation", "raed"), ("--profile", "256"), ("--domain", "/bin/sh"), ("--program", "sh")):
+            done = tomoyo(*command, option, value, *(["--", "true"] if command[0] == "notify" else [log]))
+            assert (done.status, done.output) == (2, "")
+            assert "expected" in done.messages
+    done = tomoyo("audit", "--path", "/tmp/*", log)
+    assert (done.status, done.output) == (0, "")
+    assert "a '*' stands for itself; a pattern has '\\*'" in done.messages
+
+
+@pytest.mark.parametrize("name", ["task", "task.uid", "exec", "exec.argv", "exec.argv[0]", 'exec.envp["HOME"]', "path1.parent"])
+def test_names_of_conditions_to_keep(log: Path, name: str) -> None:
+    done = tomoyo("convert", "--keep", name, log)
+    assert done.status == 0
+    assert f" {name}" in done.output
+
+
+@pytest.mark.parametrize("name", ["foo", "uid", "task.", "task.foo", "exec.argv[]", "exec.argv[x]", "exec.argc[0]", "setuid", ""])
+def test_names_that_no_condition_has(log: Path, name: str) -> None:
+    done = tomoyo("convert", "--keep", name, log)
+    assert (done.status, done.output) == (2, "")
+    assert "task.uid, " in done.messages
+
+
 def test_conversion(log: Path) -> None:
     done = tomoyo("convert", "--keep", "task.uid", log)
     policy = library.parse_domain_policy(done.output)

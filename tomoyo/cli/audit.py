@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import re
 import sys
 from collections.abc import Iterator
 
@@ -47,10 +48,15 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which records")
     group.add_argument("--domain", action="append", default=[], help="a domain's whole name")
     group.add_argument("--program", action="append", default=[], help="the last program of a domain")
-    group.add_argument("--operation", action="append", default=[], help="such as read, execute, connect, file or network")
+    group.add_argument(
+        "--operation",
+        action="append",
+        default=[],
+        help="such as read, connect, file or network; a wrong one lists all",
+    )
     group.add_argument("--path", action="append", default=[], help="a file or unix socket that the request names")
     group.add_argument("--mode", action="append", default=[], choices=("learning", "permissive", "enforcing", "disabled"))
-    group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number")
+    group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number, 0 to 255")
     group.add_argument("--granted", choices=("yes", "no"), help="the verdict")
 
 
@@ -70,6 +76,9 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    for text in (*arguments.domain, *arguments.program, *arguments.path):
+        if re.search(r"(?<!\\)\*", text):
+            message("warning", f"{text}: a '*' stands for itself; a pattern has '\\*'")
     return None if found == RecordFilter() else found
 
 

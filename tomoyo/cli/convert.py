@@ -2,8 +2,8 @@
 
 Each request becomes two lines, its domain and an entry that grants just what
 happened.  With --executions only executions are taken, with what was executed
-as conditions: the arguments and the environment.  --keep leaves some of the
-conditions out: '--keep task.uid --keep exec.realpath'.
+as conditions: the arguments and the environment.  With --keep all conditions
+but those of these names are left out: '--keep task.uid --keep exec.realpath'.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import gc
 import sys
 
 from .logs import TOLD, check_log, shown, skipped
-from .options import message
+from .options import UsageError, message
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,17 +21,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="audit logs; - or none: standard input")
     parser.add_argument("--executions", action="store_true", help="executions alone, with their arguments and environment")
     parser.add_argument(
-        "--keep", action="append", default=[], metavar="NAME", help="keep conditions of this name, such as task.uid or exec"
+        "--keep",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="keep the conditions of this name, such as task.uid, or whose names begin with it, such as exec, and leave out all "
+        "that no --keep names",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..analysis.conversion import converted, execution_conditions, request_conditions
+    from ..analysis.conversion import check_kept, converted, execution_conditions, request_conditions
     from ..syntax.record_stream import RecordCutter, cut_records, is_broken, parse_record
     from .audit import chunks
 
     gc.enable()  # a log may be long
+    try:
+        check_kept(arguments.keep)
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from None
     conditions = execution_conditions if arguments.executions else request_conditions
     total = 0
     for name in arguments.files or ["-"]:

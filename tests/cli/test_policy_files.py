@@ -116,7 +116,7 @@ def test_a_kind_that_cannot_be_guessed_must_be_given(
 
 @pytest.mark.parametrize("command", ["check", "fmt", "stat", "bind", "lint"])
 def test_what_is_not_there_is_of_no_kind(command: str, tmp_path: Path) -> None:
-    for name, reason in (("missing", "No such file"), ("", "without a name"), (".", "Is a directory")):
+    for name, reason in (("missing", "No such file"), ("", "the name of a file is empty"), (".", "Is a directory")):
         if command == "lint" and name == ".":
             continue
         done = tomoyo(command, *(["--all-programs"] if command == "bind" else []), f"{tmp_path}/{name}" if name else "")

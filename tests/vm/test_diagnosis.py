@@ -131,7 +131,7 @@ AFTER: dict[str, tuple[list[list[str]], list[list[str]], list[Told]]] = {
     "no managers": (
         [["write", "manager", f"delete {PYTHON}\n"]],
         [],
-        [("managers", "there are no managers: nobody can change policy", "put the program that is to change policy into")],
+        [("managers", "there are no managers: nobody can change policy", "name the domain that is to change policy")],
     ),
 }
 ASK = ["tomoyo", "doctor", "--json"]

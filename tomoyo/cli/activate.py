@@ -51,7 +51,7 @@ def run_plainly(arguments: list[str]) -> int | None:
     """Run the command as a system's start calls it, with a directory and --keep-learned at most; None for any other ARGUMENTS."""
     directories = [argument for argument in arguments if not argument.startswith("-")]
     options = [argument for argument in arguments if argument.startswith("-")]
-    if len(directories) != 1 or options not in ([], ["--keep-learned"]):
+    if len(directories) != 1 or not directories[0] or options not in ([], ["--keep-learned"]):
         return None
     gc.disable()
     try:

@@ -32,10 +32,12 @@ def refused(error: OSError, folder: str = "") -> int:
     if getattr(error, "advice", None):
         message("error", str(error))
         return 3
-    hint = ""
-    if isinstance(error, FileNotFoundError) and folder and str(error.filename).startswith(folder):
-        hint = " (is TOMOYO enabled in this kernel, and securityfs mounted?)"
+    reason = error.strerror or str(error)
+    if folder and isinstance(error, (FileNotFoundError, NotADirectoryError)) and str(error.filename).startswith(folder):
+        from ..kernel.securityfs import Securityfs
+
+        reason = Securityfs(folder).why_missing()
     elif isinstance(error, PermissionError) and os.geteuid():
-        hint = ONLY_ROOT
-    message("error", f"{error.filename or 'kernel'}: {error.strerror or error}{hint}")
+        reason += ONLY_ROOT
+    message("error", f"{error.filename or 'kernel'}: {reason}")
     return 3

@@ -49,6 +49,10 @@ _OF_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAME
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+#: What stands for the name of a file or folder in the usage of commands.
+_FILES = ("FILE", "DIR", "SOURCE_DIR", "LOG", "PATH", "ROOT", "DOMAIN_POLICY", "EXCEPTION_POLICY")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what it has to say as the commands do, whatever becomes of it."""
 
@@ -88,12 +92,22 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         parsed = parse(arguments)
     except SystemExit as stop:  # argparse has printed its message
         return 2 if stop.code else 0
+    _refuse_empty_names(parser, parsed)
     if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     # Policies are millions of small values without cycles; collecting would only walk them again and again.
     gc.disable()
     status: int = module.run(parsed)
     return status
+
+
+def _refuse_empty_names(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Refuse an empty name of a file, as a script has it whose variable is not set: it must not mean the usual place."""
+    for action in parser._actions:
+        value = getattr(parsed, action.dest, None)
+        if action.metavar in _FILES and (value == "" or (isinstance(value, list) and "" in value)):
+            what = action.option_strings[-1] if action.option_strings else action.metavar
+            raise UsageError(f"{what}: the name of a file is empty")
 
 
 def carried_out(name: str, work: Callable[[], int]) -> int:
@@ -129,7 +143,7 @@ def system_error(name: str, error: OSError) -> int:
     if where is None and (output_error() is not None or error.errno in _FULL):
         where = "standard output"
         silence(sys.stdout)
-    where = {None: name, "": "a file without a name"}.get(where, where)
+    where = name if where is None else where
     hint = ONLY_ROOT if isinstance(error, PermissionError) and not isinstance(error, UnsafeFile) and os.geteuid() else ""
     message("error", f"{where}: {error.strerror or error}{hint}")
     return 2 if error.errno in _OF_NAMES or isinstance(error, UnsafeFile) else 3

@@ -64,6 +64,8 @@ def _read_directory(directory: str) -> dict[str, bytes]:
             with open(os.path.join(directory, name), "rb") as file:
                 found[name] = file.read()
         except FileNotFoundError:
+            if not os.path.isdir(directory):
+                raise UsageError(f"{directory} is no directory") from None
             if name == "domain_policy.conf":
                 raise UsageError(f"{directory} holds no domain_policy.conf") from None
     if "profile.conf" not in found:

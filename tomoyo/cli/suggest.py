@@ -247,10 +247,12 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
     state = None
     if arguments.state and os.path.lexists(arguments.state):
         try:
-            with open(arguments.state, encoding="ascii") as file:
+            with open(arguments.state, "rb") as file:
                 state = json.load(file)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{arguments.state}: not a state: {error}") from None
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{arguments.state}:{error.lineno}:{error.colno}: not a state: {error.msg}") from None
+        except (ValueError, RecursionError):
+            raise UsageError(f"{arguments.state}: not a state: no JSON") from None
     try:
         dialogue = SuggestionDialogue(found, state)
     except ValueError as error:

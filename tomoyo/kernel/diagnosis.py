@@ -45,8 +45,16 @@ def diagnose(machine: Machine) -> list[Finding]:
     found: list[Finding] = []
     for check in (_configuration, _modules, _mount, _trigger, _loader):
         found += check(machine)
-    if os.path.isdir(machine.path(FOLDER)):
-        found += _policy(Securityfs(machine.path(FOLDER), machine.path("proc")))
+    folder = machine.path(FOLDER)
+    if os.path.isdir(folder):
+        found += _policy(Securityfs(folder, machine.path("proc")))
+    else:
+        try:
+            os.stat(folder)
+        except PermissionError:
+            found.append(Finding("access", f"{folder}: only root may look there", "run this as root"))
+        except OSError:
+            pass  # there is none, which the others have told
     return found
 
 
@@ -207,7 +215,7 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
         yield Finding(
             "managers",
             "there are no managers: nobody can change policy until the next boot",
-            "put the program that is to change policy into the set's manager.conf, and boot",
+            "name the domain that is to change policy, such as '<kernel> /usr/bin/tomoyo', in the set's manager.conf, and boot",
             "security.tomoyo.managers",
         )
     domains = parse_domain_policy(held.domain_policy, reading=Reading.AS_KERNEL)

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 from .interface import refused
 from .logs import check_log, shown, skipped
+from .messages import counted
 from .options import UsageError, message
 
 TYPE_CHECKING = False
@@ -84,7 +85,7 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.audit_recorder import Recorder, record_chunks
+    from ..kernel.audit_recorder import Recorder
     from ..kernel.log_file import LogFile
 
     gc.enable()  # it may run for months
@@ -100,6 +101,18 @@ def run(arguments: argparse.Namespace) -> int:
             return refused(error)
     recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
     try:
+        return _record(arguments, recorder)
+    except OSError as error:
+        if error.filename is None and arguments.output is not None:
+            error.filename = arguments.output  # which alone is written to
+        raise
+
+
+def _record(arguments: argparse.Namespace, recorder: Recorder) -> int:
+    from ..kernel.audit_recorder import record_chunks
+    from ..kernel.log_file import LogFile
+
+    try:
         if not arguments.files:
             return _from_kernel(arguments, recorder)
         for name in arguments.files:
@@ -108,8 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             broken = recorder.broken - broken
             check_log(shown(name), recorder.read - read - broken, broken)
     finally:
-        if isinstance(sink, LogFile):
-            sink.close()
+        if isinstance(recorder.sink, LogFile):
+            recorder.sink.close()
     if recorder.broken:
         message("note", skipped(recorder.broken))
     return 0
@@ -125,17 +138,21 @@ def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
     folder = arguments.interface or FOLDER
     try:
         with SignalPipe((*ENDING, signal.SIGHUP)) as signals, AuditLog(folder) as log:
-            record_waiting(log, recorder)
-            if not arguments.once:
-                lost = record_kernel(log, recorder, signals, DropCounter(folder))
-                if lost:
-                    message("error", f"{lost} records that the kernel gave away could not be written")
-                    return 3
+            if arguments.once:
+                record_waiting(log, recorder)
+                return 0
+            written = record_waiting(log, recorder, signals)
+            lost = record_kernel(log, recorder, signals, DropCounter(folder)) if written else len(recorder.sink.waiting)
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.filename is None:
+            error.filename = arguments.output or "standard output"
         return refused(error, folder)
-    return 0
+    if not lost:
+        return 0
+    message("error", f"{counted(lost, 'record')} that the kernel gave away could not be written")
+    return 3
 
 
 class Standard:

@@ -60,7 +60,7 @@ def test_check_counts_what_is_fine(policy: Path) -> None:
 def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> None:
     done = tomoyo("check", policy, broken)
     assert done.status == 1
-    assert done.output.endswith(f"{broken}: 2 errors, 1 domains, 1 entries\n")
+    assert done.output.endswith(f"{broken}: 2 errors, 1 domain, 1 entry\n")
     assert done.messages.split("\n") == [
         f"{broken}:2:6: error: the kernel reads only read: 'readx' (expected operations of one kind, joined with '/')",
         f"{broken}:4:1: error: not an entry: 'nonsense' (expected file, network inet, network unix, misc env or"
@@ -160,7 +160,7 @@ def test_fmt_prints_nothing_where_anything_is_wrong(policy: Path, broken: Path) 
 def test_fmt_notes_comments_that_get_lost() -> None:
     done = tomoyo("fmt", "--kind", "domain", stdin=b"# mine\n<kernel>\n")
     assert done.status == 0
-    assert done.messages == "tomoyo: note: <stdin>: 1 comment line(s) left out: a kernel holds none\n"
+    assert done.messages == "tomoyo: note: <stdin>: 1 line of comments left out: a kernel holds none\n"
 
 
 def test_fmt_as_kernel_warns_of_what_is_dropped_or_altered(broken: Path) -> None:

@@ -212,7 +212,7 @@ def test_what_is_quit_is_taken_up_again(place: Path) -> None:
     state = place / "state"
     first = ask(place, "x\nd\nu\ng\nq\n", "--state", state)
     assert first.output.splitlines()[-1] == GENERAL
-    assert "error: [a]llow" in first.messages
+    assert "is no answer: [a]llow" in first.messages
     second = ask(place, "e\nraed /b\ne\nfile write /b\n", "--state", state, "--in-place")
     assert "general:" not in second.messages
     assert "error: no entry" in second.messages

@@ -170,7 +170,7 @@ REASONS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     "no managers": (edit(f"{TOMOYO}/manager", "/bin/tomoyo\n", ""), [("managers", "there are no managers")]),
     "nothing but disabled": (
         edit(f"{TOMOYO}/domain_policy", "use_profile 3", "use_profile 0"),
-        [("profiles", "all 2 domains are in disabled mode")],
+        [("profiles", "all domains are in disabled mode")],
     ),
     "an undefined profile": (
         edit(f"{TOMOYO}/domain_policy", "use_profile 0", "use_profile 9"),
@@ -178,11 +178,11 @@ REASONS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "an undefined group": (
         edit(f"{TOMOYO}/domain_policy", "@LIBC", "@NONE"),
-        [("groups", "1 groups grant nothing: path_group NONE is named, but has no members")],
+        [("groups", "these groups grant nothing: path_group NONE is named, but has no members")],
     ),
     "an undefined group of entries": (
         edit(f"{TOMOYO}/domain_policy", "use_group 1", "use_group 2"),
-        [("groups", "1 groups grant nothing: <kernel> /a uses group 2, which has no entries")],
+        [("groups", "these groups grant nothing: <kernel> /a uses group 2, which has no entries")],
     ),
     "the quota is reached": (
         edit(f"{TOMOYO}/stat", "policy:                    100000", "policy:                    100000 (Quota:     100100)"),

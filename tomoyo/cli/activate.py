@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from .messages import message
+from .messages import message, visible
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..kernel.activation import Outcome
+    from ..kernel.plan import Plan
 
 STATE = "/var/lib/tomoyo"
 LOCKS = "/run/tomoyo"
@@ -115,6 +116,11 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     return 0
 
 
+def print_plan(plan: Plan) -> None:
+    """Print PLAN; what it would delete or write may have any bytes, which are nothing for a terminal."""
+    sys.stdout.writelines(f"{visible(line)}\n" for line in plan.text().split("\n")[:-1])
+
+
 def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
     """Print what was done, or would be."""
     if arguments.json:
@@ -123,6 +129,6 @@ def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
         plan = [] if outcome.plan is None else outcome.plan.text().splitlines()
         print_json({"changes": outcome.changes, "plan": plan, "kept": list(outcome.kept), "left": list(outcome.left)})
     elif arguments.dry_run and outcome.plan:
-        sys.stdout.write(outcome.plan.text())
+        print_plan(outcome.plan)
     elif arguments.verbose or (outcome and not arguments.dry_run):
         message("note", str(outcome))

@@ -8,8 +8,8 @@ there is anything to write.
 from __future__ import annotations
 
 import argparse
-import sys
 
+from .activate import print_plan
 from .interface import add_interface, refused, securityfs
 from .options import UsageError, print_json
 
@@ -49,5 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"changes": found.count, "plan": found.text().splitlines()})
     else:
-        sys.stdout.write(found.text())
+        print_plan(found)
     return 1 if found else 0

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
 
 _CHOICES = "[a]llow [g]eneralise [d]eny [e]dit [s]kip [u]ndo [q]uit"
+_WORDS = ("allow", "generalise", "deny", "edit", "skip", "undo", "quit")
 _DOMAIN_POLICY = "domain_policy.conf"
 
 
@@ -278,19 +279,20 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
 
 def _answer(dialogue: SuggestionDialogue, text: str) -> None:
     word, _, rest = text.partition(" ")
+    answer = {choice: choice[0] for choice in _WORDS}.get(word, word)
     simple = {"a": dialogue.allow, "g": dialogue.generalise, "d": dialogue.deny, "s": dialogue.skip}
-    if word[:1] in simple and not rest:
-        simple[word[:1]]()
-    elif word[:1] == "u":
+    if answer in simple and not rest:
+        simple[answer]()
+    elif answer == "u" and not rest:
         if not dialogue.undo():
             raise ValueError("there is none before")
-    elif word[:1] == "e":
+    elif answer == "e":
         if not rest:
             say("entry: ")
             rest = sys.stdin.readline().strip()
         dialogue.edit(rest)
     else:
-        raise ValueError(_CHOICES)
+        raise ValueError(f"{text[:20]!a} is no answer: {_CHOICES}")
 
 
 def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
@@ -325,7 +327,9 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
     if arguments.diff:
-        sys.stdout.writelines(unified_diff(text, insertions, str(path)))
+        lines = unified_diff(text, insertions, str(path))
+        # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
+        sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
     elif arguments.output:
         write_file(arguments.output, insert_lines(text, insertions))
     elif insertions:

@@ -122,7 +122,7 @@ def record_chunks(chunks: Iterable[bytes], recorder: Recorder) -> None:
     if cutter.oversized:
         recorder.read += cutter.oversized
         recorder.broken += cutter.oversized
-        recorder.report(f"{cutter.oversized} pieces are too long for records, and skipped")
+        recorder.report(f"what is too long for a record was skipped, {cutter.oversized} times")
 
 
 def record_kernel(log: AuditLog, recorder: Recorder, signals: SignalPipe, drops: DropCounter | None = None) -> int:

@@ -238,7 +238,7 @@ def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
     if states and all(state.mode == "disabled" for state in states):
         yield Finding(
             "profiles",
-            f"all {len(states)} domains are in disabled mode, so nothing is confined or learned",
+            "all domains are in disabled mode, so nothing is confined or learned",
             "put domains into another mode: 'tomoyo mode --name DOMAIN --set learning'",
             'security.tomoyo.policies.<name>.state = "learn"; or "permissive" or "enforce"',
         )
@@ -267,7 +267,7 @@ def _undefined(held: PolicySet) -> Iterator[Finding]:
     if found:
         yield Finding(
             "groups",
-            f"{len(found)} groups grant nothing: {_some(found)}",
+            f"these groups grant nothing: {_some(found)}",
             "define them, or take away what names them",
             "a name that nothing in the system's closure has is an empty group: security.tomoyo.strictNames finds them",
         )

@@ -37,8 +37,8 @@ class NotChanged(Exception):
     """
 
     def __init__(self, domains: list[str]) -> None:
-        shown = ", ".join(domains[:3]) + (", ..." if len(domains) > 3 else "")
-        super().__init__(f"the kernel left {len(domains)} domain(s) as they were: {shown}")
+        shown = ", ".join(domains[:3]) + (f" and {len(domains) - 3} more" if len(domains) > 3 else "")
+        super().__init__(f"the kernel did not change {shown}")
         self.domains = domains
 
 

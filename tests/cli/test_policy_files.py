@@ -125,6 +125,27 @@ def test_what_is_not_there_is_of_no_kind(command: str, tmp_path: Path) -> None:
         assert "kind" not in done.messages
 
 
+@pytest.mark.parametrize("folder", ["missing", "file"])
+def test_of_what_cannot_be_written_the_name_is_told_that_was_given(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "profile.conf").write_text("0-CONFIG={ mode=disabled }\n")
+    output = tmp_path / folder / "output"
+    closure = ["--closure-file", tmp_path / "file", "-o", output]
+    for command in (
+        ["bind", "--all-programs", *closure],
+        ["name", tmp_path / "domain_policy.conf", *closure],
+        ["compile", tmp_path / "source", *closure],
+        ["suggest", "--policy", tmp_path, "-o", output],
+        ["audit", "--output", output, "-"],
+    ):
+        done = tomoyo(*command)
+        assert done.status in (2, 3)
+        assert f"tomoyo: error: {output.parent}" in done.messages
+        assert ".tomoyo-" not in done.messages
+
+
 def test_options_may_stand_between_files(policy: Path, broken: Path) -> None:
     done = tomoyo("check", policy, "--json", broken)
     assert done.status == 1

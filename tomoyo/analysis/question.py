@@ -112,7 +112,7 @@ def _operations(text: str) -> list[tuple[Kind, str]]:
         ]
         if not known:
             there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
-            raise ValueError(f"no operation {f'{keyword} {name}'.strip()}; there are {', '.join(there)}")
+            raise ValueError(f"no operation: {f'{keyword} {name}'.strip()!a} (expected {', '.join(there)})")
         found += known
     return found
 

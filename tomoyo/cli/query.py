@@ -106,5 +106,5 @@ def seconds(argument: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 < found < 1e9:
-        raise argparse.ArgumentTypeError(f"no time: {argument!r}")
+        raise argparse.ArgumentTypeError(f"no time: {argument!a} (expected seconds, such as 60)")
     return found

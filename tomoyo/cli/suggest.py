@@ -110,6 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.diff or arguments.in_place) and arguments.policy is None:
         raise UsageError("--diff and --in-place need a policy: --policy DIR")
+    if arguments.in_place and os.path.lexists(os.path.join(arguments.policy, "manifest.json")):
+        raise UsageError(
+            f"{arguments.policy} is a set that 'tomoyo compile' made: "
+            "put what --diff shows into its policy source, and compile that"
+        )
     if arguments.kernel and arguments.policy is not None:
         raise UsageError("--policy DIR or --kernel, not both")
     if arguments.state and not arguments.interactive:
@@ -151,7 +156,7 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserR
     wanted = set(arguments.rule)
     unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
     if unknown:
-        raise UsageError(f"no rule {sorted(unknown)[0]!r}: there are {', '.join(BUILT_IN_RULES)} and none")
+        raise UsageError(f"no rule: {sorted(unknown)[0]!a} (expected {', '.join(BUILT_IN_RULES)} or none)")
     return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
 
 

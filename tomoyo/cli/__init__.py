@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from .messages import message
-from .streams import fill_streams, settle_messages
+from .streams import fill_streams, output_error, settle_messages, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,13 +68,29 @@ def _run(arguments: list[str]) -> int:
         status = run_plainly(arguments[1:])
         if status is not None:
             return status
-    from .options import call, carried_out
-
     if name not in COMMANDS:
-        return carried_out("tomoyo", lambda: _help(arguments))
+        return _told(arguments)
     from importlib import import_module
 
+    from .options import call
+
     return call(import_module(f".{name}", __name__), name, COMMANDS[name], arguments[1:])
+
+
+def _told(arguments: list[str]) -> int:
+    """Do what ARGUMENTS without a command say; what standard output does not take is told as ``carried_out`` does."""
+    try:
+        status = _help(arguments)
+        error = output_error()
+    except OSError as failure:
+        error = failure
+        silence(sys.stdout)
+    if error is None:
+        return status
+    if isinstance(error, BrokenPipeError):
+        return 2
+    message("error", f"standard output: {error.strerror}")
+    return 3
 
 
 def _help(arguments: list[str]) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,3 +270,18 @@ def test_the_command_line() -> None:
 
 def test_a_finding_is_plain_data() -> None:
     assert Finding("mount", "a", "b").nixos == ""
+
+
+def test_a_folder_that_nobody_but_root_may_enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(root / TOMOYO)
+    isdir, stat = os.path.isdir, os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if str(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(path, **options)
+
+    monkeypatch.setattr("tomoyo.kernel.diagnosis.os.path.isdir", lambda path: str(path) != folder and isdir(path))
+    monkeypatch.setattr("tomoyo.kernel.diagnosis.os.stat", refuse)
+    finding = diagnose(Machine(root))[-1]
+    assert (finding.check, finding.remedy) == ("access", "run this as root")

@@ -142,5 +142,7 @@ def test_parsing_loads_no_more_than_it_needs() -> None:
 def test_the_version_is_printed_without_loading_anything_else() -> None:
     script = "import sys; sys.argv[1:] = ['--version']; from tomoyo.cli import main; main()"
     show = loaded(f"import io, sys; sys.stdout = io.StringIO()\n{script}\nsys.stdout = sys.__stdout__")
-    assert {name for name in show if name.startswith("tomoyo")} == {"tomoyo", "tomoyo.cli"}
+    assert {name for name in show if name.startswith("tomoyo")} == {
+        *("tomoyo", "tomoyo.cli", "tomoyo.cli.messages", "tomoyo.cli.streams"),
+    }
     assert not show & {"argparse", "re", "dataclasses", "json", "collections.abc", "importlib.metadata"}

@@ -9,6 +9,8 @@ import pytest
 from tomoyo.analysis.lint import RULES, lint
 from tomoyo.analysis.lint_codes import LINT_CODES, LintFinding, LintSeverity
 from tomoyo.analysis.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.lines import PolicySyntaxError
 
 PROFILES = """\
 PROFILE_VERSION=20150505
@@ -556,6 +558,23 @@ def places(text: str) -> list[tuple[str, int, int]]:
 def test_places_are_those_of_the_words() -> None:
     text = "<kernel> /a\nuse_profile 3\n\tfile  read   /etc/\\{\\*\\}/\\*\nfile rename /b /c/../d\n"
     assert places(text) == [("whole-tree", 3, 15), ("not-canonical", 4, 16)]
+
+
+def test_the_place_of_an_error_is_the_one_that_every_command_tells() -> None:
+    text = "<kernel> /a\nuse_profile 3\n\tfile  read   /aaa\\q\nfile reed reed\nuse_group base\n<kernel> a\n"
+    told: list[PolicySyntaxError] = []
+    parse_domain_policy(text, report=told.append)
+    assert len(told) == 4
+    found = lint([PolicyText(TextKind.DOMAIN, "d", text)], codes=["dropped-line", "undefined-module"])
+    dropped = [(error.line, error.column) for error in told if "use_group" not in error.text]
+    assert [(finding.line, finding.column) for finding in found if finding.code == "dropped-line"] == dropped
+
+
+def test_a_file_of_a_source_judged_alone_has_no_modules() -> None:
+    (finding,) = lint([PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}use_group base\n")], codes=["undefined-module"])
+    assert "folder" in finding.remedy
+    with pytest.raises(PolicySyntaxError, match="whole folders"):
+        parse_domain_policy(f"{DOMAIN}use_group base\n")
 
 
 BROAD = "file read /etc/\\{\\*\\}/\\*\n"

@@ -132,7 +132,28 @@ def test_records_are_chosen_by_verdict_mode_and_profile(criteria: dict[str, obje
     assert RecordFilter(**criteria)(READ) is chosen  # type: ignore[arg-type]
 
 
-def test_a_word_that_is_none_is_refused() -> None:
-    for criteria in ({"paths": ("/a b",)}, {"programs": ("",)}, {"domains": ("<kernel>  /x",)}):
-        with pytest.raises(ValueError, match="no word of policy"):
-            RecordFilter(**criteria)
+@pytest.mark.parametrize(
+    ("criteria", "reason"),
+    [
+        ({"paths": ("/a b",)}, "a space that must be written"),
+        ({"paths": ("*",)}, r"a '\*' stands for itself \(expected a path, or a pattern such as /etc/\\\*\)"),
+        ({"programs": ("",)}, "a path needs a '/'"),
+        ({"programs": ("sshd",)}, r"'sshd' can never match: a path needs a '/' \(expected a program"),
+        ({"programs": ("\\*",)}, "a path needs a '/'"),
+        ({"domains": ("<kernel>  /x",)}, "a path needs a '/'"),
+        ({"domains": ("/usr/sbin/sshd",)}, "a domain name begins with a namespace such as <kernel>"),
+        ({"domains": ("*",)}, "a domain name begins with a namespace"),
+        ({"operations": ("read", "raed")}, "no operation: 'raed' .*execute, read, .*inet_stream_bind.*quota_exceeded"),
+        ({"profiles": (256,)}, "no profile: 256 .expected 0 to 255"),
+        ({"profiles": (-1,)}, "no profile: -1"),
+    ],
+)
+def test_what_no_record_can_be_of_is_refused(criteria: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        RecordFilter(**criteria)  # type: ignore[arg-type]
+
+
+def test_what_records_can_be_of_is_taken() -> None:
+    operations = ("file", "read", "network", "bind", "inet_stream_bind", "env", "manual_domain_transition", "use_profile")
+    programs = ("<kernel>", "/usr/\\*/sshd", "nix:/nginx/bin/nginx", "proc:/self/exe")
+    RecordFilter(("<kernel>", "<\\*> /bin/\\*"), programs, operations, ("/tmp/*", "pipe:[\\$]"), profiles=(0, 255))

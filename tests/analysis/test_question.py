@@ -90,9 +90,9 @@ def test_every_argument_is_an_option_and_every_operation_can_be_asked_about() ->
 @pytest.mark.parametrize(
     ("operation", "arguments", "reason"),
     [
-        ("fly", {}, "no operation fly; there are append, bind"),
-        ("network inet stream read", {}, "no operation network inet stream read"),
-        ("read", {"port": "1"}, "has no port, but path"),
+        ("fly", {}, "no operation: 'fly' (expected append, bind"),
+        ("network inet stream read", {}, "no operation: 'network inet stream read'"),
+        ("read", {"port": "1"}, "there is no port in file read, but path"),
         ("connect", {"address": "10.0.0.256", "port": "1"}, "not an IP address"),
         ("connect", {"address": "10.0.0.2-10.0.0.1", "port": "1"}, "not an IP address"),
         ("connect", {"port": "65536"}, "no port"),

@@ -40,7 +40,8 @@ def raising(error: BaseException) -> Callable[..., Outcome]:
         (raising(SecurityfsError(errno.EPERM, "/sys/kernel", "only root may do this; use sudo")), 3),
         (raising(PolicySetError("/set", "others may write to it")), 2),
         (raising(PolicySyntaxError("domain_policy.conf", 3, 1, PROBLEM)), 2),
-        (raising(OSError(errno.EIO, "Input/output error", "/set/profile.conf")), 2),
+        (raising(PermissionError(errno.EACCES, "Permission denied", "/run/tomoyo")), 3),
+        (raising(OSError(errno.EIO, "Input/output error", "/set/profile.conf")), 3),
         (raising(KeyboardInterrupt()), 130),
     ],
 )
@@ -100,7 +101,7 @@ sys.exit(status)
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
         *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
         *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut", "tomoyo.kernel.boot_faults"),
+        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut", "tomoyo.kernel.boot_faults", "tomoyo.cli.streams"),
     }
     assert not loaded & {
         "argparse",
@@ -114,3 +115,30 @@ sys.exit(status)
         "re",
         "typing",
     }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["activate", "/set"],
+        ["activate", "--json", "/set"],
+        ["plan", "/set"],
+        ["gc"],
+        ["mode", "--name", "/a", "--set", "learning"],
+    ],
+)
+def test_whoever_is_not_root_is_told_so(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = raising(PermissionError(errno.EACCES, "Permission denied", "/run/tomoyo"))
+    for name in ("activate", "collect_garbage", "Lock"):
+        monkeypatch.setattr(activation, name, refusal)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    done = tomoyo(*arguments)
+    assert (done.status, done.messages) == (3, "tomoyo: error: /run/tomoyo: Permission denied; only root may do this\n")
+
+
+def test_a_plan_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan((Write("manager", "/bin/\x1b[31mred"), Write("domain_policy", "file read /\x07", "<kernel> /a")))
+    monkeypatch.setattr(activation, "activate", lambda *_, **__: Outcome(plan))
+    for arguments in (["activate", "--dry-run", "/set"], ["plan", "/set"]):
+        done = tomoyo(*arguments)
+        assert done.output == "manager: /bin/\\x1b[31mred\ndomain_policy: <kernel> /a\ndomain_policy: file read /\\x07\n"

@@ -108,7 +108,7 @@ def test_broken_records_are_told_of_and_skipped(tmp_path: Path) -> None:
     done = tomoyo("audit", path)
     assert done.status == 0
     assert done.output.encode() == RECORDS[3] + b"\n" + RECORDS[4] + b"\n"
-    assert "5 broken records of 7 were skipped" in done.messages
+    assert "5 broken records were skipped" in done.messages
     assert done.messages.isascii()
     assert "\x1b" not in done.messages
 
@@ -116,10 +116,19 @@ def test_broken_records_are_told_of_and_skipped(tmp_path: Path) -> None:
 def test_a_file_of_noise_is_unusable_but_no_crash(tmp_path: Path) -> None:
     path = tmp_path / "noise"
     path.write_bytes(os.urandom(1 << 20))
-    for command in (["audit"], ["audit", "--json"], ["convert"]):
-        done = tomoyo(*command, path)
-        assert (done.status, done.output) == (2, "")
-        assert "skipped" in done.messages
+    policy = ["--policy", tmp_path]
+    (tmp_path / "domain_policy.conf").write_text("<kernel>\n")
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("This is a letter, and no log.\n")
+    for command in (
+        *(["audit"], ["audit", "--json"], ["convert"], ["suggest"], ["suggest", "--json", "--path", "/x"]),
+        *(["explain", *policy, "--log"], ["replay", *policy], ["replay", "--json", *policy]),
+    ):
+        for name in ("noise", "text"):
+            done = tomoyo(*command, tmp_path / name)
+            assert (done.status, done.output) == (2, "")
+            assert f"tomoyo: error: {tmp_path}/{name} holds no audit record\n" in done.messages
+        assert tomoyo(*command, tmp_path / "empty").status == 0
 
 
 @pytest.mark.parametrize(
@@ -146,7 +155,7 @@ def test_without_a_kernel_it_says_so(tmp_path: Path) -> None:
     for command in (["audit"], ["query"], ["notify"]):
         done = tomoyo(*command, "--interface", tmp_path, *(["--", "true"] if command == ["notify"] else []))
         assert done.status == 3
-        assert "is TOMOYO enabled in this kernel" in done.messages
+        assert "no interface files of TOMOYO; a kernel has them in /sys/kernel/security/tomoyo" in done.messages
 
 
 def test_unsafe_logs_are_refused(log: Path, tmp_path: Path) -> None:
@@ -164,8 +173,35 @@ def test_rules_that_are_none_are_refused_at_their_place(tmp_path: Path) -> None:
     assert f"{tmp_path}/rules:2:7: " in done.messages
     (tmp_path / "rules").chmod(0o666)
     done = tomoyo("query", "--rules", tmp_path / "rules")
-    assert done.status == 3
+    assert done.status == 2
     assert "others may write" in done.messages
+    done = tomoyo("query", "--rules", tmp_path / "missing")
+    assert (done.status, done.messages) == (2, f"tomoyo: error: {tmp_path}/missing: No such file or directory\n")
+
+
+def test_what_no_record_can_be_of_is_refused(log: Path) -> None:
+    for command in (["audit"], ["suggest"], ["notify", "--source", "-"]):
+        for option, value in (("--operation", "raed"), ("--profile", "256"), ("--domain", "/bin/sh"), ("--program", "sh")):
+            done = tomoyo(*command, option, value, *(["--", "true"] if command[0] == "notify" else [log]))
+            assert (done.status, done.output) == (2, "")
+            assert "expected" in done.messages
+    done = tomoyo("audit", "--path", "/tmp/*", log)
+    assert (done.status, done.output) == (0, "")
+    assert "a '*' stands for itself; a pattern has '\\*'" in done.messages
+
+
+@pytest.mark.parametrize("name", ["task", "task.uid", "exec", "exec.argv", "exec.argv[0]", 'exec.envp["HOME"]', "path1.parent"])
+def test_names_of_conditions_to_keep(log: Path, name: str) -> None:
+    done = tomoyo("convert", "--keep", name, log)
+    assert done.status == 0
+    assert f" {name}" in done.output
+
+
+@pytest.mark.parametrize("name", ["foo", "uid", "task.", "task.foo", "exec.argv[]", "exec.argv[x]", "exec.argc[0]", "setuid", ""])
+def test_names_that_no_condition_has(log: Path, name: str) -> None:
+    done = tomoyo("convert", "--keep", name, log)
+    assert (done.status, done.output) == (2, "")
+    assert "task.uid, " in done.messages
 
 
 def test_conversion(log: Path) -> None:

@@ -81,7 +81,7 @@ def fields(policy: PolicySet) -> dict[str, str]:
 def test_a_set_that_is_not_there(tmp_path: Path) -> None:
     [problem] = check_boot(tmp_path / "none")
     assert problem.message == "there is no such directory"
-    assert tomoyo("boot", "--check", tmp_path / "none").status == 1
+    assert tomoyo("boot", "--check", tmp_path / "none").status == 2
 
 
 def test_a_loader_for_a_set(folder: Path) -> None:

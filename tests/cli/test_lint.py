@@ -140,7 +140,7 @@ def test_codes_are_listed_and_explained() -> None:
         ([], "say what to judge"),
         (["--explain", "whole-tre"], "did you mean whole-tree?"),
         (["--allow", "x", "-"], "there is no code 'x'"),
-        (["/nonexistent.conf"], "cannot tell"),
+        (["/nonexistent.conf"], "No such file"),
         (["/nonexistent/domain_policy.conf"], "No such file"),
         (["--kind", "domain", "/nonexistent.conf"], "No such file"),
     ],

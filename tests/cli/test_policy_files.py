@@ -60,7 +60,7 @@ def test_check_counts_what_is_fine(policy: Path) -> None:
 def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> None:
     done = tomoyo("check", policy, broken)
     assert done.status == 1
-    assert done.output.endswith(f"{broken}: 2 errors, 1 domains, 1 entries\n")
+    assert done.output.endswith(f"{broken}: 2 errors, 1 domain, 1 entry\n")
     assert done.messages.split("\n") == [
         f"{broken}:2:6: error: the kernel reads only read: 'readx' (expected operations of one kind, joined with '/')",
         f"{broken}:4:1: error: not an entry: 'nonsense' (expected file, network inet, network unix, misc env or"
@@ -103,10 +103,61 @@ def test_the_kind_is_guessed_from_the_name(tmp_path: Path, name: str, text: str)
 
 
 @pytest.mark.parametrize("arguments", [["policy.txt"], ["-"], [], ["domain_policy.profile"]])
-def test_a_kind_that_cannot_be_guessed_must_be_given(arguments: list[str]) -> None:
+def test_a_kind_that_cannot_be_guessed_must_be_given(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in arguments:
+        (tmp_path / name).touch()
     done = tomoyo("check", *arguments)
     assert done.status == 2
     assert "say so with --kind domain|exception|profile|manager|stat" in done.messages
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "stat", "bind", "lint"])
+def test_what_is_not_there_is_of_no_kind(command: str, tmp_path: Path) -> None:
+    for name, reason in (("missing", "No such file"), ("", "the name of a file is empty"), (".", "Is a directory")):
+        if command == "lint" and name == ".":
+            continue
+        done = tomoyo(command, *(["--all-programs"] if command == "bind" else []), f"{tmp_path}/{name}" if name else "")
+        assert done.status == 2
+        assert reason in done.messages
+        assert "kind" not in done.messages
+
+
+@pytest.mark.parametrize("folder", ["missing", "file"])
+def test_of_what_cannot_be_written_the_name_is_told_that_was_given(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "domain_policy.conf").write_text("<kernel>\nuse_profile 0\n")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "profile.conf").write_text("0-CONFIG={ mode=disabled }\n")
+    output = tmp_path / folder / "output"
+    closure = ["--closure-file", tmp_path / "file", "-o", output]
+    for command in (
+        ["bind", "--all-programs", *closure],
+        ["name", tmp_path / "domain_policy.conf", *closure],
+        ["compile", tmp_path / "source", *closure],
+        ["suggest", "--policy", tmp_path, "-o", output],
+        ["audit", "--output", output, "-"],
+    ):
+        done = tomoyo(*command)
+        assert done.status in (2, 3)
+        assert f"tomoyo: error: {output.parent}" in done.messages
+        assert ".tomoyo-" not in done.messages
+
+
+def test_options_may_stand_between_files(policy: Path, broken: Path) -> None:
+    done = tomoyo("check", policy, "--json", broken)
+    assert done.status == 1
+    assert [error["file"] for error in json.loads(done.output)] == [str(broken)] * 2
+
+
+@pytest.mark.parametrize("command", ["stat", "select", "suggest"])
+def test_an_error_is_told_at_its_place(command: str, broken: Path) -> None:
+    options = {"select": ["--name", "x"], "suggest": ["--learned"]}.get(command, [])
+    done = tomoyo(command, *options, broken)
+    assert done.status == 2
+    assert done.messages.startswith(f"{broken}:2:6: error: the kernel reads only read: 'readx'")
 
 
 def test_standard_input(policy: Path) -> None:
@@ -130,7 +181,7 @@ def test_fmt_prints_nothing_where_anything_is_wrong(policy: Path, broken: Path) 
 def test_fmt_notes_comments_that_get_lost() -> None:
     done = tomoyo("fmt", "--kind", "domain", stdin=b"# mine\n<kernel>\n")
     assert done.status == 0
-    assert done.messages == "tomoyo: note: <stdin>: 1 comment line(s) left out: a kernel holds none\n"
+    assert done.messages == "tomoyo: note: <stdin>: 1 line of comments left out: a kernel holds none\n"
 
 
 def test_fmt_as_kernel_warns_of_what_is_dropped_or_altered(broken: Path) -> None:

@@ -98,7 +98,7 @@ def test_an_answer_never_goes_to_another_request_than_the_one_that_was_shown(
 
 def test_what_is_shown_does_nothing_to_a_terminal(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
     terminal.arrive(5)
-    terminal.type("l", "\x1b[31m", "e", "file read \x1b]0;x\x07", "x" * 1000, "?")
+    terminal.type("l", "\x1b[31m", "e", "file read \x1b]0;x\x07", "x" * 1000, "?", "y \x1b[31m")
     shown = capsys.readouterr().out
     assert shown.isascii()
     assert "\x1b" not in shown
@@ -110,6 +110,16 @@ def test_what_is_no_entry_is_not_added(terminal: Terminal, line: str) -> None:
     terminal.arrive(5)
     terminal.type("e", line)
     assert [request.serial for request in terminal.session.pending] == [5]
+
+
+@pytest.mark.parametrize("line", ["abort", "yy", "Y", "x", "y5", "\x1b[31m", "yesterday"])
+def test_what_is_no_answer_is_none(terminal: Terminal, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.arrive(5)
+    assert terminal.type(line)
+    assert terminal.file.answers == []
+    assert [request.serial for request in terminal.session.pending] == [5]
+    shown = capsys.readouterr().out.splitlines()[-1]
+    assert "is no answer: [y]es [n]o" in shown
 
 
 def test_never_denies_all_alike_that_wait(terminal: Terminal) -> None:

@@ -59,12 +59,13 @@ def test_json(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_broken_log(policy: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     class Stdin:
-        buffer = io.BytesIO(b"\xff\x00garbage\n\n" * 30 + RECORD.format(granted="yes", operation="read").encode()[:-30])
+        record = RECORD.format(granted="yes", operation="read").encode()
+        buffer = io.BytesIO(record + b"\n" + b"\xff\x00garbage\n\n" * 30 + record[:-30])
 
     monkeypatch.setattr("sys.stdin", Stdin)
     assert main(["replay", "--policy", policy]) == 0
     out, err = capsys.readouterr()
-    assert out == "61 broken, left out\n"
+    assert out == "1 as recorded\n61 broken, left out\n"
     assert err.count("<stdin>:") == 10
 
 

@@ -132,7 +132,7 @@ def test_rules_and_filters(place: Path) -> None:
     refused = suggest("--rules", place / "rules", place / "log")
     assert refused.status == 2
     assert f"{place}/rules:1:" in refused.messages
-    assert "no rule 'x'" in suggest("--rule", "x", place / "log").messages
+    assert "no rule: 'x' (expected process, " in suggest("--rule", "x", place / "log").messages
 
 
 def test_learned(place: Path) -> None:
@@ -191,8 +191,8 @@ def test_broken_records_are_skipped_and_counted() -> None:
     done = suggest(stdin=broken + log("file read /a") + LOG.read_bytes()[:100])
     assert done.status == 0
     assert done.output.endswith("file read /a\n")
-    assert "broken records, left out" in done.messages
-    assert done.messages.count("is left out") == 10
+    assert "31 broken records were skipped" in done.messages
+    assert done.messages.count("is broken, and skipped") == 10
 
 
 # Asking
@@ -212,7 +212,7 @@ def test_what_is_quit_is_taken_up_again(place: Path) -> None:
     state = place / "state"
     first = ask(place, "x\nd\nu\ng\nq\n", "--state", state)
     assert first.output.splitlines()[-1] == GENERAL
-    assert "error: [a]llow" in first.messages
+    assert "is no answer: [a]llow" in first.messages
     second = ask(place, "e\nraed /b\ne\nfile write /b\n", "--state", state, "--in-place")
     assert "general:" not in second.messages
     assert "error: no entry" in second.messages
@@ -265,3 +265,20 @@ def test_a_long_log_takes_linear_time(tmp_path: Path) -> None:
         times.append(time.process_time() - begin)
     assert times[1] < times[0] * 24
     assert os.path.getsize(large) == 8 * os.path.getsize(small)
+
+
+def test_a_compiled_set_is_not_edited(place: Path) -> None:
+    (place / "manifest.json").write_text("{}")
+    before = (place / "domain_policy.conf").read_text()
+    done = suggest("--policy", place, "--in-place", place / "log")
+    assert (done.status, done.output) == (2, "")
+    assert "put what --diff shows into its policy source, and compile that" in done.messages
+    assert (place / "domain_policy.conf").read_text() == before
+    assert suggest("--policy", place, "--diff", place / "log").status == 0
+
+
+def test_a_policy_source_is_no_policy_to_ask(place: Path) -> None:
+    (place / "source" / "domains").mkdir(parents=True)
+    done = suggest("--policy", place / "source", place / "log")
+    assert done.status == 2
+    assert "it is a policy source, of which 'tomoyo compile' makes a set" in done.messages

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,7 +172,7 @@ REASONS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     "no managers": (edit(f"{TOMOYO}/manager", "/bin/tomoyo\n", ""), [("managers", "there are no managers")]),
     "nothing but disabled": (
         edit(f"{TOMOYO}/domain_policy", "use_profile 3", "use_profile 0"),
-        [("profiles", "all 2 domains are in disabled mode")],
+        [("profiles", "all domains are in disabled mode")],
     ),
     "an undefined profile": (
         edit(f"{TOMOYO}/domain_policy", "use_profile 0", "use_profile 9"),
@@ -178,11 +180,11 @@ REASONS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "an undefined group": (
         edit(f"{TOMOYO}/domain_policy", "@LIBC", "@NONE"),
-        [("groups", "1 groups grant nothing: path_group NONE is named, but has no members")],
+        [("groups", "these groups grant nothing: path_group NONE is named, but has no members")],
     ),
     "an undefined group of entries": (
         edit(f"{TOMOYO}/domain_policy", "use_group 1", "use_group 2"),
-        [("groups", "1 groups grant nothing: <kernel> /a uses group 2, which has no entries")],
+        [("groups", "these groups grant nothing: <kernel> /a uses group 2, which has no entries")],
     ),
     "the quota is reached": (
         edit(f"{TOMOYO}/stat", "policy:                    100000", "policy:                    100000 (Quota:     100100)"),
@@ -268,3 +270,18 @@ def test_the_command_line() -> None:
 
 def test_a_finding_is_plain_data() -> None:
     assert Finding("mount", "a", "b").nixos == ""
+
+
+def test_a_folder_that_nobody_but_root_may_enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(root / TOMOYO)
+    isdir, stat = os.path.isdir, os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if str(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(path, **options)
+
+    monkeypatch.setattr("tomoyo.kernel.diagnosis.os.path.isdir", lambda path: str(path) != folder and isdir(path))
+    monkeypatch.setattr("tomoyo.kernel.diagnosis.os.stat", refuse)
+    finding = diagnose(Machine(root))[-1]
+    assert (finding.check, finding.remedy) == ("access", "run this as root")

@@ -124,8 +124,16 @@ def test_enforcing_without_entries_locks_out(kernel: SimulatedKernel) -> None:
     assert locked_out(kernel, modes, {"<kernel> /a /b": 0, "<x> /a": 0}) == []
 
 
+def test_the_entries_of_an_acl_group_are_entries(kernel: SimulatedKernel) -> None:
+    kernel.write("domain_policy", "<kernel> /a /b\nuse_group 1\n<kernel>\nuse_group 2\n<x> /b\nuse_profile 7\nuse_group 1\n")
+    kernel.write("exception_policy", "acl_group 1 file read /x\n")
+    kernel.write("profile", "<x> 3-CONFIG={ mode=enforcing grant_log=no reject_log=no }\n")
+    plan = {"<kernel> /a /b": 3, "<kernel>": 3, "<x> /b": 3}
+    assert locked_out(kernel, read_profiles(kernel), plan) == ["<kernel>", "<x> /b"]
+
+
 def test_what_the_kernel_did_not_do_is_noticed(kernel: SimulatedKernel) -> None:
-    with pytest.raises(NotChanged, match=r"2 domain\(s\) as they were: <kernel> /gone, <kernel> /a$") as caught:
+    with pytest.raises(NotChanged, match=r"did not change <kernel> /gone, <kernel> /a$") as caught:
         set_profiles(kernel, {"<kernel> /gone": 0, "<kernel> /a": 9, "<kernel> /a /b": 3})
     assert caught.value.domains == ["<kernel> /gone", "<kernel> /a"]
     assert profiles(kernel)["<kernel> /a /b"] == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.notify import MAX_RECORDS, Command, Gathering, Notification, Notifier
+from tomoyo.kernel.notify import FAILURES, MAX_RECORDS, Command, Gathering, Notification, Notifier
 
 RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
 
@@ -103,7 +103,34 @@ def test_what_is_chosen_is_told_one_run_at_a_time() -> None:
     notifier.step()
     clock[0] = 11.0
     notifier.step()
-    assert len(told) == 2
+    notifier.take([RECORD])
+    clock[0] = 22.0
+    notifier.step()
+    assert len(told) == 1
+    notifier.take([RECORD])
+    clock[0] = FAILURES
+    notifier.step()
+    assert told[1:] == ["cannot run '/nonexistent/command': No such file or directory; 2 runs before failed, too"]
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("raise SystemExit(3)", "ended with exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "was ended by signal 15"),
+        ("import time; time.sleep(60)", "took longer than 0.05 seconds, and was ended"),
+    ],
+)
+def test_that_a_run_failed_is_told_once_in_a_while(script: str, why: str) -> None:
+    told: list[str] = []
+    limit = 0.05 if "sleep" in script else 60.0
+    notifier = Notifier(Command(python(script), limit), 0.0, lambda _: True, told.append)
+    for _ in range(3):
+        notifier.take([RECORD])
+        notifier.step()
+        notifier.command.finish()
+    notifier.finish()
+    assert told == [f"{sys.executable!a} {why}", f"of the runs of {sys.executable!a} since, 2 failed"]
 
 
 def test_the_command_line_from_a_pipe(tmp_path: Path) -> None:
@@ -113,6 +140,12 @@ def test_the_command_line_from_a_pipe(tmp_path: Path) -> None:
     done = subprocess.run(notify, input=stream, capture_output=True, check=False, cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stdout) == (0, RECORD + b"---")
     assert done.stderr == b"tomoyo: warning: 2 broken records were skipped\n"
+    done = subprocess.run(notify, input=b"no log\n", capture_output=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr) == (2, b"tomoyo: error: <stdin> holds no audit record\n")
+    missing = [*notify[:6], "--", "/nonexistent/command"]
+    done = subprocess.run(missing, input=stream, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"there is no program '/nonexistent/command'" in done.stderr
 
 
 def test_what_is_left_at_the_end_is_told(tmp_path: Path) -> None:

@@ -47,18 +47,28 @@ def test_not_mounted(tmp_path: Path, mounted: object) -> None:
     ],
 )
 def test_mounted_but_without_tomoyo(tmp_path: Path, modules: str | None, text: str) -> None:
-    (tmp_path / "lsm").write_text(modules) if modules else (tmp_path / "evm").touch()
-    assert advice(Securityfs(tmp_path / "tomoyo").profile) == text
+    above = tmp_path / "security"
+    above.mkdir()
+    (above / "lsm").write_text(modules) if modules else (above / "evm").touch()
+    assert advice(Securityfs(above / "tomoyo").profile) == text
 
 
 def test_a_file_that_this_kernel_lacks(tmp_path: Path) -> None:
+    (tmp_path / "version").touch()
     assert advice(Securityfs(tmp_path).query) == "this kernel's TOMOYO has no such file"
+
+
+def test_a_place_without_interface_files(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing", tmp_path / "missing" / "too"):
+        assert advice(Securityfs(folder).profile) == (
+            "these are no interface files of TOMOYO; a kernel has them in /sys/kernel/security/tomoyo"
+        )
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("0-COMMENT=theirs\n")
     (tmp_path / "profile").symlink_to("elsewhere")
-    assert advice(Securityfs(tmp_path).profile) == os.strerror(errno.ELOOP)
+    assert advice(Securityfs(tmp_path).profile) == "a symbolic link, which no interface file is"
 
 
 def refuse(number: int) -> Callable[..., int]:
@@ -72,6 +82,7 @@ def refuse(number: int) -> Callable[..., int]:
 def test_a_write_that_the_kernel_does_not_permit(tmp_path: Path, user: int, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "exe").symlink_to("/bin/a\nb")
+    (tmp_path / "self_domain").write_text("<kernel> /bin/x")
     (tmp_path / "profile").touch()
     monkeypatch.setattr(securityfs.os, "geteuid", lambda: user)
     monkeypatch.setattr(securityfs.os, "write", refuse(errno.EPERM))
@@ -80,10 +91,9 @@ def test_a_write_that_the_kernel_does_not_permit(tmp_path: Path, user: int, monk
         assert text == "only root may do this; use sudo"
     else:
         # A program's name is a stranger's choice, and must not reach a terminal as it is.
-        assert text == (
-            "this program is no manager: '/bin/a\\nb' must stand in the manager policy, which a manager can do with "
-            f"'echo /bin/a\\nb > {tmp_path}/manager'"
-        )
+        assert text.startswith("this process is no manager: its domain, '<kernel> /bin/x', is not in the manager policy.")
+        assert "List a domain of its own there" in text
+        assert text.endswith("not /bin/a\\nb, if that is an interpreter: all that it runs could change policy then")
 
 
 def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

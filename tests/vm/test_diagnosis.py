@@ -113,7 +113,7 @@ AFTER: dict[str, tuple[list[list[str]], list[list[str]], list[Told]]] = {
     "undefined groups": (
         [["write", "domain_policy", f"{LEARNER}\nfile read @NONE\nuse_group 9\n"]],
         [["write", "exception_policy", "path_group NONE /x\nacl_group 9 file read /x\n"]],
-        [("groups", "2 groups grant nothing: ", "define them, or take away what names them")],
+        [("groups", "these groups grant nothing: ", "define them, or take away what names them")],
     ),
     "an undefined profile": (
         [["write", "domain_policy", "<x>\n"]],
@@ -131,7 +131,7 @@ AFTER: dict[str, tuple[list[list[str]], list[list[str]], list[Told]]] = {
     "no managers": (
         [["write", "manager", f"delete {PYTHON}\n"]],
         [],
-        [("managers", "there are no managers: nobody can change policy", "put the program that is to change policy into")],
+        [("managers", "there are no managers: nobody can change policy", "name the domain that is to change policy")],
     ),
 }
 ASK = ["tomoyo", "doctor", "--json"]

@@ -8,10 +8,15 @@ alone what its convert-exec-param does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
+from ..model.conditions import ATTRIBUTES
 from ..model.entries import Entry
 from ..model.records import AuditRecord, Execution
+
+#: What a name of one argument or variable has behind it.
+_INDEX = re.compile(r'(?<=^exec\.argv)\[[0-9]+\]$|(?<=^exec\.envp)\["[^"]*"\]$')
 
 
 def request_conditions(record: AuditRecord) -> list[str]:
@@ -80,6 +85,17 @@ def converted(
     if wanted:
         found = [test for test in found if any(_is_of(test, name) for name in wanted)]
     return " ".join([str(record.request), *found])
+
+
+def check_kept(kept: Iterable[str]) -> None:
+    """Raise ValueError for a name among KEPT, as ``converted`` takes them, that no condition has."""
+    attributes = [name for name in ATTRIBUTES if "." in name] + ["exec.argv", "exec.envp"]
+    for name in kept:
+        whole = _INDEX.sub("", name)
+        if not any(attribute == whole or (name == whole and attribute.startswith(f"{name}.")) for attribute in attributes):
+            raise ValueError(
+                f"no condition has the name {name!a} (expected {', '.join(attributes)}, or a beginning such as task)"
+            )
 
 
 def _is_of(test: str, name: str) -> bool:

@@ -38,9 +38,8 @@ def find_line_faults(context: LintContext) -> Iterator[LintFinding]:
         problem: Problem = placed.value
         code = _EFFECTS.get(problem.effect)
         if code is not None:
-            reason = problem.message + (f": {problem.text[:80]!a}" if problem.text else "")
             line = context.raw(placed).strip()
-            yield context.finding(code, placed, reason, word=problem.text, remedy=problem.expected, entry=line)
+            yield context.finding(code, placed, problem.what, offset=problem.offset, remedy=problem.expected, entry=line)
 
 
 #: The rules, each with the codes that it finds; ``read_placed_policy`` and comments have some more.

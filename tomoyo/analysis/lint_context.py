@@ -264,16 +264,17 @@ class LintContext:
         reason: str,
         *,
         word: str = "",
+        offset: int | None = None,
         severity: LintSeverity | None = None,
         remedy: str = "",
         entry: str = "",
     ) -> LintFinding:
-        """A finding of CODE at a line; without one, about the policy as a whole."""
+        """A finding of CODE at a line, at OFFSET of its normalised text or where WORD stands; without one, about the policy."""
         known = LINT_CODES[code]
         file, line, position = "", 0, 0
         if placed is not None:
             file, line = placed.text.name, placed.line
-            position = self.column(placed, word)
+            position = self.column(placed, word) if offset is None else column(self.raw(placed), offset)
         return LintFinding(code, severity or known.severity, file, line, position, reason, remedy or known.remedy, entry)
 
     def column(self, placed: Placed, word: str) -> int:

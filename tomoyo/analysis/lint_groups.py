@@ -64,7 +64,8 @@ def find_shared_faults(context: LintContext) -> Iterator[LintFinding]:
             if isinstance(name, str):
                 used.add(("", name))
                 if name not in policy.modules:
-                    yield context.finding("undefined-module", placed, f"there is no module {name}", word=name)
+                    remedy = "" if policy.modules else "the policy source as a whole: its folder, with modules/ in it"
+                    yield context.finding("undefined-module", placed, f"there is no module {name}", word=name, remedy=remedy)
             else:
                 used.add((namespace, name))
                 part = policy.namespaces.get(namespace)

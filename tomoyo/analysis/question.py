@@ -89,7 +89,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -
     reasons = []
     for kind, each in _operations(operation):
         try:
-            cases.append(Case(kind, each, tuple(_wanted(kind, name, text) for name, text in (arguments or {}).items())))
+            cases.append(Case(kind, each, tuple(_wanted(kind, each, name, text) for name, text in (arguments or {}).items())))
         except ValueError as reason:
             reasons.append(str(reason))
     if not cases:
@@ -112,7 +112,7 @@ def _operations(text: str) -> list[tuple[Kind, str]]:
         ]
         if not known:
             there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
-            raise ValueError(f"no operation {f'{keyword} {name}'.strip()}; there are {', '.join(there)}")
+            raise ValueError(f"no operation: {f'{keyword} {name}'.strip()!a} (expected {', '.join(there)})")
         found += known
     return found
 
@@ -121,8 +121,8 @@ def _functionality(kind: Kind, operation: str) -> str:
     return "_".join([*kind.keyword.split()[1:], operation])
 
 
-def _wanted(kind: Kind, name: str, text: str) -> tuple[tuple[int, ...], Wanted]:
-    """The places that an argument called NAME may have, and what is to match there."""
+def _wanted(kind: Kind, operation: str, name: str, text: str) -> tuple[tuple[int, ...], Wanted]:
+    """The places that an argument of OPERATION called NAME may have, and what is to match there."""
     types = list(kind.arguments.values())
     if name == PATH:
         # The type of a filesystem is no path.
@@ -130,7 +130,7 @@ def _wanted(kind: Kind, name: str, text: str) -> tuple[tuple[int, ...], Wanted]:
     else:
         places = tuple(at for at, argument in enumerate(kind.arguments) if argument == name)
     if not places:
-        raise ValueError(f"{kind.keyword} {'/'.join(kind.operations)} has no {name}, but {', '.join(kind.arguments)}")
+        raise ValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
     return places, _value(types[places[0]], text)
 
 

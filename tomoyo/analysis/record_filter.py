@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from ..decision.matching import compile_pattern
-from ..model.words import word_fault
+from ..model.domains import MAX_PROFILES
+from ..model.entries import Kind
+from ..model.words import Fault, domain_fault, is_namespace, path_fault, word_fault
+from ..syntax.domain_policy import FLAGS
 from ..syntax.record_stream import Outline
 
 Paths = Callable[[Iterable[object]], bool]
@@ -32,7 +35,7 @@ class RecordFilter:
         modes, profiles: the mode and the profile that decided.
         granted: the verdict, or None for both.
 
-    Raises ValueError for a word that cannot be one of policy.
+    Raises ValueError for what no record can be of, which then says what there is.
     """
 
     domains: tuple[str, ...] = ()
@@ -46,9 +49,20 @@ class RecordFilter:
 
     def __post_init__(self) -> None:
         for domain in self.domains:
-            _check(domain, domain.split(" "))
-        for word in (*self.programs, *self.paths):
-            _check(word, [word])
+            _refuse(
+                domain, domain_fault(domain), "the name of a domain, such as '<kernel> /usr/sbin/sshd'; its words may be patterns"
+            )
+        for program in self.programs:
+            if not is_namespace(program):
+                _refuse(program, path_fault(program), "a program, such as /usr/sbin/sshd, or a pattern such as /usr/\\*/sshd")
+        for path in self.paths:
+            _refuse(path, _path_fault(path), "a path, or a pattern such as /etc/\\*")
+        unknown = [operation for operation in self.operations if operation not in operation_names()]
+        if unknown:
+            raise ValueError(f"no operation: {unknown[0]!a} (expected {', '.join(_listed())})")
+        outside = [profile for profile in self.profiles if not 0 <= profile < MAX_PROFILES]
+        if outside:
+            raise ValueError(f"no profile: {outside[0]} (expected 0 to {MAX_PROFILES - 1})")
 
     def __call__(self, outline: Outline) -> bool:
         """Whether OUTLINE is of such a record."""
@@ -82,8 +96,27 @@ def _matches(pattern: str, name: str) -> bool:
     return pattern == name or compile_pattern(pattern).matches(name)
 
 
-def _check(text: str, words: list[str]) -> None:
-    for word in words:
-        fault = word_fault(word)
-        if fault:
-            raise ValueError(f"{text!r} is no word of policy: {fault.reason}")
+@cache
+def operation_names() -> frozenset[str]:
+    """Every name that an operation goes by; see ``Outline.operations``."""
+    found = {"use_profile", "use_group", *FLAGS}
+    for kind in Kind:
+        keyword, *family = kind.keyword.split(" ")
+        found |= {keyword, *kind.operations, *("_".join((*family, operation)) for operation in kind.operations if family)}
+    return frozenset(found)
+
+
+def _listed() -> list[str]:
+    """The names of operations as a user is told of them: without those of one protocol, which are many."""
+    names = dict.fromkeys(name for kind in Kind for name in (kind.keyword.partition(" ")[0], *kind.operations))
+    return [*names, "one of a protocol such as inet_stream_bind", "or an event: use_profile, use_group", *FLAGS]
+
+
+def _path_fault(path: str) -> Fault | None:
+    # A socket's address and a mount's device need no '/'; but this is what someone writes who means a pattern.
+    return Fault(0, "a '*' stands for itself") if path and not path.strip("*") else word_fault(path)
+
+
+def _refuse(text: str, fault: Fault | None, expected: str) -> None:
+    if fault:
+        raise ValueError(f"{text!a} can never match: {fault.reason} (expected {expected})")

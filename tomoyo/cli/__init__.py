@@ -7,8 +7,10 @@ unusable input or arguments, 3 the kernel or the system refused.
 
 from __future__ import annotations
 
-import os
 import sys
+
+from .messages import message
+from .streams import fill_streams, output_error, settle_messages, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,36 +51,54 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ARGV (default: the program's arguments) names; give its exit code."""
-    _fill_streams()
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments == ["--version"]:
-        from .. import __version__
+    try:
+        fill_streams()
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        settle_messages()
+        return status
+    except KeyboardInterrupt:  # before or after what a command does about it, say while a module is loaded
+        return 130
 
-        print(f"tomoyo {__version__}")
-        return 0
-    if not arguments or arguments[0] not in COMMANDS:
-        return _help(arguments)
-    if arguments[0] == "activate":
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name == "activate":
         from .activate import run_plainly
 
         status = run_plainly(arguments[1:])
         if status is not None:
             return status
+    if name not in COMMANDS:
+        return _told(arguments)
     from importlib import import_module
 
     from .options import call
 
-    return call(import_module(f".{arguments[0]}", __name__), arguments[0], COMMANDS[arguments[0]], arguments[1:])
+    return call(import_module(f".{name}", __name__), name, COMMANDS[name], arguments[1:])
 
 
-def _fill_streams() -> None:
-    """Put /dev/null in place of standard streams that are closed: no file that is opened may take the place of one."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", errors="backslashreplace"))
+def _told(arguments: list[str]) -> int:
+    """Do what ARGUMENTS without a command say; what standard output does not take is told as ``carried_out`` does."""
+    try:
+        status = _help(arguments)
+        error = output_error()
+    except OSError as failure:
+        error = failure
+        silence(sys.stdout)
+    if error is None:
+        return status
+    if isinstance(error, BrokenPipeError):
+        return 2
+    message("error", f"standard output: {error.strerror}")
+    return 3
 
 
 def _help(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        from .. import __version__
+
+        print(f"tomoyo {__version__}")
+        return 0
     commands = "".join(f"  {name:<10} {purpose}\n" for name, purpose in COMMANDS.items())
     text = (
         "usage: tomoyo COMMAND [OPTION]... [FILE]...\n\n"
@@ -94,5 +114,5 @@ def _help(arguments: list[str]) -> int:
 
     near = get_close_matches(arguments[0], COMMANDS, 1)
     hint = f"; did you mean '{near[0]}'?" if near else "; 'tomoyo --help' lists the commands"
-    sys.stderr.write(f"tomoyo: error: there is no command '{arguments[0]}'{hint}\n")
+    message("error", f"there is no command '{arguments[0]}'{hint}")
     return 2

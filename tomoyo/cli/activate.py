@@ -13,7 +13,7 @@ import gc
 import sys
 
 from ..kernel.links import LOCKS, STATE
-from .messages import message
+from .messages import message, visible
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..kernel.activation import Outcome
+    from ..kernel.plan import Plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run_plainly(arguments: list[str]) -> int | None:
     """Run the command as a system's start calls it, with a directory and --keep-learned at most; None for any other ARGUMENTS."""
     directories = [argument for argument in arguments if not argument.startswith("-")]
     options = [argument for argument in arguments if argument.startswith("-")]
-    if len(directories) != 1 or options not in ([], ["--keep-learned"]):
+    if len(directories) != 1 or not directories[0] or options not in ([], ["--keep-learned"]):
         return None
     gc.disable()
     try:
@@ -96,7 +97,6 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
     from ..kernel.activation import ActivationError
-    from ..kernel.securityfs import SecurityfsError
     from ..kernel.set_directory import PolicySetError
     from .interface import refused
     from .options import UsageError
@@ -108,10 +108,15 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     except ActivationError as error:
         message("error", str(error))
         return 3
-    except SecurityfsError as error:
+    except OSError as error:
         return refused(error)
     told(outcome)
     return 0
+
+
+def print_plan(plan: Plan) -> None:
+    """Print PLAN; what it would delete or write may have any bytes, which are nothing for a terminal."""
+    sys.stdout.writelines(f"{visible(line)}\n" for line in plan.text().split("\n")[:-1])
 
 
 def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
@@ -123,6 +128,6 @@ def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
         stays = {"kept": list(outcome.kept), "left": list(outcome.left)}
         print_json({"changes": outcome.changes, "plan": plan, **stays, "forgotten": outcome.forgotten})
     elif arguments.dry_run and outcome.plan:
-        sys.stdout.write(outcome.plan.text())
+        print_plan(outcome.plan)
     elif arguments.verbose or (outcome and not arguments.dry_run):
         message("note", str(outcome))

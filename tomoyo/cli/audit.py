@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
+import re
 import sys
 from collections.abc import Iterator
 
+from .interface import refused
+from .logs import check_log, shown, skipped
+from .messages import counted
 from .options import UsageError, message
 
 TYPE_CHECKING = False
@@ -46,10 +49,15 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which records")
     group.add_argument("--domain", action="append", default=[], help="a domain's whole name")
     group.add_argument("--program", action="append", default=[], help="the last program of a domain")
-    group.add_argument("--operation", action="append", default=[], help="such as read, execute, connect, file or network")
+    group.add_argument(
+        "--operation",
+        action="append",
+        default=[],
+        help="such as read, connect, file or network; a wrong one lists all",
+    )
     group.add_argument("--path", action="append", default=[], help="a file or unix socket that the request names")
     group.add_argument("--mode", action="append", default=[], choices=("learning", "permissive", "enforcing", "disabled"))
-    group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number")
+    group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number, 0 to 255")
     group.add_argument("--granted", choices=("yes", "no"), help="the verdict")
 
 
@@ -69,12 +77,15 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    for text in (*arguments.domain, *arguments.program, *arguments.path):
+        if re.search(r"(?<!\\)\*", text):
+            message("warning", f"{text}: a '*' stands for itself; a pattern has '\\*'")
     return None if found == RecordFilter() else found
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.audit_recorder import Recorder, record_chunks
+    from ..kernel.audit_recorder import Recorder
     from ..kernel.log_file import LogFile
 
     gc.enable()  # it may run for months
@@ -87,20 +98,34 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             sink = LogFile(arguments.output, limit=arguments.max_size or None, keep=arguments.keep)
         except OSError as error:
-            message("error", f"{error.filename or arguments.output}: {error.strerror}")
-            return 3
+            return refused(error)
     recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
+    try:
+        return _record(arguments, recorder)
+    except OSError as error:
+        if error.filename is None and arguments.output is not None:
+            error.filename = arguments.output  # which alone is written to
+        raise
+
+
+def _record(arguments: argparse.Namespace, recorder: Recorder) -> int:
+    from ..kernel.audit_recorder import record_chunks
+    from ..kernel.log_file import LogFile
+
     try:
         if not arguments.files:
             return _from_kernel(arguments, recorder)
         for name in arguments.files:
+            read, broken = recorder.read, recorder.broken
             record_chunks(chunks(name), recorder)
+            broken = recorder.broken - broken
+            check_log(shown(name), recorder.read - read - broken, broken)
     finally:
-        if isinstance(sink, LogFile):
-            sink.close()
+        if isinstance(recorder.sink, LogFile):
+            recorder.sink.close()
     if recorder.broken:
-        message("note", f"{recorder.broken} broken records of {recorder.read} were skipped")
-    return 2 if recorder.broken and recorder.broken == recorder.read else 0
+        message("note", skipped(recorder.broken))
+    return 0
 
 
 def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
@@ -113,28 +138,20 @@ def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
     folder = arguments.interface or FOLDER
     try:
         with SignalPipe((*ENDING, signal.SIGHUP)) as signals, AuditLog(folder) as log:
-            record_waiting(log, recorder)
-            if not arguments.once:
-                lost = record_kernel(log, recorder, signals, DropCounter(folder))
-                if lost:
-                    message("error", f"{lost} records that the kernel gave away could not be written")
-                    return 3
+            if arguments.once:
+                record_waiting(log, recorder)
+                return 0
+            written = record_waiting(log, recorder, signals)
+            lost = record_kernel(log, recorder, signals, DropCounter(folder)) if written else len(recorder.sink.waiting)
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.filename is None:
+            error.filename = arguments.output or "standard output"
         return refused(error, folder)
-    return 0
-
-
-def refused(error: OSError, folder: str) -> int:
-    """Say that the kernel or the system refused, and what to do; gives the exit code."""
-    place = f"{error.filename}: " if error.filename else ""
-    hint = ""
-    if isinstance(error, FileNotFoundError) and str(error.filename).startswith(folder):
-        hint = " (is TOMOYO enabled in this kernel, and securityfs mounted?)"
-    elif isinstance(error, PermissionError) and os.geteuid():
-        hint = " (only root may)"
-    message("error", f"{place}{error.strerror}{hint}")
+    if not lost:
+        return 0
+    message("error", f"{counted(lost, 'record')} that the kernel gave away could not be written")
     return 3
 
 
@@ -177,12 +194,12 @@ def size(argument: str) -> int:
     digits = argument.rstrip("kKmMgG")
     unit = _UNITS.get(argument[len(digits) :].lower())
     if not (digits.isascii() and digits.isdecimal()) or unit is None:
-        raise argparse.ArgumentTypeError(f"no size: {argument!r} (such as 500k, 10M or 1G)")
+        raise argparse.ArgumentTypeError(f"no size: {argument!a} (expected one such as 500k, 10M or 1G)")
     return int(digits) * unit
 
 
 def count(argument: str) -> int:
     """A number from 0."""
     if not (argument.isascii() and argument.isdecimal()):
-        raise argparse.ArgumentTypeError(f"no number: {argument!r}")
+        raise argparse.ArgumentTypeError(f"no number: {argument!a} (expected 0 or more)")
     return int(argument)

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from ..kernel.boot import REFUSED, check_boot
 
+    if not os.path.isdir(os.path.normpath(arguments.check)):
+        raise UsageError(f"{arguments.check} is no directory")
     found = check_boot(arguments.check)
     refused = any(problem.fault in REFUSED for problem in found)
     if arguments.json:

@@ -11,6 +11,7 @@ import argparse
 from typing import Any
 
 from ..syntax.lines import PolicySyntaxError
+from .messages import counted
 from .options import PolicyFile, add_files, place, print_json, read_files, visible
 from .progress import Progress
 
@@ -44,7 +45,7 @@ def _tell(file: PolicyFile, policy: Any, errors: list[PolicySyntaxError], quiet:
         return
     from .stat import summary
 
-    verdict = "ok" if not errors else f"{len(errors)} error{'s' * (len(errors) > 1)}"
+    verdict = "ok" if not errors else counted(len(errors), "error")
     print(f"{visible(file.name)}: {verdict}, {summary(file.kind, policy)}")
 
 

@@ -89,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
             write_policy_set(compiled.policy, arguments.output)
         except PolicySetError as error:
             raise UsageError(str(error)) from None
+        except OSError as error:
+            # Of the draft of a set nobody knows; what is said is said of the folder that was named.
+            raise OSError(error.errno, error.strerror, arguments.output) from None
     manifest = compiled.policy.manifest
     if arguments.json:
         print_json(dict(manifest))

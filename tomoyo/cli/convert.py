@@ -2,8 +2,8 @@
 
 Each request becomes two lines, its domain and an entry that grants just what
 happened.  With --executions only executions are taken, with what was executed
-as conditions: the arguments and the environment.  --keep leaves some of the
-conditions out: '--keep task.uid --keep exec.realpath'.
+as conditions: the arguments and the environment.  With --keep all conditions
+but those of these names are left out: '--keep task.uid --keep exec.realpath'.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import argparse
 import gc
 import sys
 
-from .logs import TOLD
-from .options import message
+from .logs import TOLD, check_log, shown, skipped
+from .options import UsageError, message
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,35 +21,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="audit logs; - or none: standard input")
     parser.add_argument("--executions", action="store_true", help="executions alone, with their arguments and environment")
     parser.add_argument(
-        "--keep", action="append", default=[], metavar="NAME", help="keep conditions of this name, such as task.uid or exec"
+        "--keep",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="keep the conditions of this name, such as task.uid, or whose names begin with it, such as exec, and leave out all "
+        "that no --keep names",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..analysis.conversion import converted, execution_conditions, request_conditions
+    from ..analysis.conversion import check_kept, converted, execution_conditions, request_conditions
     from ..syntax.record_stream import RecordCutter, cut_records, is_broken, parse_record
     from .audit import chunks
 
     gc.enable()  # a log may be long
+    try:
+        check_kept(arguments.keep)
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from None
     conditions = execution_conditions if arguments.executions else request_conditions
-    read = broken = 0
+    total = 0
     for name in arguments.files or ["-"]:
         cutter = RecordCutter()
-        for record in cut_records(chunks(name), cutter):
-            read += 1
+        read = broken = 0
+        for number, record in enumerate(cut_records(chunks(name), cutter), 1):
             try:
                 parsed = parse_record(record)
             except ValueError:
                 broken += 1
                 if broken <= TOLD:
-                    message("warning", f"{name}: record {read} is broken, and skipped: {is_broken(record)}")
+                    message("warning", f"{shown(name)}: record {number} is broken, and skipped: {is_broken(record)}")
                 continue
+            read += 1
             line = converted(parsed, conditions, arguments.keep)
             if line is not None:
                 # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
                 sys.stdout.write(f"{parsed.domain}\n{line}\n" + "\n" * arguments.executions)
         broken += cutter.oversized
-    if broken:
-        message("note", f"{broken} broken records were skipped")
-    return 2 if broken and broken >= read else 0
+        check_log(shown(name), read, broken)
+        total += broken
+    if total:
+        message("note", skipped(total))
+    return 0

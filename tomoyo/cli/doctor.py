@@ -8,8 +8,9 @@ and the domains that the kernel has marked.  Exit code 1 if there is any reason.
 from __future__ import annotations
 
 import argparse
+import os
 
-from .options import print_json, visible
+from .options import UsageError, print_json, visible
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.diagnosis import diagnose
     from ..kernel.machine import Machine
 
+    if not os.path.isdir(arguments.root):
+        raise UsageError(f"{arguments.root} is no directory")
     machine = Machine(arguments.root)
     found = diagnose(machine)
     if arguments.json:

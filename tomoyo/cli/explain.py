@@ -40,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if (arguments.log is None) == (arguments.domain is None):
         raise UsageError("give a domain and a request, or --log FILE")
+    if arguments.domain is not None and not arguments.domain.startswith("<"):
+        raise UsageError(f"a domain's name begins with its namespace: '<kernel> {arguments.domain}'")
+    if arguments.domain is not None and not arguments.request:
+        raise UsageError("say what is requested behind the domain, as an entry: file read /etc/shadow")
     try:
         explainer = Explainer(read_engine(arguments))
     except SecurityfsError as error:

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from ..syntax.lines import PolicySyntaxError
+from .messages import counted
 from .options import (
     INTERFACES,
     PolicyFile,
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     for file, text in zip(files, texts):
         comments = _comments(file)
         if comments and not arguments.as_kernel:
-            message("note", f"{file.name}: {comments} comment line(s) left out: a kernel holds none")
+            message("note", f"{file.name}: {counted(comments, 'line')} of comments left out: a kernel holds none")
         sys.stdout.write(text)
     return 0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
-from .options import message
+from .options import ONLY_ROOT, message
 
 if TYPE_CHECKING:
     from ..kernel.securityfs import Securityfs
@@ -23,7 +24,20 @@ def securityfs(arguments: argparse.Namespace) -> Securityfs:
     return Securityfs(arguments.interface or FOLDER)
 
 
-def refused(error: OSError) -> int:
-    """Say what the kernel refused and why; give the exit code."""
-    message("error", str(error) if getattr(error, "advice", None) else f"{error.filename or 'kernel'}: {error.strerror or error}")
+def refused(error: OSError, folder: str = "") -> int:
+    """Say what the kernel or the system refused and why; give the exit code.
+
+    FOLDER is where the interface files should be, for an ERROR that does not say itself what to do.
+    """
+    if getattr(error, "advice", None):
+        message("error", str(error))
+        return 3
+    reason = error.strerror or str(error)
+    if folder and isinstance(error, (FileNotFoundError, NotADirectoryError)) and str(error.filename).startswith(folder):
+        from ..kernel.securityfs import Securityfs
+
+        reason = Securityfs(folder).why_missing()
+    elif isinstance(error, PermissionError) and os.geteuid():
+        reason += ONLY_ROOT
+    message("error", f"{error.filename or 'kernel'}: {reason}")
     return 3

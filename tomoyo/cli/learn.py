@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.program and not (arguments.domain and arguments.time):
         raise UsageError("say what to run, or --domain and how long: --for SECONDS")
     if arguments.domain and domain_fault(arguments.domain):
-        raise UsageError(f"no name of a domain: {arguments.domain!r}")
+        raise UsageError(f"no domain name: {arguments.domain!a} (expected one such as '<kernel> /usr/sbin/nginx')")
     gc.enable()
     command = _command(arguments.program)
     if arguments.closure or arguments.closure_file:

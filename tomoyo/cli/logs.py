@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
-from .options import message, place
+from .messages import counted
+from .options import UsageError, message, place
 from .progress import Progress
 
 TYPE_CHECKING = False
@@ -22,6 +24,8 @@ class LogReader:
 
     Attributes: ``broken``, how many records were left out, being none;
     ``progress``, to be cleared before anything is written meanwhile.
+
+    Raises UsageError for what is no log: it holds something, and no record.
     """
 
     def __init__(self) -> None:
@@ -37,23 +41,41 @@ class LogReader:
         from ..syntax.records import iterate_audit
 
         for name in logs or ["-"]:
-            shown = "<stdin>" if name == "-" else name
+            called = shown(name)
+            before = self.broken
+            read = 0
 
-            def report(error: PolicySyntaxError, shown: str = shown) -> None:
+            def report(error: PolicySyntaxError, called: str = called) -> None:
                 self.broken += 1
                 self.progress.clear()
                 if self.broken <= TOLD:
-                    place("warning", shown, error)
+                    place("warning", called, error)
                 elif self.broken == TOLD + 1:
                     message("warning", "further broken records are only counted")
 
-            if name == "-":
-                yield from iterate_audit(sys.stdin.buffer, file=shown, report=report)
-            else:
-                with open(name, "rb") as file:
-                    yield from iterate_audit(file, file=shown, report=report)
+            with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
+                for record in iterate_audit(file, file=called, report=report):
+                    read += 1
+                    yield record
+            check_log(called, read, self.broken - before)
 
     def tell_broken(self) -> None:
         """Say how many were left out, if any."""
         if self.broken:
-            message("note", f"{self.broken} broken records were skipped")
+            message("note", skipped(self.broken))
+
+
+def shown(name: str) -> str:
+    """What the log NAME is called in messages."""
+    return "<stdin>" if name == "-" else name
+
+
+def check_log(name: str, read: int, broken: int) -> None:
+    """Raise UsageError where the file NAME is no log: of its records READ were some, and BROKEN none."""
+    if broken and not read:
+        raise UsageError(f"{name} holds no audit record")
+
+
+def skipped(broken: int) -> str:
+    """How many BROKEN records were left out."""
+    return f"{counted(broken, 'broken record')} {'was' if broken == 1 else 'were'} skipped"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from .streams import silence
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
@@ -19,7 +21,21 @@ def message(severity: str, text: str) -> None:
 
 def tell(subject: str, severity: str, text: str) -> None:
     """Write ``SUBJECT: SEVERITY: TEXT`` to standard error; SUBJECT is a place, or who speaks."""
-    sys.stderr.write(f"{visible(subject)}: {coloured(severity, sys.stderr)}: {visible(text)}\n")
+    say(f"{visible(subject)}: {coloured(severity, sys.stderr)}: {visible(text)}\n")
+
+
+def say(text: str) -> None:
+    """Write TEXT to standard error at once; that nobody can be told is no reason to stop."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        silence(sys.stderr)
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """NUMBER things in words: ``1 line``, ``2 lines``; NOUNS is the plural where that is not NOUN with an s."""
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def coloured(severity: str, stream: TextIO) -> str:

@@ -13,6 +13,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from .activate import LOCKS
 from .interface import add_interface, refused, securityfs
 from .options import UsageError, message, print_json, visible
 from .select import add_selection, selected, selectors
@@ -33,39 +34,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--profile", type=int, metavar="N", help="put them into profile N")
     parser.add_argument("--force", action="store_true", help="enforce even where there are no entries")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock of activations is (default: {LOCKS})")
     add_interface(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.modes import ModeError, NotChanged, read_heads, read_profiles
-    from ..kernel.securityfs import SecurityfsError
+    from ..kernel.activation import Lock
+    from ..kernel.modes import ModeError, NotChanged
 
     changes = arguments.set is not None or arguments.profile is not None
     if changes and not selectors(arguments):
         raise UsageError("say which domains: --name, --prefix or --glob ('*' for all)")
     try:
-        kernel = securityfs(arguments)
-        modes, heads = read_profiles(kernel), read_heads(kernel)
-        domains = selected(arguments, heads) if selectors(arguments) else list(heads)
-        if not domains:
-            message("note", "no domain is selected")
-            return 1
-        if changes:
-            wanted = _change(arguments, kernel, modes, domains)
-            if wanted is None:
-                return 1
-            names = {domain.name for domain in domains}
-            domains = [domain for domain in read_heads(kernel) if domain.name in names]
-        _show(arguments, [modes.of(domain) for domain in domains])
-        return 0
+        if not changes:
+            return _run(arguments, changes)
+        # An activation that went on meanwhile would take the change for a fault, or undo it.
+        with Lock(arguments.locks):
+            return _run(arguments, changes)
     except ModeError as error:
         raise UsageError(str(error)) from None
     except NotChanged as error:
         message("error", str(error))
-    except SecurityfsError as error:
+        return 3
+    except BrokenPipeError:
+        raise
+    except OSError as error:
         return refused(error)
-    return 3
+
+
+def _run(arguments: argparse.Namespace, changes: bool) -> int:
+    from ..kernel.modes import read_heads, read_profiles
+
+    kernel = securityfs(arguments)
+    modes, heads = read_profiles(kernel), read_heads(kernel)
+    domains = selected(arguments, heads) if selectors(arguments) else list(heads)
+    if not domains:
+        message("note", "no domain is selected")
+        return 1
+    if changes:
+        if _change(arguments, kernel, modes, domains) is None:
+            return 1
+        names = {domain.name for domain in domains}
+        domains = [domain for domain in read_heads(kernel) if domain.name in names]
+    _show(arguments, [modes.of(domain) for domain in domains])
+    return 0
 
 
 def _change(
@@ -82,7 +95,8 @@ def _change(
     if not arguments.force:
         empty = locked_out(kernel, modes, plan)
         for name in empty:
-            message("error", f"{name} has no entries, so it would be denied everything; --force does it all the same")
+            why = "has no entries, nor have the acl_groups that it uses, so it would be denied everything"
+            message("error", f"{name} {why}; --force does it all the same")
         if empty:
             return None
     set_profiles(kernel, plan)

@@ -15,15 +15,23 @@ Records come from the kernel's audit log, which only one program can read.  Wher
 With --source query they come from requests as they wait for an answer: --hold is
 how long they do, so that someone has the time to start 'tomoyo query', before they
 are denied.
+
+Unless --mode, --granted or both say otherwise only what enforcing mode denied
+is told of: --mode enforcing --granted no.  A run is given 100 records at most, and how
+many more there were in a last line, 'and N more'.  That the command fails is
+said on standard error, each ten minutes at most.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import shutil
 import sys
 
-from .audit import add_filter, filter_of, refused
+from .audit import add_filter, filter_of
+from .interface import refused
+from .logs import check_log, skipped
 from .options import UsageError, message
 from .query import seconds
 
@@ -31,10 +39,16 @@ from .query import seconds
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the program to run, and its arguments")
-    parser.add_argument("--source", choices=("audit", "query", "-"), default="audit", help="where denials are learned of")
-    parser.add_argument("--hold", type=seconds, metavar="SECONDS", help="with --source query: let requests wait this long")
-    parser.add_argument("--interval", type=seconds, default=60.0, metavar="SECONDS", help="least time between two runs (60)")
-    parser.add_argument("--limit", type=seconds, default=60.0, metavar="SECONDS", help="end a run after this time (60)")
+    parser.add_argument(
+        "--source", choices=("audit", "query", "-"), default="audit", help="where denials are learned of (default: audit)"
+    )
+    parser.add_argument(
+        "--hold", type=seconds, metavar="SECONDS", help="with --source query: let requests wait this long (default: not at all)"
+    )
+    parser.add_argument(
+        "--interval", type=seconds, default=60.0, metavar="SECONDS", help="least time between two runs (default: 60)"
+    )
+    parser.add_argument("--limit", type=seconds, default=60.0, metavar="SECONDS", help="end a run after this time (default: 60)")
     parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
     add_filter(parser)
 
@@ -53,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.mode = arguments.mode or ["enforcing"]
     chooses = filter_of(arguments)
     assert chooses is not None
+    if shutil.which(arguments.command[0]) is None:
+        raise UsageError(f"there is no program {arguments.command[0]!a} that could be run")
     command = Command(arguments.command, arguments.limit)
     notifier = Notifier(command, arguments.interval, lambda found: not found.event and chooses(found), warn)
     folder = arguments.interface or FOLDER
@@ -69,6 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
             notifier.finish()
     except OSError as error:
         return refused(error, folder)
+    if arguments.source == "-":
+        check_log("<stdin>", notifier.read - notifier.broken, notifier.broken)
+    if notifier.broken:
+        warn(skipped(notifier.broken))
     return 0
 
 

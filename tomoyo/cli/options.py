@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import io
 import os
@@ -13,11 +14,15 @@ from types import ModuleType
 from typing import Any
 
 from .messages import message as message
+from .messages import say
 from .messages import tell as tell
 from .messages import visible as visible
+from .streams import output_error, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..syntax.lines import PolicySyntaxError, Report
 
 #: Kinds of policy files, with the interface file that each is of.
@@ -30,13 +35,41 @@ INTERFACES = {
 }
 
 
+#: What is added where the system refuses a user something.
+ONLY_ROOT = "; only root may do this"
+
+
 class UsageError(Exception):
     """Input or arguments that cannot be used; the message says what to do."""
 
 
+#: Errors that come of the name that was given; all others are of the system.
+_OF_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+#: Errors of writing, which say nothing of where.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+#: What stands for the name of a file or folder in the usage of commands.
+_FILES = ("FILE", "DIR", "SOURCE_DIR", "LOG", "PATH", "ROOT", "DOMAIN_POLICY", "EXCEPTION_POLICY")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what it has to say as the commands do, whatever becomes of it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write how to use the command, and MESSAGE; end with exit code 2."""
+        say(self.format_usage())
+        tell(self.prog, "error", message)
+        sys.exit(2)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print what --help tells; raises OSError where that cannot be written."""
+        (file or sys.stdout).write(self.format_help())
+
+
 def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.ArgumentParser:
     """The parser of the command in MODULE."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"tomoyo {name}",
         description=(module.__doc__ or purpose).strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -48,23 +81,42 @@ def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.Argu
 
 def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
     """Parse ARGUMENTS as the command in MODULE wants them, and run it."""
+    return carried_out(name, lambda: _run(module, name, purpose, arguments))
+
+
+def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
     parser = command_parser(module, name, purpose)
+    # Files and options may come in any order, as in 'check FILE --json FILE'; behind '--' everything is as it stands.
+    parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
     try:
-        parsed = parser.parse_args(arguments)
+        parsed = parse(arguments)
     except SystemExit as stop:  # argparse has printed its message
         return 2 if stop.code else 0
+    _refuse_empty_names(parser, parsed)
     if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     # Policies are millions of small values without cycles; collecting would only walk them again and again.
     gc.disable()
-    return carried_out(name, lambda: module.run(parsed))
+    status: int = module.run(parsed)
+    return status
+
+
+def _refuse_empty_names(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Refuse an empty name of a file, as a script has it whose variable is not set: it must not mean the usual place."""
+    for action in parser._actions:
+        value = getattr(parsed, action.dest, None)
+        if action.metavar in _FILES and (value == "" or (isinstance(value, list) and "" in value)):
+            what = action.option_strings[-1] if action.option_strings else action.metavar
+            raise UsageError(f"{what}: the name of a file is empty")
 
 
 def carried_out(name: str, work: Callable[[], int]) -> int:
     """Do the WORK of the command NAME and give its exit code; tell of input that is unusable and of what the system refused."""
     try:
         status = work()
-        sys.stdout.flush()
+        error = output_error()
+        if error is not None:
+            raise error
         return status
     except UsageError as error:
         message("error", str(error))
@@ -73,15 +125,28 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
 
         if not isinstance(error, PolicySyntaxError):
             raise
-        message("error", str(error))
+        place("error", error.file, error)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing may be flushed to it any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)  # whoever read it has seen enough
     except OSError as error:
-        message("error", f"{error.filename or name}: {error.strerror or error}")
+        return system_error(name, error)
     except KeyboardInterrupt:
         return 130
     return 2
+
+
+def system_error(name: str, error: OSError) -> int:
+    """Say what the command NAME met; give its exit code: 2 where the name of a file is what is wrong, else 3."""
+    from ..kernel.trusted import UnsafeFile
+
+    where = error.filename
+    if where is None and (output_error() is not None or error.errno in _FULL):
+        where = "standard output"
+        silence(sys.stdout)
+    where = name if where is None else where
+    hint = ONLY_ROOT if isinstance(error, PermissionError) and not isinstance(error, UnsafeFile) and os.geteuid() else ""
+    message("error", f"{where}: {error.strerror or error}{hint}")
+    return 2 if error.errno in _OF_NAMES or isinstance(error, UnsafeFile) else 3
 
 
 def place(severity: str, file: str, error: PolicySyntaxError) -> None:
@@ -154,11 +219,10 @@ def read_files(arguments: argparse.Namespace, kind: str | None = None) -> list[P
 
 def read_file(name: str, kind: str | None) -> PolicyFile:
     """Read the file NAME; without a KIND its name says what it is of."""
-    found = kind or _guess_kind(name)
     if name == "-":
-        return PolicyFile("<stdin>", found, sys.stdin.buffer.read())
-    with open(name, "rb") as file:
-        return PolicyFile(name, found, file.read())
+        return PolicyFile("<stdin>", kind or _guess_kind(name), sys.stdin.buffer.read())
+    with open(name, "rb") as file:  # first, for what is not there is of no kind
+        return PolicyFile(name, kind or _guess_kind(name), file.read())
 
 
 def _guess_kind(name: str) -> str:
@@ -193,12 +257,20 @@ def write_file(name: str, text: str) -> None:
 
 
 def _put(name: str, text: str, like: os.stat_result | None) -> None:
+    try:
+        _put_whole(name, text, like)
+    except OSError as error:
+        # Of the draft nobody knows; what is said is said of the file that was named.
+        raise OSError(error.errno, error.strerror, name) from None
+
+
+def _put_whole(name: str, text: str, like: os.stat_result | None) -> None:
     import stat
     import tempfile
 
     mask = os.umask(0)
     os.umask(mask)
-    descriptor, temporary = tempfile.mkstemp(prefix=".tomoyo-", dir=os.path.dirname(name) or ".")
+    descriptor, draft = tempfile.mkstemp(prefix=".tomoyo-", dir=os.path.dirname(name) or ".")
     try:
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(text)
@@ -207,9 +279,9 @@ def _put(name: str, text: str, like: os.stat_result | None) -> None:
                 os.fchown(descriptor, like.st_uid, like.st_gid)
             file.flush()
             os.fsync(descriptor)
-        os.replace(temporary, name)
+        os.replace(draft, name)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(draft)
         raise
 
 

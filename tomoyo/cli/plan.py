@@ -8,8 +8,8 @@ there is anything to write.
 from __future__ import annotations
 
 import argparse
-import sys
 
+from .activate import print_plan
 from .interface import add_interface, refused, securityfs
 from .options import UsageError, print_json
 
@@ -28,7 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.plan import Plan
     from ..kernel.planner import plan
     from ..kernel.policy_set import PolicySetError, read_policy_set
-    from ..kernel.securityfs import SecurityfsError
     from ..syntax.lines import PolicySyntaxError
 
     if len(arguments.directories) > 2:
@@ -45,10 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except (PolicySetError, ActivationError, ValueError) as error:
         raise UsageError(str(error)) from None
-    except SecurityfsError as error:
+    except OSError as error:
         return refused(error)
     if arguments.json:
         print_json({"changes": found.count, "plan": found.text().splitlines()})
     else:
-        sys.stdout.write(found.text())
+        print_plan(found)
     return 1 if found else 0

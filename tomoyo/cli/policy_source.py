@@ -20,6 +20,8 @@ _FILES = {
     "bindings.conf": "exception_policy",
     "domain_policy.conf": "domain_policy",
 }
+#: Where NixOS has the set of the running system.
+_SYSTEM = "/run/current-system/tomoyo"
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +66,22 @@ def _read_directory(directory: str) -> dict[str, bytes]:
             with open(os.path.join(directory, name), "rb") as file:
                 found[name] = file.read()
         except FileNotFoundError:
+            if not os.path.isdir(directory):
+                raise UsageError(f"{directory} is no directory") from None
             if name == "domain_policy.conf":
-                raise UsageError(f"{directory} holds no domain_policy.conf") from None
+                text = f"{directory} holds no domain_policy.conf"
+                if _is_source(directory):
+                    text += ": it is a policy source, of which 'tomoyo compile' makes a set that has one"
+                elif os.path.exists(_SYSTEM):
+                    text += f"; the running system's is in {_SYSTEM}"
+                raise UsageError(text) from None
     if "profile.conf" not in found:
         message("note", f"{directory} has no profile.conf: the answers are those of the entries alone")
     return found
+
+
+def _is_source(directory: str) -> bool:
+    return any(os.path.isdir(os.path.join(directory, name)) for name in ("domains", "exceptions", "modules"))
 
 
 def _tell(path: str, error: PolicySyntaxError) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from .options import visible
+from .messages import say, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Progress:
     def clear(self) -> None:
         """Take the line away, for something else is to be written."""
         if self._dirty:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+            say(_CLEAR)
             self._dirty = False
 
     def __call__(self, text: str) -> None:
@@ -52,8 +51,7 @@ class Progress:
         if self._shown:
             # Not over the terminal's last column, where some terminals begin a new line that cannot be cleared.
             width = _columns() - 5
-            sys.stderr.write(f"{_CLEAR}{visible(text)[:width]} ...")
-            sys.stderr.flush()
+            say(f"{_CLEAR}{visible(text)[:width]} ...")
             self._dirty = True
 
     def counted(self, items: Iterable[Item], what: str) -> Iterable[Item]:

@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.rules_file import read_rules
     from ..kernel.securityfs import Securityfs
     from ..kernel.signals import ENDING, SignalPipe
-    from .audit import refused
+    from .interface import refused
     from .query_dialogue import Dialogue, JsonDialogue
 
     gc.enable()  # it may run for months
     folder = arguments.interface or FOLDER
+    rules = read_rules(arguments.rules) if arguments.rules is not None else ()
     try:
-        rules = read_rules(arguments.rules) if arguments.rules else ()
         # Before anything waits, or this would be what waits.
         with suppress(OSError):
             if own_requests_wait(folder):
@@ -106,5 +106,5 @@ def seconds(argument: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 < found < 1e9:
-        raise argparse.ArgumentTypeError(f"no time: {argument!r}")
+        raise argparse.ArgumentTypeError(f"no time: {argument!a} (expected seconds, such as 60)")
     return found

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _CHOICES = "[y]es [n]o [r]etry [a]lways [e]dit ne[v]er [l]ist [q]uit"
 
+_WORDS = {"yes": "y", "no": "n", "retry": "r", "always": "a", "never": "v", "edit": "e", "list": "l", "quit": "q"}
+
 
 class Dialogue:
     """Shows what waits, and takes what is typed."""
@@ -66,13 +68,14 @@ class Dialogue:
             self._edited(line)
             return True
         letter, _, rest = line.partition(" ")
-        letter = {"yes": "y", "no": "n", "retry": "r", "always": "a", "never": "v", "edit": "e"}.get(letter, letter)[:1]
+        letter = _WORDS.get(letter, letter)
         if letter == "q":
             return False
         if letter in ("l", ""):
             self._list()
-        elif letter not in "ynrave":
-            self._say(f"{_CHOICES}; then a request's number, or 'all'\n")
+        elif letter not in _WORDS.values():
+            # Never a guess: 'abort' must not be taken for 'always'.
+            self._say(f"{visible(letter[:20])!a} is no answer: {_CHOICES}; then a request's number, or 'all'\n")
         else:
             for request in self._meant(rest.strip()):
                 self._decide(letter, request)
@@ -87,7 +90,7 @@ class Dialogue:
         wanted = number or str(self._current)
         found = [request for request in pending if str(request.serial) == wanted]
         if not found:
-            self._say(f"no request {wanted} waits\n" if wanted != "None" else "nothing waits\n")
+            self._say(f"no request {visible(wanted)[:20]} waits\n" if wanted != "None" else "nothing waits\n")
             if not number:
                 self._go_on()
         return found

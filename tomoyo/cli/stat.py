@@ -14,6 +14,7 @@ from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.profiles import ProfilePolicy
 from ..model.stat import Stat
+from .messages import counted
 from .options import add_files, print_json, read_files, visible
 
 
@@ -38,10 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
 def summary(kind: str, policy: Any) -> str:
     """The main counts of POLICY in a few words."""
     if kind == "domain":
-        return f"{len(policy)} domains, {sum(len(domain.entries) for domain in policy)} entries"
+        entries = sum(len(domain.entries) for domain in policy)
+        return f"{counted(len(policy), 'domain')}, {counted(entries, 'entry', 'entries')}"
     if kind == "stat":
         return "a report" if policy.total is not None else "settings"
-    return ", ".join(f"{number} {name}" for name, number in counts(policy).items() if isinstance(number, int))
+    if kind == "manager":
+        others = ", and users other than root" if policy.manage_by_non_root else ""
+        return counted(len(policy.managers), "manager") + others
+    found = [(name, number) for name, number in counts(policy).items() if isinstance(number, int)]
+    return ", ".join(counted(number, _singular(name), name) for name, number in found)
+
+
+def _singular(name: str) -> str:
+    return name[:-3] + "y" if name.endswith("ies") else name[:-1]
 
 
 def _flat(numbers: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:

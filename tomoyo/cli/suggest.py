@@ -28,6 +28,8 @@ from collections.abc import Iterator
 from .audit import add_filter, chunks, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
+from .logs import TOLD, check_log, shown, skipped
+from .messages import say
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
 TYPE_CHECKING = False
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
 
 _CHOICES = "[a]llow [g]eneralise [d]eny [e]dit [s]kip [u]ndo [q]uit"
+_WORDS = ("allow", "generalise", "deny", "edit", "skip", "undo", "quit")
 _DOMAIN_POLICY = "domain_policy.conf"
 
 
@@ -107,6 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.diff or arguments.in_place) and arguments.policy is None:
         raise UsageError("--diff and --in-place need a policy: --policy DIR")
+    if arguments.in_place and os.path.lexists(os.path.join(arguments.policy, "manifest.json")):
+        raise UsageError(
+            f"{arguments.policy} is a set that 'tomoyo compile' made: "
+            "put what --diff shows into its policy source, and compile that"
+        )
     if arguments.kernel and arguments.policy is not None:
         raise UsageError("--policy DIR or --kernel, not both")
     if arguments.state and not arguments.interactive:
@@ -148,7 +156,7 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserR
     wanted = set(arguments.rule)
     unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
     if unknown:
-        raise UsageError(f"no rule {sorted(unknown)[0]!r}: there are {', '.join(BUILT_IN_RULES)} and none")
+        raise UsageError(f"no rule: {sorted(unknown)[0]!a} (expected {', '.join(BUILT_IN_RULES)} or none)")
     return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
 
 
@@ -175,27 +183,29 @@ def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
 
     chooses = filter_of(arguments)
     for name in arguments.logs or ["-"]:
-        shown = "<stdin>" if name == "-" else name
         cutter = RecordCutter()
-        broken = 0
+        read = broken = 0
         with Progress() as progress:
             for number, raw in enumerate(progress.counted(cut_records(chunks(name), cutter), "records"), 1):
                 told = outline(raw)
                 if told is not None and (told.event or (chooses is not None and not chooses(told))):
+                    read += 1
                     continue
                 try:
-                    record = parse_record(raw, shown)
+                    record = parse_record(raw, shown(name))
                 except (PolicySyntaxError, ValueError) as error:
                     broken += 1
-                    if broken <= 10:
+                    if broken <= TOLD:
                         progress.clear()
                         why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
-                        message("warning", f"{shown}: record {number} is left out: {why}")
+                        message("warning", f"{shown(name)}: record {number} is broken, and skipped: {why}")
                     continue
+                read += 1
                 yield record
         broken += cutter.oversized
+        check_log(shown(name), read, broken)
         if broken:
-            message("warning", f"{shown}: {broken} broken records, left out")
+            message("note", f"{shown(name)}: {skipped(broken)}")
 
 
 def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
@@ -243,21 +253,22 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
     state = None
     if arguments.state and os.path.lexists(arguments.state):
         try:
-            with open(arguments.state, encoding="ascii") as file:
+            with open(arguments.state, "rb") as file:
                 state = json.load(file)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{arguments.state}: not a state: {error}") from None
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{arguments.state}:{error.lineno}:{error.colno}: not a state: {error.msg}") from None
+        except (ValueError, RecursionError):
+            raise UsageError(f"{arguments.state}: not a state: no JSON") from None
     try:
         dialogue = SuggestionDialogue(found, state)
     except ValueError as error:
         raise UsageError(f"{arguments.state}: {error}") from None
-    shown = None
+    asked = None
     while (current := dialogue.current) is not None:
-        if current is not shown:
+        if current is not asked:
             _show(current, dialogue.left, arguments.missing)
-            shown = current
-        sys.stderr.write(f"{_CHOICES}: ")
-        sys.stderr.flush()
+            asked = current
+        say(f"{_CHOICES}: ")
         line = sys.stdin.readline()
         if not line or line.strip() in ("q", "quit"):
             break
@@ -273,35 +284,34 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
 
 def _answer(dialogue: SuggestionDialogue, text: str) -> None:
     word, _, rest = text.partition(" ")
+    answer = {choice: choice[0] for choice in _WORDS}.get(word, word)
     simple = {"a": dialogue.allow, "g": dialogue.generalise, "d": dialogue.deny, "s": dialogue.skip}
-    if word[:1] in simple and not rest:
-        simple[word[:1]]()
-    elif word[:1] == "u":
+    if answer in simple and not rest:
+        simple[answer]()
+    elif answer == "u" and not rest:
         if not dialogue.undo():
             raise ValueError("there is none before")
-    elif word[:1] == "e":
+    elif answer == "e":
         if not rest:
-            sys.stderr.write("entry: ")
-            sys.stderr.flush()
+            say("entry: ")
             rest = sys.stdin.readline().strip()
         dialogue.edit(rest)
     else:
-        raise ValueError(_CHOICES)
+        raise ValueError(f"{text[:20]!a} is no answer: {_CHOICES}")
 
 
 def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
-    write = sys.stderr.write
-    write(f"\n{left} left: {visible(suggestion.domain.text)}\n")
+    say(f"\n{left} left: {visible(suggestion.domain.text)}\n")
     for entry in suggestion.exact:
-        write(f"  seen: {visible(entry.text)}\n")
+        say(f"  seen: {visible(entry.text)}\n")
     if not suggestion.complete:
-        write("  seen: and more\n")
+        say("  seen: and more\n")
     if suggestion.general is not None:
-        write(f"  general: {visible(suggestion.general.text)}\n")
-    write(f"  {visible(_because(suggestion))}\n")
+        say(f"  general: {visible(suggestion.general.text)}\n")
+    say(f"  {visible(_because(suggestion))}\n")
     if missing:
         for name in _missing(suggestion):
-            write(f"  exists no more: {visible(name)}\n")
+            say(f"  exists no more: {visible(name)}\n")
 
 
 # Results
@@ -322,7 +332,9 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
     if arguments.diff:
-        sys.stdout.writelines(unified_diff(text, insertions, str(path)))
+        lines = unified_diff(text, insertions, str(path))
+        # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
+        sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
     elif arguments.output:
         write_file(arguments.output, insert_lines(text, insertions))
     elif insertions:

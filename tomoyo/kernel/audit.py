@@ -122,7 +122,8 @@ class Drops:
             return "the kernel's audit log was full: it may have dropped records of granted requests (see max_audit_log)"
         why = "the kernel dropped" if self.certain else "the kernel dropped, or was told by reject_log=no not to keep,"
         also = "; its audit log was full, so records of granted requests may be missing, too" if self.full else ""
-        return f"{why} the records of {self.denied} denied requests (see max_audit_log, and the memory quota){also}"
+        requests = "1 denied request" if self.denied == 1 else f"{self.denied} denied requests"
+        return f"{why} the records of {requests} (see max_audit_log, and the memory quota){also}"
 
 
 class DropCounter:

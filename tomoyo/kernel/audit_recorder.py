@@ -120,57 +120,87 @@ def record_chunks(chunks: Iterable[bytes], recorder: Recorder) -> None:
         recorder.take(cutter.feed(chunk))
     recorder.take(cutter.close())
     if cutter.oversized:
+        recorder.read += cutter.oversized
         recorder.broken += cutter.oversized
-        recorder.report(f"{cutter.oversized} pieces are too long for records, and skipped")
+        recorder.report(f"what is too long for a record was skipped, {cutter.oversized} times")
 
 
 def record_kernel(log: AuditLog, recorder: Recorder, signals: SignalPipe, drops: DropCounter | None = None) -> int:
     """Record what the kernel logs until a signal says to end; gives how many records could not be written.
 
-    SIGHUP opens the log anew; any other signal that SIGNALS catches ends, when
-    all that waits at that moment has been recorded.  What the kernel drops is
-    reported as it grows.
+    SIGHUP opens the log anew, again and again until that succeeds; any other
+    signal that SIGNALS catches ends, when all that waits at that moment has
+    been recorded.  What the kernel drops is reported as it grows.
     """
     told = 0
     looked = time.monotonic()
+    reopening = False
     for batch in log.batches(wake=[signals.fileno()], seconds=_INTERVAL):
-        try:
-            recorder.take(batch, drops)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            if not _written_later(recorder, signals, error):
-                return len(recorder.sink.waiting)
+        if not _taken(batch, recorder, signals, drops):
+            return len(recorder.sink.waiting)
         if drops is not None:
             drops.note_batch(len(batch))
         came = signals.take() if not batch else set()
-        if signal.SIGHUP in came:
-            recorder.sink.reopen()
         ending = bool(came - {signal.SIGHUP})
-        if ending or time.monotonic() - looked > _INTERVAL:
+        looking = ending or time.monotonic() - looked > _INTERVAL
+        if signal.SIGHUP in came or (reopening and looking):
+            reopening = not _reopened(recorder, again=reopening)
+        if looking:
             looked = time.monotonic()
-            told = _tell_drops(log, recorder, drops, told)
+            if drops is not None:
+                found, batch = drops.drops(log)
+                if found.denied > told:
+                    recorder.report(str(found))
+                    told = found.denied
+                if not _taken(batch, recorder, None if ending else signals):
+                    return len(recorder.sink.waiting)
         if ending:
             while batch := log.waiting():
-                recorder.take(batch, drops)
+                if not _taken(batch, recorder, None, drops):
+                    return len(recorder.sink.waiting)
             return 0
     return 0
 
 
-def record_waiting(log: AuditLog, recorder: Recorder) -> None:
-    """Record what waits in the kernel now."""
+def record_waiting(log: AuditLog, recorder: Recorder, signals: SignalPipe | None = None) -> bool:
+    """Record what waits in the kernel now.
+
+    Where the log cannot be written, with SIGNALS waits until it can, and gives
+    false where one of them ended that; without, raises OSError.
+    """
     while batch := log.waiting():
-        recorder.take(batch)
+        if signals is None:
+            recorder.take(batch)
+        elif not _taken(batch, recorder, signals):
+            return False
+    return True
 
 
-def _tell_drops(log: AuditLog, recorder: Recorder, drops: DropCounter | None, told: int) -> int:
-    if drops is None:
-        return 0
-    found, batch = drops.drops(log)
-    recorder.take(batch)
-    if found.denied > told:
-        recorder.report(str(found))
-    return max(found.denied, told)
+def _taken(batch: Iterable[bytes], recorder: Recorder, signals: SignalPipe | None, drops: DropCounter | None = None) -> bool:
+    """Record BATCH, however long that takes; false where a signal ended the wait, or, without SIGNALS, at the first error."""
+    try:
+        recorder.take(batch, drops)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if signals is not None:
+            return _written_later(recorder, signals, error)
+        recorder.report(f"cannot write: {error.strerror}")
+        return False
+    return True
+
+
+def _reopened(recorder: Recorder, *, again: bool) -> bool:
+    """Open the log anew; where that is not possible records go on to the file that is open."""
+    try:
+        recorder.sink.reopen()
+    except OSError as error:
+        if not again:
+            recorder.report(f"cannot open the log anew, and write on to the old file meanwhile: {error.strerror}")
+        return False
+    if again:
+        recorder.report("the log is open anew")
+    return True
 
 
 def _written_later(recorder: Recorder, signals: SignalPipe, error: OSError) -> bool:

@@ -45,8 +45,16 @@ def diagnose(machine: Machine) -> list[Finding]:
     found: list[Finding] = []
     for check in (_configuration, _modules, _mount, _trigger, _loader):
         found += check(machine)
-    if os.path.isdir(machine.path(FOLDER)):
-        found += _policy(Securityfs(machine.path(FOLDER), machine.path("proc")))
+    folder = machine.path(FOLDER)
+    if os.path.isdir(folder):
+        found += _policy(Securityfs(folder, machine.path("proc")))
+    else:
+        try:
+            os.stat(folder)
+        except PermissionError:
+            found.append(Finding("access", f"{folder}: only root may look there", "run this as root"))
+        except OSError:
+            pass  # there is none, which the others have told
     return found
 
 
@@ -207,7 +215,7 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
         yield Finding(
             "managers",
             "there are no managers: nobody can change policy until the next boot",
-            "put the program that is to change policy into the set's manager.conf, and boot",
+            "name the domain that is to change policy, such as '<kernel> /usr/bin/tomoyo', in the set's manager.conf, and boot",
             "security.tomoyo.managers",
         )
     domains = parse_domain_policy(held.domain_policy, reading=Reading.AS_KERNEL)
@@ -230,7 +238,7 @@ def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
     if states and all(state.mode == "disabled" for state in states):
         yield Finding(
             "profiles",
-            f"all {len(states)} domains are in disabled mode, so nothing is confined or learned",
+            "all domains are in disabled mode, so nothing is confined or learned",
             "put domains into another mode: 'tomoyo mode --name DOMAIN --set learning'",
             'security.tomoyo.policies.<name>.state = "learn"; or "permissive" or "enforce"',
         )
@@ -259,7 +267,7 @@ def _undefined(held: PolicySet) -> Iterator[Finding]:
     if found:
         yield Finding(
             "groups",
-            f"{len(found)} groups grant nothing: {_some(found)}",
+            f"these groups grant nothing: {_some(found)}",
             "define them, or take away what names them",
             "a name that nothing in the system's closure has is an empty group: security.tomoyo.strictNames finds them",
         )

@@ -37,8 +37,8 @@ class NotChanged(Exception):
     """
 
     def __init__(self, domains: list[str]) -> None:
-        shown = ", ".join(domains[:3]) + (", ..." if len(domains) > 3 else "")
-        super().__init__(f"the kernel left {len(domains)} domain(s) as they were: {shown}")
+        shown = ", ".join(domains[:3]) + (f" and {len(domains) - 3} more" if len(domains) > 3 else "")
+        super().__init__(f"the kernel did not change {shown}")
         self.domains = domains
 
 
@@ -153,17 +153,36 @@ def plan_mode(modes: ProfileModes, domains: Iterable[Domain], mode: Mode) -> dic
 
 
 def locked_out(interface: Interface, modes: ProfileModes, plan: dict[str, int]) -> list[str]:
-    """Those domains of PLAN that would be denied everything: something is enforced, and they have no entries."""
+    """Those domains of PLAN that would be denied everything: something is enforced, and they have no entries.
+
+    The entries of the acl_groups that a domain uses are its own, too.
+    """
     from ..syntax.domain_policy import parse_domain_policy
     from ..syntax.lines import Reading
 
     found = []
+    shared: set[tuple[str, int]] | None = None
     for name, number in plan.items():
-        if modes.denies(name.partition(" ")[0], number):
-            policy = parse_domain_policy(interface.select("domain_policy", f"select domain={name}"), reading=Reading.AS_KERNEL)
-            if not any(domain.entries for domain in policy):
-                found.append(name)
+        namespace = name.partition(" ")[0]
+        if not modes.denies(namespace, number):
+            continue
+        policy = parse_domain_policy(interface.select("domain_policy", f"select domain={name}"), reading=Reading.AS_KERNEL)
+        if any(domain.entries for domain in policy):
+            continue
+        if shared is None:
+            shared = _shared(interface)
+        if not any((namespace, group) in shared for domain in policy for group in domain.groups):
+            found.append(name)
     return found
+
+
+def _shared(interface: Interface) -> set[tuple[str, int]]:
+    """The acl_groups that have entries: namespace and number."""
+    from ..syntax.exception_policy import parse_exception_policy
+    from ..syntax.lines import Reading
+
+    policy = parse_exception_policy(interface.read("exception_policy"), reading=Reading.AS_KERNEL)
+    return {(part.namespace, number) for part in policy for number, entries in part.acl_groups if entries}
 
 
 def set_profiles(interface: Interface, plan: dict[str, int]) -> None:

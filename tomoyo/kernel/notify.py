@@ -25,6 +25,8 @@ from .signals import SignalPipe
 
 #: Records that one command is given; more are counted.
 MAX_RECORDS = 100
+#: Seconds between two reports that the command fails.
+FAILURES = 600.0
 #: Seconds between two looks at what is due.
 _STEP = 0.2
 _CHUNK = 1 << 16
@@ -88,11 +90,15 @@ class Command:
 
     A run that takes longer than LIMIT seconds is killed, with all that it
     started in its process group.
+
+    Attribute ``failure``: why the last run that has ended failed; empty where
+    it did not.
     """
 
     def __init__(self, command: Sequence[str], limit: float = 60.0) -> None:
         self.command = tuple(command)
         self.limit = limit
+        self.failure = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
@@ -117,21 +123,35 @@ class Command:
         """Whether the last run still goes on; it is ended where it has taken too long."""
         if self._process is None:
             return False
-        if self._process.poll() is None and now - self._started > self.limit:
+        overdue = self._process.poll() is None and now - self._started > self.limit
+        if overdue:
             self._kill()
         if self._process.poll() is None:
             return True
-        self._process = None
+        self._conclude(overdue)
         return False
 
     def finish(self) -> None:
         """Wait for the run that still goes on, no longer than it may take."""
         if self._process is not None:
+            overdue = False
             try:
                 self._process.wait(self.limit)
             except subprocess.TimeoutExpired:
+                overdue = True
                 self._kill()
-            self._process = None
+            self._conclude(overdue)
+
+    def _conclude(self, overdue: bool) -> None:
+        assert self._process is not None
+        status = self._process.returncode
+        self._process = None
+        if overdue:
+            self.failure = f"took longer than {self.limit:g} seconds, and was ended"
+        elif status < 0:
+            self.failure = f"was ended by signal {-status}"
+        else:
+            self.failure = f"ended with exit status {status}" if status else ""
 
     def _kill(self) -> None:
         assert self._process is not None
@@ -143,7 +163,9 @@ class Command:
 class Notifier:
     """Gathers what CHOOSES takes, and runs COMMAND when it is time; ``report`` takes messages.
 
-    Attribute ``broken``: how many records were none.
+    That a run failed is reported, but not more often than each `FAILURES` seconds.
+
+    Attributes: ``read``, how many records there were, and ``broken``, how many of them were none.
     """
 
     def __init__(
@@ -156,7 +178,10 @@ class Notifier:
     ) -> None:
         self.command = command
         self.gathering = Gathering(interval)
+        self.read = 0
         self.broken = 0
+        self._failures = 0
+        self._failed: float | None = None
         self._chooses = chooses
         self._report = report
         self._clock = clock
@@ -164,6 +189,7 @@ class Notifier:
     def take(self, records: Iterable[bytes]) -> None:
         """Records came."""
         for record in records:
+            self.read += 1
             found = outline(record)
             if found is None:
                 self.broken += 1
@@ -174,22 +200,39 @@ class Notifier:
         """Run the command, if it is time and none is running."""
         now = self._clock()
         if not self.command.is_running(now):
+            self._look(now)
             self._start(self.gathering.take(now), now)
 
     def finish(self) -> None:
         """Tell of what is left, and wait for that; report how much was no record."""
         self.command.finish()
+        self._look(self._clock())
         self._start(self.gathering.rest(), self._clock())
         self.command.finish()
-        if self.broken:
-            self._report(f"{self.broken} broken records were skipped")
+        self._look(self._clock())
+        if self._failures:
+            self._report(f"of the runs of {self.command.command[0]!a} since, {self._failures} failed")
 
     def _start(self, notification: Notification | None, now: float) -> None:
         if notification is not None:
             try:
                 self.command.start(notification, now)
             except OSError as error:
-                self._report(f"cannot run {self.command.command[0]!r}: {error.strerror}")
+                self._fail(f"cannot run {self.command.command[0]!a}: {error.strerror}", now)
+
+    def _look(self, now: float) -> None:
+        """Report what became of the last run."""
+        if self.command.failure:
+            self._fail(f"{self.command.command[0]!a} {self.command.failure}", now)
+            self.command.failure = ""
+
+    def _fail(self, reason: str, now: float) -> None:
+        if self._failed is not None and now - self._failed < FAILURES:
+            self._failures += 1
+            return
+        self._failed = now
+        self._report(f"{reason}; {self._failures} runs before failed, too" if self._failures else reason)
+        self._failures = 0
 
 
 def notify_of_audit(log: AuditLog, notifier: Notifier, signals: SignalPipe) -> None:
@@ -225,6 +268,7 @@ def notify_of_stream(descriptor: int, notifier: Notifier, signals: SignalPipe) -
             data = os.read(descriptor, _CHUNK)
             notifier.take(cutter.feed(data) if data else cutter.close())
             if not data:
+                notifier.read += cutter.oversized
                 notifier.broken += cutter.oversized
                 notifier.step()
                 return

@@ -12,6 +12,7 @@ from ..model.entries import Entry
 from ..syntax.domain_policy import parse_domain_policy
 from .audit import FOLDER
 from .query import Answer, Event, PendingRequest, QueryDialogue
+from .securityfs import Securityfs, manager_advice
 
 _READ = 1 << 16
 #: Seconds between two looks at the file while requests wait; a poll would return at once.
@@ -19,7 +20,7 @@ LOOK = 0.2
 
 
 class NoManager(PermissionError):
-    """The calling program may not write to the kernel's interface files."""
+    """The calling process may not write to the kernel's interface files."""
 
 
 class QueryFile:
@@ -112,7 +113,7 @@ class QueryFile:
                 data = data[os.write(descriptor, data) :]
             text = b"".join(iter(lambda: os.read(descriptor, _READ), b""))
         except PermissionError as error:
-            raise _no_manager(error) from None
+            raise _no_manager(self._folder, error) from None
         finally:
             os.close(descriptor)
         _, _, body = text.partition(b"\n")  # behind the line '# select Q=...'
@@ -125,7 +126,7 @@ class QueryFile:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except PermissionError as error:
-            raise _no_manager(error) from None
+            raise _no_manager(self._folder, error) from None
 
 
 def holds(held: Entry, entry: Entry) -> bool:
@@ -133,7 +134,10 @@ def holds(held: Entry, entry: Entry) -> bool:
     return set(entry.operations) <= set(held.operations) and held.with_operations(entry.operations) == entry
 
 
-def _no_manager(error: OSError) -> NoManager:
-    program = os.path.realpath("/proc/self/exe")
-    reason = f"this program is no manager of the policy; write {program!r} to the manager file to make it one"
-    return NoManager(errno.EPERM, reason, error.filename)
+def _no_manager(folder: str, error: OSError) -> NoManager:
+    try:
+        domain = Securityfs(folder).self_domain()
+    except OSError:
+        domain = "unknown"
+    reason = manager_advice(domain, os.path.realpath("/proc/self/exe"))
+    return NoManager(errno.EPERM, reason, error.filename or f"{folder}/query")

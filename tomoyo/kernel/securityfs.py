@@ -278,29 +278,44 @@ class Securityfs:
 
     def _advice(self, number: int) -> str:
         if number in (errno.ENOENT, errno.ENOTDIR):
-            return self._why_missing()
+            return self.why_missing()
         if number == errno.EACCES or (number == errno.EPERM and os.geteuid() != 0):
             return "only root may do this; use sudo"
         if number == errno.EPERM:
-            program = printable_domain(_own_program(self.proc))
-            return (
-                f"this program is no manager: '{program}' must stand in the manager policy, which a manager can do with "
-                f"'echo {program} > {self._path('manager')}'"
-            )
+            return manager_advice(_text(self._path("self_domain")), _own_program(self.proc))
+        if number == errno.ELOOP:
+            return "a symbolic link, which no interface file is"
         return ""
 
-    def _why_missing(self) -> str:
-        if os.path.isdir(self.root):
+    def why_missing(self) -> str:
+        """Why the folder, or a file in it, is not there, and what to do."""
+        if os.path.lexists(self._path("version")):
             return "this kernel's TOMOYO has no such file"
         above = os.path.dirname(os.path.normpath(self.root))
+        usual = os.path.normpath(self.root).endswith("/security/tomoyo")
         modules = _text(os.path.join(above, "lsm")).strip()
         if "tomoyo" in modules.split(","):
             return "TOMOYO is on, but its files are not here; is securityfs mounted at another place?"
         if modules:
             return f"TOMOYO is not in the kernel's LSM list ({modules}); boot with tomoyo in lsm="
+        if not usual:
+            return f"these are no interface files of TOMOYO; a kernel has them in {FOLDER}"
         if not os.path.isdir(above) or not os.listdir(above):
             return f"securityfs is not mounted: 'mount -t securityfs securityfs {above}'"
         return "this kernel has no TOMOYO; it needs CONFIG_SECURITY_TOMOYO=y and tomoyo in lsm="
+
+
+def manager_advice(domain: str, program: str) -> str:
+    """What to do where a process in DOMAIN that runs PROGRAM is no manager.
+
+    The kernel compares both with the manager policy.  To list the program would not do for a script: its program is the
+    interpreter, which runs all scripts.
+    """
+    return (
+        f"this process is no manager: its domain, '{printable_domain(domain)}', is not in the manager policy. List a domain of "
+        "its own there, such as '<kernel> /usr/bin/tomoyo', which 'initialize_domain /usr/bin/tomoyo from any' gives it; not "
+        f"{printable_domain(program)}, if that is an interpreter: all that it runs could change policy then"
+    )
 
 
 def write_lines(descriptor: int, data: bytes) -> None:

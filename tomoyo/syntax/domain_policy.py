@@ -30,6 +30,8 @@ from .values import scan_unsigned
 FLAGS = ("quota_exceeded", "transition_failed")
 _CONTENT = "a domain name, use_profile, use_group or an entry"
 _USE = re.compile("use_(?:profile|group) [0-9]+")
+#: What a policy source may say instead of a group's number.
+_USE_MODULE = re.compile("use_group [A-Za-z][A-Za-z0-9_.+-]*")
 
 
 def parse_domain_policy(
@@ -138,7 +140,10 @@ def _read_content(line: Line) -> UseProfile | UseGroup | SetFlag | Entry:
         number = _read_use(line, "use_group")
         if number is not None and number < MAX_GROUPS:
             return UseGroup(number)
-        line.drop(start, line.rest, "no profile or group", "use_profile or use_group, and 0 to 255")
+        expected = "use_profile or use_group, and 0 to 255"
+        if _USE_MODULE.fullmatch(line.rest):
+            expected = "use_group and 0 to 255; modules have names in policy sources, which are taken as whole folders"
+        line.drop(start, line.rest, "no profile or group", expected)
     for flag in FLAGS:
         if line.text.startswith(flag, start):
             if line.rest != flag:

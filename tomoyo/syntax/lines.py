@@ -51,6 +51,12 @@ class Problem:
     message: str
     expected: str
 
+    @property
+    def what(self) -> str:
+        """The message and the part that it is about, of which a long one is cut short."""
+        shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
+        return self.message + (f": {shown!a}" if shown else "")
+
 
 class PolicySyntaxError(ValueError):
     """A line that is refused, or that the kernel would drop or alter.
@@ -69,6 +75,7 @@ class PolicySyntaxError(ValueError):
         self.message = problem.message
         self.expected = problem.expected
         self.effect = problem.effect
+        self._what = problem.what
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.explanation}"
@@ -76,9 +83,7 @@ class PolicySyntaxError(ValueError):
     @property
     def explanation(self) -> str:
         """The message without the place."""
-        shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
-        text = self.message + (f": {shown!a}" if shown else "")
-        return text + (f" (expected {self.expected})" if self.expected else "")
+        return self._what + (f" (expected {self.expected})" if self.expected else "")
 
 
 class Dropped(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tomoyo as package
-from tomoyo.kernel import activation
+from tomoyo.kernel import activation, garbage
 from tomoyo.kernel.activation import ActivationError, Outcome
 from tomoyo.kernel.plan import Plan, Write
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError, write_policy_set
@@ -129,8 +129,8 @@ sys.exit(status)
 )
 def test_whoever_is_not_root_is_told_so(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = raising(PermissionError(errno.EACCES, "Permission denied", "/run/tomoyo"))
-    for name in ("activate", "collect_garbage", "Lock"):
-        monkeypatch.setattr(activation, name, refusal)
+    for module, name in ((activation, "activate"), (activation, "Lock"), (garbage, "collect_garbage")):
+        monkeypatch.setattr(module, name, refusal)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = tomoyo(*arguments)
     assert (done.status, done.messages) == (3, "tomoyo: error: /run/tomoyo: Permission denied; only root may do this\n")

@@ -131,8 +131,9 @@ def _record(arguments: argparse.Namespace, recorder: Recorder) -> int:
 def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
     import signal
 
-    from ..kernel.audit import FOLDER, AuditLog, DropCounter
+    from ..kernel.audit import AuditLog, DropCounter
     from ..kernel.audit_recorder import record_kernel, record_waiting
+    from ..kernel.securityfs import FOLDER
     from ..kernel.signals import ENDING, SignalPipe
 
     folder = arguments.interface or FOLDER

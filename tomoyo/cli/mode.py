@@ -13,7 +13,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .activate import LOCKS
+from ..kernel.links import LOCKS
 from .interface import add_interface, refused, securityfs
 from .options import UsageError, message, print_json, visible
 from .select import add_selection, selected, selectors

@@ -55,9 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.audit import FOLDER, AuditLog
+    from ..kernel.audit import AuditLog
     from ..kernel.notify import Command, Notifier, notify_of_audit, notify_of_queries, notify_of_stream
     from ..kernel.query_file import QueryFile
+    from ..kernel.securityfs import FOLDER
     from ..kernel.signals import SignalPipe
 
     gc.enable()  # it may run for months

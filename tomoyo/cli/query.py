@@ -44,12 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     import signal
 
-    from ..kernel.audit import FOLDER
     from ..kernel.query_explanation import QueryExplainer, QueryPolicy
     from ..kernel.query_file import QueryFile
     from ..kernel.query_session import QuerySession
     from ..kernel.rules_file import read_rules
-    from ..kernel.securityfs import Securityfs
+    from ..kernel.securityfs import FOLDER, Securityfs
     from ..kernel.signals import ENDING, SignalPipe
     from .interface import refused
     from .query_dialogue import Dialogue, JsonDialogue

@@ -12,16 +12,15 @@ import argparse
 import sys
 from typing import Any
 
+from ..kernel.links import SAVED
 from .closures import add_closure
 from .interface import add_interface, refused, securityfs
 from .options import INTERFACES, PolicyFile, UsageError, message
 
-DIRECTORY = "/etc/tomoyo"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("directory", nargs="?", default=DIRECTORY, metavar="DIR", help=f"where to save (default: {DIRECTORY})")
+    parser.add_argument("directory", nargs="?", default=SAVED, metavar="DIR", help=f"where to save (default: {SAVED})")
     parser.add_argument("--stdout", choices=list(INTERFACES), help="print one of them instead")
     parser.add_argument("--named", action="store_true", help="turn store paths into names; needs --closure")
     add_interface(parser)
@@ -58,7 +57,7 @@ def _save_named(arguments: argparse.Namespace, held: Any) -> int:
 
     if arguments.stdout not in (None, "domain"):
         raise UsageError("only the domain policy can be printed with names: --stdout domain")
-    if arguments.stdout is None and arguments.directory == DIRECTORY:
+    if arguments.stdout is None and arguments.directory == SAVED:
         raise UsageError("a named policy is no policy that a kernel can boot with: say which DIR it goes to")
     kinds = ("domain",) if arguments.stdout else ("domain", "exception")
     files = [PolicyFile(INTERFACES[kind], kind, getattr(held, INTERFACES[kind]).encode("latin-1")) for kind in kinds]

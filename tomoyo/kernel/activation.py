@@ -89,14 +89,18 @@ class Outcome:
         return self.changes > 0
 
     def __str__(self) -> str:
-        text = f"{self.changes} lines written" if self.changes else "nothing to do"
+        parts = [_counted(self.changes, "line", "written") if self.changes else "nothing to do"]
         if self.kept:
-            text += f", {len(self.kept)} old bindings kept while in use"
+            parts.append(_counted(len(self.kept), "old binding", "kept while in use"))
         if self.left:
-            text += f", {len(self.left)} old domains kept while in use"
+            parts.append(_counted(len(self.left), "old domain", "kept while in use"))
         if self.forgotten:
-            text += f", {self.forgotten} learned entries deleted where nothing is learned any more"
-        return text
+            parts.append(_counted(self.forgotten, "line", "that was learned deleted where nothing is learned any more"))
+        return ", ".join(parts)
+
+
+def _counted(number: int, noun: str, what: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {what}"
 
 
 def read_held(interface: Interface) -> PolicySet:

@@ -26,8 +26,8 @@ from ..model.stat import Stat
 from ..syntax.profiles import parse_profile
 from ..syntax.record_stream import Glance, glance
 from ..syntax.stat import parse_stat
+from .securityfs import FOLDER
 
-FOLDER = "/sys/kernel/security/tomoyo"
 #: More than any record has.
 _READ = 1 << 16
 #: Records given at once; more of them wait for the next batch.

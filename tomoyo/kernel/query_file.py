@@ -10,9 +10,8 @@ from collections.abc import Callable
 from ..model.domains import Domain
 from ..model.entries import Entry
 from ..syntax.domain_policy import parse_domain_policy
-from .audit import FOLDER
 from .query import Answer, Event, PendingRequest, QueryDialogue
-from .securityfs import Securityfs, manager_advice
+from .securityfs import FOLDER, Securityfs, manager_advice
 
 _READ = 1 << 16
 #: Seconds between two looks at the file while requests wait; a poll would return at once.

@@ -38,9 +38,10 @@ class Creation:
     """How a new domain is created: with which profile, and when.
 
     ``after`` must have happened before, if anything, and so must all of
-    ``ready``; ``before`` must not, as it would be denied then what it needs
-    until it has its entries.  The line ``first`` is written first, if there is
-    one, as it grants what would be denied meanwhile.  ``is_bare`` tells that there
+    ``ready``, but that a group is emptied which it may use before; nothing of
+    ``before`` must, as it would be denied then what it needs until it has its
+    entries.  The line ``first`` is written first, if there is one, as it grants
+    what would be denied meanwhile.  ``is_bare`` tells that there
     is nothing yet to write, so that it takes a line more, and ``precedes`` that
     the domain above must not have left its profile if some stage of its next one
     would deny too much.
@@ -48,7 +49,7 @@ class Creation:
 
     profile: int
     after: Event | None = None
-    before: Event | None = None
+    before: frozenset[Event] = frozenset()
     ready: frozenset[Event] = frozenset()
     first: str = ""
     is_bare: bool = False

@@ -157,12 +157,12 @@ def waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator
 def _creation_waits(user: User, how: Creation, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
     event = (Act.CREATE, user.name, 0)
     assert user.claim
-    if how.before in events:
-        yield from ((need, how.before) for need in user.claim.needs)
+    yield from product(user.claim.needs, how.before & events)
     if event not in events:
         return
-    yield from ((first, event) for first in (*how.ready, how.after) if first in events)
-    yield from ((event, later) for later in (*user.holds, how.before, user.above, user.exit) if later in events)
+    ready = how.ready - {(Act.EMPTY, user.namespace, number) for number in user.claim.open}
+    yield from ((first, event) for first in (*ready, how.after) if first in events)
+    yield from ((event, later) for later in (*user.holds, *how.before, user.above, user.exit) if later in events)
     parent = users.get(user.parent)
     if user.holds_on and parent:
         assert parent.claim

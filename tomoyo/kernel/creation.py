@@ -63,9 +63,10 @@ class Creations:
         may_wait = self._may_wait and bool(self.course.events)
         for name in self._new:
             user = self.course.users[name]
-            user.inherited = user.old_profile
             above = self.policies.above(name) or ""
-            user.parent = above if above in self.course.users else ""
+            if above in self.course.users:
+                user.parent = above
+                self.course.below.setdefault(above, []).append(name)
             if may_wait and " " in name:
                 self.course.events.add((Act.CREATE, name, 0))
                 over = next((other for other in ancestors(name) if other in self._new), None)
@@ -74,6 +75,7 @@ class Creations:
 
     def create(self, user: User, how: Creation) -> None:
         """Let USER be created like that."""
+        user = self.course.change(user.name)
         user.creation, user.old_profile = how, how.profile
         self.changes.look(user)
 
@@ -96,28 +98,27 @@ class Creations:
         """How many lines more it takes to create USER like that."""
         return how.is_bare + (how.profile != 0) + (how.profile != user.last_profile)
 
-    def look(self) -> None:
-        """See until when those that are new may be confined as the domains above."""
-        for name in self._new:
-            if (Act.CREATE, name, 0) in self.course.events:
-                user = self.course.users[name]
-                parent = self.course.users.get(user.parent)
-                stages = self.changes.stages(user.namespace, user.inherited)
-                if parent and parent.exit:
-                    stages = stages[: [event for event, _ in stages].index(parent.exit)]
-                holds = {event for event, modes in stages if event and not self._does_above(user, modes)}
-                user.holds_on = False
-                if parent:
-                    for number, entry in ((parent.profile, parent.entry), (parent.last_profile, parent.last_entry)):
-                        if number != parent.old_profile:
-                            later = self.changes.stages(user.namespace, number)
-                            later = later[[event for event, _ in later].index(entry) :]
-                            bad = {event for event, modes in later if not self._does_above(user, modes)}
-                            if entry in bad or (bad and user.creation and user.creation.precedes):
-                                user.holds_on = True
-                            else:
-                                holds |= {event for event in bad if event}
-                user.holds = frozenset(holds)
+    def look(self, user: User) -> None:
+        """See until when USER, if it is created later than first of all, may be confined as the domain above."""
+        if (Act.CREATE, user.name, 0) not in self.course.events:
+            return
+        parent = self.course.users.get(user.parent)
+        stages = self.changes.stages(user.namespace, user.inherited)
+        if parent and parent.exit:
+            stages = stages[: [event for event, _ in stages].index(parent.exit)]
+        holds = {event for event, modes in stages if event and not self._does_above(user, modes)}
+        user.holds_on = False
+        if parent:
+            for number, entry in ((parent.profile, parent.entry), (parent.last_profile, parent.last_entry)):
+                if number != parent.old_profile:
+                    later = self.changes.stages(user.namespace, number)
+                    later = later[[event for event, _ in later].index(entry) :]
+                    bad = {event for event, modes in later if not self._does_above(user, modes)}
+                    if entry in bad or (bad and user.creation and user.creation.precedes):
+                        user.holds_on = True
+                    else:
+                        holds |= {event for event in bad if event}
+        user.holds = frozenset(holds)
 
     def choose(self) -> None:
         """Let those that are new be created in the fewest lines, and early."""

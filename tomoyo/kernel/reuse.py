@@ -127,8 +127,14 @@ def _close_claim(
     return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs), open_)
 
 
-def waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
+def waits(user: User, users: Mapping[str, User], events: set[Event]) -> frozenset[Pair]:
     """What USER, one of USERS whose claims are known, makes wait for what."""
+    if user.waits is None:
+        user.waits = frozenset(_waits(user, users, events))
+    return user.waits
+
+
+def _waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
     asked = user.claim
     assert asked is not None
     yield from (pair for pair in asked.pairs if pair[0] != pair[1])

@@ -24,7 +24,7 @@ from .plan import Write
 from .policy_pair import NUMBERS, Group, PolicyPair, in_namespace
 from .policy_text import is_ordered
 from .profile_changes import ProfileChanges, fewest_lines, is_between_at
-from .reuse import claim, order, waits
+from .reuse import claim, is_free, order, waits
 
 #: How many lines a way is thought to take, and what goes it.
 Way = tuple[int, Callable[[], object]]
@@ -258,10 +258,9 @@ class Detours:
 
     def _profile_ways(self, users: list[User], number: int) -> Iterator[Way]:
         space, names = users[0].namespace, [user.name for user in users]
-        if all(map(_is_content_with_less, users)):
-            for other in self._policies.profiles_held.get(space, ()):
-                if not any(other in (user.old_profile, user.last_profile) for user in users):
-                    yield from self._stand_ins(users, other)
+        for other in self._policies.profiles_held.get(space, ()):
+            if not any(other in (user.old_profile, user.last_profile) for user in users):
+                yield from self._stand_ins(users, other)
         free = _free({*self._policies.used_profiles(space), *(user.profile for user in self._course.users.values())})
         modes = self._free_profile(users, number, free) if free is not None else []
 
@@ -281,7 +280,7 @@ class Detours:
         here = self._course.copy()
         for some in list(self._partings(event)):
             self._part(event, some)
-            does = self._is_between([self._course.users[name] for name in names], number)
+            does = self._is_between(users, number)
             self._course.take(here.copy())
             if does:
 
@@ -292,10 +291,14 @@ class Detours:
                 yield len(users), way
 
     def _is_between(self, users: list[User], number: int) -> bool:
-        """Whether profile NUMBER does for all of USERS at some stage."""
-        return all(
-            any(self._changes.does(user, modes) for _, modes in self._changes.stages(user.namespace, number)) for user in users
-        )
+        """Whether profile NUMBER does for all of USERS at some stage; at all, for those who need what their last one permits."""
+        stages = [modes for _, modes in self._changes.stages(users[0].namespace, number)]
+
+        def does(user: User) -> bool:
+            fine = (self._changes.does(user, modes) for modes in stages)
+            return any(fine) if _is_content_with_less(user) else all(fine) and all(map(is_free, stages))
+
+        return all(map(does, users))
 
     def _use_profile(self, names: list[str], number: int) -> None:
         for name in names:
@@ -315,10 +318,12 @@ class Detours:
         """What makes the profile FREE do for USERS meanwhile, be it as NUMBER is to be; nothing if no profile does."""
         space = users[0].namespace
         wanted = self._policies.modes(space, number, True)
-        does = {name: [mode] for name, mode in wanted.items()}
-        if all(map(_is_content_with_less, users)):
-            does = {name: [mode for mode in Mode if all(is_between_at(name, mode, user) for user in users)] for name in wanted}
-        return [in_namespace(space, f"{free}-{line}") for line in fewest_lines(does)] if all(does.values()) else []
+        are_content = all(map(_is_content_with_less, users))
+        some = [mode for mode in Mode if are_content or is_free({"": mode})]
+        does = {name: [mode for mode in some if all(is_between_at(name, mode, user) for user in users)] for name in wanted}
+        ways = [does] if are_content else [does, {name: [mode] for name, mode in wanted.items()}]
+        found = min((fewest_lines(way) for way in ways if all(way.values())), key=len, default=[])
+        return [in_namespace(space, f"{free}-{line}") for line in found]
 
     # Groups
 

@@ -175,11 +175,8 @@ class Detours:
 
         New ones go alone, or together with all that are like them in CIRCLE.
         """
-        users = [
-            user
-            for user in self._course.users.values()
-            if (first, second) in waits(user, self._course.users, self._course.events)
-        ]
+        pair = {(first, second)}
+        users = [user for user in self._course.users.values() if pair <= waits(user, self._course.users, self._course.events)]
         seen: set[str] = set()
         for user in users:
             if user.creation and user.name not in seen:

@@ -192,9 +192,8 @@ def order(users: Mapping[str, User], events: set[Event], moved: Iterable[Event] 
     for act, space, number in events:
         if act is Act.SOME_MODES:
             before[Act.MODES, space, number].add((act, space, number))
-    for user in users.values():
-        for first, second in waits(user, users, events):
-            before[second].add(first)
+    for first, second in set[Pair]().union(*(waits(user, users, events) for user in users.values())):
+        before[second].add(first)
     after: dict[Event, list[Event]] = {event: [] for event in before}
     for event, others in before.items():
         for other in others:

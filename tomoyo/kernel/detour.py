@@ -7,7 +7,8 @@ those that it loses.  A new domain may be created otherwise, or later, and the
 change of a profile be parted, so that others come and go in between.
 
 Where few domains are concerned all such ways are tried, those with the fewest
-lines first; else always the one that seems shortest is gone.
+lines first; else always the one that seems shortest is gone, by all new domains
+at once that are alike.
 """
 
 from __future__ import annotations
@@ -175,8 +176,8 @@ class Detours:
 
         New ones go alone, or together with all that are like them in CIRCLE.
         """
-        pair = {(first, second)}
-        users = [user for user in self._course.users.values() if pair <= waits(user, self._course.users, self._course.events)]
+        course, pair = self._course, {(first, second)}
+        users = [user for user in course.users.values() if pair <= waits(user, course.users, course.events)]
         seen: set[str] = set()
         for user in users:
             if user.creation and user.name not in seen:

@@ -13,6 +13,7 @@ import pytest
 
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
+from tomoyo.kernel.reuse import order
 
 from .policies import held_by, texts
 from .shortest import Search, TooLarge
@@ -121,7 +122,9 @@ def modes_confined_at_once(draw: random.Random) -> Pair:
     return small_set(draw, profiles(draw, zero=MODES)), small_set(draw, profiles(draw, zero=MODES))
 
 
-#: Kinds of pairs, and whether one of some hundred may be longer, by a line or two: of 78,000 tried four were, since repaired.
+#: Kinds of pairs, and whether one of some hundred may be longer, by a line or two: of 110,000 tried five were, since repaired.
+#: Known to be a line longer is a new domain that might be created with an entry of its own which grants for a while what
+#: a group does later, where profile 0 enforces: with groups and domains below each other about one of 3,000.
 KINDS = {
     **dict.fromkeys((domains_alone, groups, groups_of_three, confined_at_once), False),
     **dict.fromkeys((modes, modes_and_new_domains, modes_and_groups, modes_confined_at_once, nested), True),
@@ -188,6 +191,44 @@ def test_what_once_went_wrong(file: Path) -> None:
     assert found.count == len(search.shortest())
 
 
+def copies(policy: PolicySet, times: int) -> PolicySet:
+    """POLICY with its domains several times, which share profiles and groups."""
+    head, below, rest = policy.domain_policy.partition("<kernel> /")
+    blocks = [f"{below}{rest}".replace(below, f"{below}{number}") for number in range(times)]
+    return PolicySet(head + "".join(blocks), policy.exception_policy, profile=policy.profile)
+
+
+@pytest.mark.parametrize("file", sorted(CASES.iterdir()), ids=lambda file: file.name)
+def test_many_domains_that_are_alike_take_no_more_looks_than_some(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one by one, each time looking at all of them, do they get round a circle."""
+    looks = 0
+
+    def counted(*arguments: object) -> object:
+        nonlocal looks
+        looks += 1
+        return order(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tomoyo.kernel.detour.order", counted)
+    pair, found = pair_in(file), []
+    for times in (50, 100):
+        looks = 0
+        plan(*(copies(policy, times) for policy in pair))
+        found.append(looks)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("file", sorted(CASES.iterdir()), ids=lambda file: file.name)
+def test_domains_that_are_alike_are_safe_together(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tomoyo.kernel.detour._FEW", 0)
+    first, second = (texts(held_by(copies(policy, 2))) for policy in pair_in(file))
+    found = plan(first, second)
+    search = Search(first, second, PROBES, free=(255, 254, 253))
+    state = search.start
+    for line, state in search.follow(found):
+        assert search.is_safe(state), f"after {line}\n{found.text()}"
+    assert search.is_goal(state)
+
+
 @pytest.mark.parametrize(("make", "may_be_longer"), KINDS.items())
 def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], may_be_longer: bool) -> None:
     checked = longer = 0
@@ -210,7 +251,7 @@ def test_no_safe_way_is_shorter(make: Callable[[random.Random], Pair], may_be_lo
         assert 0 <= extra <= 2 * may_be_longer, f"pair {number}\n--- plan\n{found.text()}--- shortest\n{way}"
     print(f"{checked} pairs, {longer} longer")
     assert checked > PAIRS * 9 // 10
-    assert longer <= 3
+    assert longer <= 1
 
 
 #: Of each two, neither matches all that the other does, and the order counts.

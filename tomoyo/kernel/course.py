@@ -38,9 +38,10 @@ class Creation:
     """How a new domain is created: with which profile, and when.
 
     ``after`` must have happened before, if anything, and so must all of
-    ``ready``; ``before`` must not, as it would be denied then what it needs
-    until it has its entries.  The line ``first`` is written first, if there is
-    one, as it grants what would be denied meanwhile.  ``is_bare`` tells that there
+    ``ready``, but that a group is emptied which it may use before; nothing of
+    ``before`` must, as it would be denied then what it needs until it has its
+    entries.  The line ``first`` is written first, if there is one, as it grants
+    what would be denied meanwhile.  ``is_bare`` tells that there
     is nothing yet to write, so that it takes a line more, and ``precedes`` that
     the domain above must not have left its profile if some stage of its next one
     would deny too much.
@@ -48,11 +49,16 @@ class Creation:
 
     profile: int
     after: Event | None = None
-    before: Event | None = None
+    before: frozenset[Event] = frozenset()
     ready: frozenset[Event] = frozenset()
     first: str = ""
     is_bare: bool = False
     precedes: bool = False
+
+    @property
+    def kind(self) -> object:
+        """What it has in common with others of domains that have other entries."""
+        return self.profile, self.after, self.before, self.ready, bool(self.first), self.is_bare, self.precedes
 
 
 @dataclass(slots=True)
@@ -76,6 +82,10 @@ class User:
     wanted, and ``before`` are the modes of that; none of ``holds`` may happen, nor
     may the parent switch if it ``holds_on``; and it is created before the new
     domain ``above``.
+
+    ``claim``, ``holds`` and ``holds_on``, and with them ``waits``, are found by
+    looking at it and its parent, and are to be found again when either changes:
+    ``Course.change`` sees to that.
     """
 
     name: str
@@ -94,7 +104,7 @@ class User:
     exit: Event | None = None
     passes: Event | None = None
     creation: Creation | None = None
-    inherited: int = 0
+    inherited: int = field(init=False)
     parent: str = ""
     holds: frozenset[Event] = frozenset()
     holds_on: bool = False
@@ -102,16 +112,14 @@ class User:
     grants: Grants | None = None
     spared: frozenset[int] = frozenset()
     claim: Claim | None = None
+    waits: frozenset[Pair] | None = None
+    namespace: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.last_profile = self.profile
+        self.namespace = self.name.partition(" ")[0]
+        self.last_profile, self.inherited = self.profile, self.old_profile
         self.enters = set(self.groups - self.old_groups)
         self.leaves = set(self.old_groups - self.groups)
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that the numbers are of."""
-        return self.name.partition(" ")[0]
 
     @property
     def detour(self) -> int:
@@ -119,9 +127,15 @@ class User:
         made = (self.creation.is_bare + (self.old_profile != 0)) if self.creation else 0
         return made + (self.profile != self.old_profile) + (self.last_profile != self.profile)
 
+    @property
+    def way(self) -> object:
+        """What tells it from another on a course with the same policies."""
+        return self.profile, self.passes, self.creation
+
     def copy(self) -> User:
-        """Another one that may be changed."""
+        """Another one that may be changed, and is to be looked at."""
         other = copy(self)
+        other.claim = other.waits = None
         other.enters, other.leaves, other.grants = set(self.enters), set(self.leaves), copy(self.grants)
         return other
 
@@ -130,14 +144,16 @@ class User:
 class Course:
     """What happens on a way, and what is written for that alone.
 
-    ``lines`` are those of the profiles' changes, by event; ``stand_ins`` are
-    groups that stand in for others.  What stands in is written ``first``, and
-    deleted ``after`` all has happened or ``last``.
+    ``lines`` are those of the profiles' changes, by event; ``below`` are the
+    users that are created below others; ``stand_ins`` are groups that stand in
+    for others.  What stands in is written ``first``, and deleted ``after`` all has
+    happened or ``last``.
     """
 
     users: dict[str, User] = field(default_factory=dict)
     events: set[Event] = field(default_factory=set)
     lines: dict[Event, list[str]] = field(default_factory=dict)
+    below: dict[str, list[str]] = field(default_factory=dict)
     stand_ins: dict[tuple[str, int], int] = field(default_factory=dict)
     first: list[Write] = field(default_factory=list)
     after: list[Write] = field(default_factory=list)
@@ -148,12 +164,19 @@ class Course:
         """How many lines are written for users' profiles, to create users, and for what stands in."""
         return sum(user.detour for user in self.users.values()) + sum(map(len, (self.first, self.after, self.last)))
 
+    def change(self, name: str) -> User:
+        """The user of that NAME, which may be changed; other courses keep what they have."""
+        for other in (name, *self.below.get(name, ())):
+            self.users[other] = self.users[other].copy()
+        return self.users[name]
+
     def copy(self) -> Course:
-        """Another one that may be changed."""
+        """Another one that may be changed, with the same users until they change."""
         return Course(
-            {name: user.copy() for name, user in self.users.items()},
+            dict(self.users),
             set(self.events),
             {event: list(lines) for event, lines in self.lines.items()},
+            self.below,
             dict(self.stand_ins),
             *(list(writes) for writes in (self.first, self.after, self.last)),
         )
@@ -163,9 +186,9 @@ class Course:
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
 
-    def key(self) -> object:
-        """What tells it from another with the same policies."""
-        users = ((user.profile, user.passes, user.creation) for user in self.users.values())
+    def key(self, start: Mapping[str, User]) -> object:
+        """What tells it from another that began with the users START."""
+        users = ((name, user.way) for name, user in self.users.items() if user is not start[name] and user.way != start[name].way)
         parted = ((event, tuple(lines)) for event, lines in self.lines.items() if event[0] is Act.SOME_MODES)
         return tuple(users), frozenset(parted), tuple(self.first), tuple(self.after)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model.profiles import Mode
 from .course import Act, Creation, Event, User
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 
 #: How a line begins that lets a domain use a group.
 USE_GROUP = "use_group "
+
+
+class _First(NamedTuple):
+    """The line that is written first when a domain is created, if any; what it waits for, and what waits for it."""
+
+    line: str
+    ready: frozenset[Event] = frozenset()
+    before: frozenset[Event] = frozenset()
 
 
 class Creations:
@@ -55,9 +63,10 @@ class Creations:
         may_wait = self._may_wait and bool(self.course.events)
         for name in self._new:
             user = self.course.users[name]
-            user.inherited = user.old_profile
             above = self.policies.above(name) or ""
-            user.parent = above if above in self.course.users else ""
+            if above in self.course.users:
+                user.parent = above
+                self.course.below.setdefault(above, []).append(name)
             if may_wait and " " in name:
                 self.course.events.add((Act.CREATE, name, 0))
                 over = next((other for other in ancestors(name) if other in self._new), None)
@@ -66,6 +75,7 @@ class Creations:
 
     def create(self, user: User, how: Creation) -> None:
         """Let USER be created like that."""
+        user = self.course.change(user.name)
         user.creation, user.old_profile = how, how.profile
         self.changes.look(user)
 
@@ -88,28 +98,27 @@ class Creations:
         """How many lines more it takes to create USER like that."""
         return how.is_bare + (how.profile != 0) + (how.profile != user.last_profile)
 
-    def look(self) -> None:
-        """See until when those that are new may be confined as the domains above."""
-        for name in self._new:
-            if (Act.CREATE, name, 0) in self.course.events:
-                user = self.course.users[name]
-                parent = self.course.users.get(user.parent)
-                stages = self.changes.stages(user.namespace, user.inherited)
-                if parent and parent.exit:
-                    stages = stages[: [event for event, _ in stages].index(parent.exit)]
-                holds = {event for event, modes in stages if event and not self._does_above(user, modes)}
-                user.holds_on = False
-                if parent:
-                    for number, entry in ((parent.profile, parent.entry), (parent.last_profile, parent.last_entry)):
-                        if number != parent.old_profile:
-                            later = self.changes.stages(user.namespace, number)
-                            later = later[[event for event, _ in later].index(entry) :]
-                            bad = {event for event, modes in later if not self._does_above(user, modes)}
-                            if entry in bad or (bad and user.creation and user.creation.precedes):
-                                user.holds_on = True
-                            else:
-                                holds |= {event for event in bad if event}
-                user.holds = frozenset(holds)
+    def look(self, user: User) -> None:
+        """See until when USER, if it is created later than first of all, may be confined as the domain above."""
+        if (Act.CREATE, user.name, 0) not in self.course.events:
+            return
+        parent = self.course.users.get(user.parent)
+        stages = self.changes.stages(user.namespace, user.inherited)
+        if parent and parent.exit:
+            stages = stages[: [event for event, _ in stages].index(parent.exit)]
+        holds = {event for event, modes in stages if event and not self._does_above(user, modes)}
+        user.holds_on = False
+        if parent:
+            for number, entry in ((parent.profile, parent.entry), (parent.last_profile, parent.last_entry)):
+                if number != parent.old_profile:
+                    later = self.changes.stages(user.namespace, number)
+                    later = later[[event for event, _ in later].index(entry) :]
+                    bad = {event for event, modes in later if not self._does_above(user, modes)}
+                    if entry in bad or (bad and user.creation and user.creation.precedes):
+                        user.holds_on = True
+                    else:
+                        holds |= {event for event in bad if event}
+        user.holds = frozenset(holds)
 
     def choose(self) -> None:
         """Let those that are new be created in the fewest lines, and early."""
@@ -156,25 +165,23 @@ class Creations:
             # It is complete with its first line.
             ready = frozenset().union(*waited.values())
             if self._may_wait or not ready:
-                yield Creation(number, after, None, ready, is_bare=not number and not new.entries and not waited)
+                yield Creation(number, after, frozenset(), ready, is_bare=not number and not new.entries and not waited)
         enforced: frozenset[str] = frozenset()
-        windows: list[tuple[str, frozenset[Event], Event | None]] = []
+        windows: list[tuple[_First, frozenset[Event]]] = []
         for event, modes in stages[place:]:
             first = self._first(user, number, enforced | self._enforced(modes)) if self._is_confined(user, modes) else None
-            group = first.partition(USE_GROUP)[2] if first else ""
-            filled = frozenset(waited[int(group)]) if group else frozenset()
-            if windows:
+            if windows and event:
                 # Whoever needs nothing first, or something else, may have to be created before this.
-                windows[-1] = *windows[-1][:2], event
-            if first is None or (filled and not self._may_wait):
+                windows[-1] = windows[-1][0], frozenset({event})
+            if first is None or (first.ready and not self._may_wait):
                 break
             if windows and windows[-1][0] == first:
                 windows.pop()
-            windows.append((first, filled, None))
+            windows.append((first, frozenset()))
             enforced |= self._enforced(modes)
-        for first, filled, before in windows:
-            if first or number or new.entries or not all(waited.values()):
-                yield Creation(number, after, before, filled, first=first)
+        for first, before in windows:
+            if first.line or number or new.entries or not all(waited.values()):
+                yield Creation(number, after, before | first.before, first.ready, first=first.line)
             else:
                 if self._may_wait:
                     yield from (Creation(number, after, before, frozenset(some)) for some in waited.values())
@@ -184,22 +191,31 @@ class Creations:
         """Whether MODES enforce what USER is confined by before and afterwards."""
         return self._enforced(user.before) & self._enforced(user.after) <= self._enforced(modes)
 
-    def _first(self, user: User, number: int, enforced: frozenset[str]) -> str | None:
+    def _first(self, user: User, number: int, enforced: frozenset[str]) -> _First | None:
         """What must be written first so that USER is denied nothing that it will be granted, though ENFORCED is.
 
-        Empty if nothing must, None if nothing helps.
+        None if nothing helps.
         """
         more = enforced - self._enforced(user.before)
         if not self._is_missed(user, more):
-            return ""
+            return _First("")
         if number or not more <= self._enforced(user.after):
             return None
         # It is created with profile 0 and with its first line.
         needed = {grant for grant in self._needed(user.name) if grant[0] in more}
-        lines = {line: [line] for line in self._new[user.name].entries if not is_ordered(line)}
-        shared = self.policies.shared
-        lines |= {f"{USE_GROUP}{group}": shared((user.namespace, group), is_wanted=True) for group in sorted(user.groups)}
-        return next((line for line, entries in lines.items() if needed <= grants_of(entries)), None)
+        for line in self._new[user.name].entries:
+            if not is_ordered(line) and needed <= grants_of([line]):
+                return _First(line)
+        space, events = user.namespace, self.course.events
+        # A group grants what is new in it as well as what is not yet deleted.
+        for still in (False, True):
+            for group in sorted(user.groups):
+                lines = [line for then in {True, not still} for line in self.policies.shared((space, group), is_wanted=then)]
+                if needed <= grants_of(lines):
+                    ready = events.intersection(acts(space, group))
+                    before = ready & {(Act.EMPTY, space, group)} if still else ()
+                    return _First(f"{USE_GROUP}{group}", frozenset(ready), frozenset(before))
+        return None
 
     def _does_above(self, user: User, modes: Modes) -> bool:
         """Whether the domain above may have MODES before USER is created, as that is confined by them.

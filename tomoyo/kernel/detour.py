@@ -7,12 +7,13 @@ those that it loses.  A new domain may be created otherwise, or later, and the
 change of a profile be parted, so that others come and go in between.
 
 Where few domains are concerned all such ways are tried, those with the fewest
-lines first; else always the one that seems shortest is gone.
+lines first; else always the one that seems shortest is gone, by all new domains
+at once that are alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from functools import partial
 from heapq import heappop, heappush
 
@@ -24,7 +25,7 @@ from .plan import Write
 from .policy_pair import NUMBERS, Group, PolicyPair
 from .policy_text import in_namespace, is_ordered
 from .profile_changes import ProfileChanges, fewest_lines, is_between_at
-from .reuse import claim, order, waits
+from .reuse import claim, is_free, order, waits
 
 #: How many lines a way is thought to take, and what goes it.
 Way = tuple[int, Callable[[], object]]
@@ -40,6 +41,7 @@ class Detours:
         self._course, self._policies, self._changes, self._creations = course, policies, changes, creations
         self._contents: dict[Group, Content] = {}
         self._moved: set[Event] = set()
+        self._start: Mapping[str, User] = {}
         self._seen: set[object] = set()
 
     def order(self, moved: set[Event]) -> list[Event]:
@@ -49,6 +51,7 @@ class Detours:
         are_few = len(self._course.users) <= _FEW
         if circle or (are_few and self._creations.dear()):
             self._find_grants()
+            self._start = dict(self._course.users)
             found, circle = self._search() if are_few else self._look()
         self._seen.clear()
         while circle:
@@ -64,8 +67,9 @@ class Detours:
     def _look(self) -> tuple[list[Event], list[Pair]]:
         users, events = self._course.users, self._course.events
         for user in users.values():
-            user.claim = claim(user, events, self._contents)
-        self._creations.look()
+            if user.claim is None:
+                user.claim = claim(user, events, self._contents)
+                self._creations.look(user)
         return order(users, events, self._moved)
 
     def _search(self) -> tuple[list[Event], list[Pair]]:
@@ -74,8 +78,7 @@ class Detours:
         queue: list[tuple[int, int, int, Course, list[Event], list[Pair]]] = []
 
         def meet() -> None:
-            if course.key() not in self._seen:
-                self._seen.add(course.key())
+            if self._is_new():
                 found, circle = self._look()
                 heappush(queue, (course.detour, -_count(found), len(self._seen), course.copy(), found, circle))
 
@@ -116,12 +119,13 @@ class Detours:
     def _get_further(self, found: list[Event], circle: list[Pair]) -> tuple[list[Event], list[Pair]]:
         """Go the shortest way that gets further than to FOUND and CIRCLE, or else the shortest that leads elsewhere."""
         here = self._course.copy()
-        self._seen.add(here.key())
+        self._is_new()
         other: tuple[int, Course, tuple[list[Event], list[Pair]]] | None = None
-        for cost, go in sorted((way for pair in circle for way in self._ways(*pair)), key=lambda way: way[0]):
+        ways = (way for pair in circle for way in self._ways(*pair, circle))
+        for cost, go in sorted(ways, key=lambda way: way[0]):
             self._course.take(here.copy())
             go()
-            if self._course.key() not in self._seen:
+            if self._course.key(self._start) not in self._seen:
                 then = self._look()
                 if _count(then[0]) > _count(found):
                     return then
@@ -133,6 +137,12 @@ class Detours:
             )
         self._course.take(other[1])
         return other[2]
+
+    def _is_new(self) -> bool:
+        """Whether the course has not been met yet; it has now."""
+        key, known = self._course.key(self._start), len(self._seen)
+        self._seen.add(key)
+        return len(self._seen) > known
 
     def _partings(self, event: Event) -> Iterable[tuple[str, ...]]:
         """How the change of a profile that EVENT is, if it is one, may be parted."""
@@ -155,26 +165,28 @@ class Detours:
             own = [self._policies.own(user.name, is_wanted=is_wanted) for is_wanted in (False, True)]
             if groups.isdisjoint(ordered) and not any(is_ordered("\n".join(some)) for some in own):
                 before, after = map(grants_of, own)
-                user.grants = Grants(
+                self._course.change(user.name).grants = Grants(
                     before | after,
                     before.union(*(self._contents[user.namespace, number].before for number in old_groups)),
                     after.union(*(self._contents[user.namespace, number].after for number in user.groups)),
                 )
 
-    def _ways(self, first: Event, second: Event) -> Iterator[Way]:
-        """How those can do without FIRST before SECOND who ask for it."""
-        users = [
-            user
-            for user in self._course.users.values()
-            if (first, second) in waits(user, self._course.users, self._course.events)
-        ]
+    def _ways(self, first: Event, second: Event, circle: Collection[Pair] = ()) -> Iterator[Way]:
+        """How those can do without FIRST before SECOND who ask for it.
+
+        New ones go alone, or together with all that are like them in CIRCLE.
+        """
+        course, pair = self._course, {(first, second)}
+        users = [user for user in course.users.values() if pair <= waits(user, course.users, course.events)]
+        seen: set[str] = set()
         for user in users:
-            if user.creation:
+            if user.creation and user.name not in seen:
+                alike = self._alike(user, circle) if circle else [user.name]
+                seen.update(alike)
+                cost = self._creations.cost(user, user.creation)
                 for how in self._creations.ways(user):
-                    yield (
-                        max(0, self._creations.cost(user, how) - self._creations.cost(user, user.creation)),
-                        partial(self._create, user.name, how),
-                    )
+                    more = len(alike) * max(0, self._creations.cost(user, how) - cost)
+                    yield more, partial(self._create, alike, how)
         for event in (first, second):
             for some in self._partings(event):
                 yield 0, partial(self._part, event, some)
@@ -192,7 +204,7 @@ class Detours:
         group = first[1:]
         entries = self._policies.shared(group, is_wanted=True)
         new = 0 if group in self._course.stand_ins else 2 * len(entries)
-        used = self._policies.used_groups(group[0]) | set(self._course.stand_ins.values())
+        used = {*self._policies.used_groups(group[0]), *self._course.stand_ins.values()}
         free = self._course.stand_ins.get(group, _free(used))
         if free is not None:
             yield 2 * len(users) + new, partial(self._use_group, names, group, free, entries)
@@ -204,16 +216,38 @@ class Detours:
                     lost = lacking(lost, self._contents[second[1:]].after)
                 yield self._own_way(users, lost)
 
-    def _create(self, name: str, how: Creation) -> None:
-        self._creations.create(self._course.users[name], how)
+    def _alike(self, user: User, circle: Collection[Pair]) -> list[str]:
+        """Those that are created like USER and keep a circle like CIRCLE closed as it does."""
+        users, events = self._course.users, self._course.events
+        assert user.creation
+        kind = user.creation.kind
+        asked = [pair for pair in circle if pair in waits(user, users, events)]
+
+        def does(other: User) -> bool:
+            if not other.creation or other.creation.kind != kind or other.last_profile != user.last_profile:
+                return False
+            own = {(Act.CREATE, user.name, 0): (Act.CREATE, other.name, 0), user.above: other.above or user.above}
+            return waits(other, users, events).issuperset((own.get(a) or a, own.get(b) or b) for a, b in asked)
+
+        return [user.name, *(other.name for other in users.values() if other is not user and does(other))]
+
+    def _create(self, names: list[str], how: Creation) -> None:
+        """Let new users be created in the way HOW, as far as they can."""
+        for name in names:
+            user = self._course.users[name]
+            ways = [how] if name == names[0] else self._creations.ways(user)
+            alike = next((other for other in ways if other.kind == how.kind), None)
+            if alike:
+                self._creations.create(user, alike)
 
     # Profiles
 
     def _part(self, event: Event, some: tuple[str, ...]) -> None:
         """Let domains come and go between two lines that change a profile."""
         self._changes.part(event, some)
-        for user in self._course.users.values():
-            if user.namespace == event[1] and event[2] in (user.old_profile, user.profile, user.last_profile):
+        for name, user in self._course.users.items():
+            if user.namespace == event[1] and event[2] in (user.old_profile, user.profile, user.last_profile, user.inherited):
+                user = self._course.change(name)
                 if user.passes:
                     user.passes = self._leaving(user, user.profile)
                 if user.creation:
@@ -222,10 +256,9 @@ class Detours:
 
     def _profile_ways(self, users: list[User], number: int) -> Iterator[Way]:
         space, names = users[0].namespace, [user.name for user in users]
-        if all(map(_is_content_with_less, users)):
-            for other in self._policies.profiles_held.get(space, ()):
-                if not any(other in (user.old_profile, user.last_profile) for user in users):
-                    yield from self._stand_ins(users, other)
+        for other in self._policies.profiles_held.get(space, ()):
+            if not any(other in (user.old_profile, user.last_profile) for user in users):
+                yield from self._stand_ins(users, other)
         free = _free({*self._policies.used_profiles(space), *(user.profile for user in self._course.users.values())})
         modes = self._free_profile(users, number, free) if free is not None else []
 
@@ -245,7 +278,7 @@ class Detours:
         here = self._course.copy()
         for some in list(self._partings(event)):
             self._part(event, some)
-            does = self._is_between([self._course.users[name] for name in names], number)
+            does = self._is_between(users, number)
             self._course.take(here.copy())
             if does:
 
@@ -256,14 +289,18 @@ class Detours:
                 yield len(users), way
 
     def _is_between(self, users: list[User], number: int) -> bool:
-        """Whether profile NUMBER does for all of USERS at some stage."""
-        return all(
-            any(self._changes.does(user, modes) for _, modes in self._changes.stages(user.namespace, number)) for user in users
-        )
+        """Whether profile NUMBER does for all of USERS at some stage; at all, for those who need what their last one permits."""
+        stages = [modes for _, modes in self._changes.stages(users[0].namespace, number)]
+
+        def does(user: User) -> bool:
+            fine = (self._changes.does(user, modes) for modes in stages)
+            return any(fine) if _is_content_with_less(user) else all(fine) and all(map(is_free, stages))
+
+        return all(map(does, users))
 
     def _use_profile(self, names: list[str], number: int) -> None:
         for name in names:
-            user = self._course.users[name]
+            user = self._course.change(name)
             user.profile, user.passes = number, None
             user.passes = self._leaving(user, number)
             self._changes.look(user)
@@ -279,10 +316,12 @@ class Detours:
         """What makes the profile FREE do for USERS meanwhile, be it as NUMBER is to be; nothing if no profile does."""
         space = users[0].namespace
         wanted = self._policies.modes(space, number, True)
-        does = {name: [mode] for name, mode in wanted.items()}
-        if all(map(_is_content_with_less, users)):
-            does = {name: [mode for mode in Mode if all(is_between_at(name, mode, user) for user in users)] for name in wanted}
-        return [in_namespace(space, f"{free}-{line}") for line in fewest_lines(does)] if all(does.values()) else []
+        are_content = all(map(_is_content_with_less, users))
+        some = [mode for mode in Mode if are_content or is_free({"": mode})]
+        does = {name: [mode for mode in some if all(is_between_at(name, mode, user) for user in users)] for name in wanted}
+        ways = [does] if are_content else [does, {name: [mode] for name, mode in wanted.items()}]
+        found = min((fewest_lines(way) for way in ways if all(way.values())), key=len, default=[])
+        return [in_namespace(space, f"{free}-{line}") for line in found]
 
     # Groups
 
@@ -295,7 +334,7 @@ class Detours:
             course.first += [Write("exception_policy", line) for line in lines]
             course.last += [Write("exception_policy", f"delete {line}") for line in lines]
         for name in names:
-            user = course.users[name]
+            user = course.change(name)
             user.enters.add(free)
             user.spared |= {group[1]}
             course.after.append(Write("domain_policy", f"delete use_group {free}", name))
@@ -308,7 +347,7 @@ class Detours:
 
         def way() -> None:
             for name, lines in missing.items():
-                user = self._course.users[name]
+                user = self._course.change(name)
                 self._course.first += [Write("domain_policy", line, name) for line in lines]
                 self._course.after += [Write("domain_policy", f"delete {line}", name) for line in lines]
                 assert user.grants
@@ -317,7 +356,7 @@ class Detours:
         return 2 * sum(map(len, missing.values())), way
 
 
-def _free(used: set[int]) -> int | None:
+def _free(used: Set[int]) -> int | None:
     """The last number of a profile or a group that is not USED; None if all are."""
     return next((number for number in range(NUMBERS - 1, -1, -1) if number not in used), None)
 

@@ -47,6 +47,7 @@ from .policy_pair import PolicyPair
 from .policy_set import PolicySet
 from .policy_text import DomainLines, below_first, domain_blocks, named_lines, plain
 from .profile_changes import ProfileChanges
+from .reuse import acts
 from .stand_in import stand_in_for
 
 #: In this order no transition is added before what takes precedence over it.
@@ -114,6 +115,7 @@ class _Planner:
         self.course = Course()
         self.changes = ProfileChanges(self.policies, self.course)
         self.coming: dict[str, tuple[NewDomain, User]] = {}
+        self.concerned: dict[Event, list[User]] = {}
 
     def plan(self) -> Plan:
         self._check_profiles()
@@ -124,6 +126,7 @@ class _Planner:
         creations.find(self.found.new_domains)
         moved = {(act, *key) for key, lines in self.found.shared.items() for act in (Act.FILL, Act.EMPTY) if lines.move}
         order = deque(Detours(self.course, self.policies, self.changes, creations).order(moved & self.events))
+        self._find_concerned()
         self.writes += self.course.first
         self._add(order)
         self._switch(order)
@@ -225,6 +228,15 @@ class _Planner:
             if lines.deletes and key in comers:
                 self.events.add((Act.EMPTY, *key))
 
+    def _find_concerned(self) -> None:
+        """See for whom something is to be written when an event happens."""
+        for user in self.users.values():
+            assert user.claim
+            entered = (event for number in user.enters for event in acts(user.namespace, number))
+            asked = user.claim.switches | user.claim.departures
+            for event in self.events.intersection((*asked, *entered, user.passes, user.exit)):
+                self.concerned.setdefault(event, []).append(user)
+
     # 2
 
     def _add(self, order: deque[Event]) -> None:
@@ -301,7 +313,7 @@ class _Planner:
             new, self.users[namespace] = self.coming.pop(namespace)
             self._create(new)
             return
-        users = [user for user in self.users.values() if user.namespace == namespace]
+        users = [user for user in self.concerned.get(event, ()) if user.name in self.users]
         if act in (Act.MODES, Act.SOME_MODES):
             for user in users:
                 if user.passes == event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ class PolicyPair:
         self.modes = cache(self._modes)
         self.enforced = cache(self._enforced)
         self.changed_modes = cache(self._changed_modes)
+        self.used_groups = cache(self._used_groups)
+        self.used_profiles = cache(self._used_profiles)
 
     def profile(self, namespace: str, number: int, *, is_wanted: bool) -> Profile | None:
         """A profile, if the policy has it."""
@@ -97,12 +99,12 @@ class PolicyPair:
         """The groups that DOMAIN uses; none if it is not held."""
         return frozenset(DomainLines(self._blocks[0].get(domain or "", "")).groups)
 
-    def used_groups(self, namespace: str) -> set[int]:
+    def _used_groups(self, namespace: str) -> Set[int]:
         """The numbers of acl_groups that are filled or used in either policy."""
         used = {number for blocks in self._blocks for block in blocks.values() for number in DomainLines(block).groups}
         return used | {number for shared in self._shared for space, number in shared if space == namespace}
 
-    def used_profiles(self, namespace: str) -> set[int]:
+    def _used_profiles(self, namespace: str) -> Set[int]:
         """The numbers of profiles that either policy defines."""
         texts = (self.held.profile, plain(self.wanted.profile))
         lines = (line for text in texts for line in named_lines(text).get(namespace, ()))

@@ -127,8 +127,14 @@ def _close_claim(
     return Claim(frozenset(needs), frozenset(switches), frozenset(departures), frozenset(pairs), open_)
 
 
-def waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
+def waits(user: User, users: Mapping[str, User], events: set[Event]) -> frozenset[Pair]:
     """What USER, one of USERS whose claims are known, makes wait for what."""
+    if user.waits is None:
+        user.waits = frozenset(_waits(user, users, events))
+    return user.waits
+
+
+def _waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
     asked = user.claim
     assert asked is not None
     yield from (pair for pair in asked.pairs if pair[0] != pair[1])
@@ -157,12 +163,12 @@ def waits(user: User, users: Mapping[str, User], events: set[Event]) -> Iterator
 def _creation_waits(user: User, how: Creation, users: Mapping[str, User], events: set[Event]) -> Iterator[Pair]:
     event = (Act.CREATE, user.name, 0)
     assert user.claim
-    if how.before in events:
-        yield from ((need, how.before) for need in user.claim.needs)
+    yield from product(user.claim.needs, how.before & events)
     if event not in events:
         return
-    yield from ((first, event) for first in (*how.ready, how.after) if first in events)
-    yield from ((event, later) for later in (*user.holds, how.before, user.above, user.exit) if later in events)
+    ready = how.ready - {(Act.EMPTY, user.namespace, number) for number in user.claim.open}
+    yield from ((first, event) for first in (*ready, how.after) if first in events)
+    yield from ((event, later) for later in (*user.holds, *how.before, user.above, user.exit) if later in events)
     parent = users.get(user.parent)
     if user.holds_on and parent:
         assert parent.claim
@@ -186,9 +192,8 @@ def order(users: Mapping[str, User], events: set[Event], moved: Iterable[Event] 
     for act, space, number in events:
         if act is Act.SOME_MODES:
             before[Act.MODES, space, number].add((act, space, number))
-    for user in users.values():
-        for first, second in waits(user, users, events):
-            before[second].add(first)
+    for first, second in set[Pair]().union(*(waits(user, users, events) for user in users.values())):
+        before[second].add(first)
     after: dict[Event, list[Event]] = {event: [] for event in before}
     for event, others in before.items():
         for other in others:

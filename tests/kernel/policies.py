@@ -84,7 +84,7 @@ def random_set(draw: random.Random) -> PolicySet:
 
 
 def bootable(policy: PolicySet) -> PolicySet:
-    """POLICY with the domain that its transitions lead to, without which an activation refuses it.
+    """POLICY with a domain, and with the one that its transitions lead to, without which an activation refuses it.
 
     The namespace of that domain is always there, as a kernel that has one cannot forget it.
     """
@@ -92,6 +92,8 @@ def bootable(policy: PolicySet) -> PolicySet:
         modes = enumerate((*MODES, MODES[0]))
         lines = [f"</bin/su> {number}-CONFIG={{ mode={mode} grant_log=no reject_log=yes }}\n" for number, mode in modes]
         policy = replace(policy, profile=policy.profile + "".join(lines))
+    if not policy.domain_policy:
+        policy = replace(policy, domain_policy="<kernel>\nuse_profile 0\n\n\n")
     leads = "reset_domain /bin/su" in policy.exception_policy.replace("no_reset_domain", "")
     if leads and "\n</bin/su>\n" not in f"\n{policy.domain_policy}":
         policy = replace(policy, domain_policy=f"{policy.domain_policy}</bin/su>\nuse_profile 0\n\n\n")

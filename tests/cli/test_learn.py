@@ -59,6 +59,15 @@ def test_to_a_file(kernel: LearningKernel, folder: Path, tmp_path: Path) -> None
     assert "file read @nix:/glibc/lib/libc.so.6\n" in named.read_text()
 
 
+def test_a_set_that_is_none_is_told_before_anything_is_learned(kernel: LearningKernel, folder: Path) -> None:
+    done = tomoyo("learn", *closure(folder), "--set", folder / "none", "--", "true")
+    assert done.status == 2
+    assert "none/manifest.json" in done.messages
+    assert TRUE not in kernel.holding.domains
+    (folder / "manifest.json").write_text('{"format": 1, "modules": {"libraries": 12}}')
+    assert tomoyo("learn", *closure(folder), "--set", folder, "--", "true").status == 0
+
+
 def test_a_closure_that_is_none_is_told_before_anything_is_learned(kernel: LearningKernel, tmp_path: Path) -> None:
     done = tomoyo("learn", "--closure-file", tmp_path / "none", "--", "true")
     assert done.status == 2

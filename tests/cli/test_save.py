@@ -103,6 +103,22 @@ def test_what_was_learned_gets_names_and_what_is_a_strangers_is_kept_and_told(fo
     assert (printed.status, printed.output) == (0, text)
 
 
+def test_the_set_that_was_held_knows_modules_names(folder: Path) -> None:
+    kernel = read_policy_set(folder / "set").loaded()
+    kernel.write("domain_policy", "<kernel> nix:/notes/bin/notes\nuse_group 12\n")
+    kernel.write("exception_policy", "acl_group 12 file read /etc/localtime\n")
+    shutil.rmtree(folder / "kernel")
+    put_interface(folder / "kernel", kernel)
+    (folder / "held").mkdir()
+    (folder / "held/manifest.json").write_text('{"format": 1, "modules": {"libraries": 12}}')
+    assert save(folder, "--named", *CLOSURE, "--set", folder / "held", folder / "named").status == 0
+    assert "\nuse_group libraries\n" in (folder / "named/domain_policy.conf").read_text()
+    assert "acl_group 12" not in (folder / "named/exception_policy.conf").read_text()
+    done = save(folder, "--named", *CLOSURE, "--set", folder / "none", folder / "other")
+    assert (done.status, (folder / "other").exists()) == (2, False)
+    assert "none/manifest.json" in done.messages
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

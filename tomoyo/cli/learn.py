@@ -27,6 +27,7 @@ from collections.abc import Sequence
 
 from .closures import add_closure, read_closure
 from .interface import add_interface, refused, securityfs
+from .name import add_set, named_policies, read_modules, tell_named
 from .options import PolicyFile, UsageError, message, write_file
 from .query import seconds
 
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write the policy to FILE")
     parser.add_argument("--for", dest="time", type=seconds, metavar="SECONDS", help="learn this long, or less if PROGRAM ends")
     add_interface(parser)
+    add_set(parser)
     add_closure(parser)
 
 
@@ -66,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = _command(arguments.program)
     if arguments.closure or arguments.closure_file:
         read_closure(arguments)  # what is wrong with it is better told before
+        read_modules(arguments)
     interface = securityfs(arguments)
     try:
         with SignalPipe((*ENDING, signal.SIGHUP, signal.SIGCHLD)) as signals:
@@ -140,11 +143,11 @@ def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
 
     text = write_domain_policy(learned)
     if arguments.closure or arguments.closure_file:
-        from .name import named_policies, tell_named
+        from ..nix.naming import write_source_domains
 
         named = named_policies(arguments, [learned])
         tell_named(named, [PolicyFile("learned", "domain", text.encode())])
-        text = write_domain_policy(named.domains)
+        text = write_source_domains(named.domains, read_modules(arguments))
     if arguments.output:
         write_file(arguments.output, text)
     else:

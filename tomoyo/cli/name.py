@@ -39,9 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
     parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument(
-        "--set", metavar="DIR", help="the set that the kernel held, such as /run/current-system/tomoyo: it knows modules' names"
-    )
+    add_set(parser)
     add_closure(parser)
     how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
     how.add_argument("--nix", action="store_true", help="a Nix function of pkgs that gives the text; needs --attributes")
@@ -52,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--attributes", metavar="FILE", help='with --nix, a JSON file: {"glibc": "/nix/store/...", "glibc.dev": "/nix/store/..."}'
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take the set that knows modules' names."""
+    parser.add_argument(
+        "--set", metavar="DIR", help="the set that the kernel held, such as /run/current-system/tomoyo: it knows modules' names"
     )
 
 
@@ -73,9 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.nix:
         return _print_nix(arguments, files)
-    modules = _read_modules(arguments.set) if arguments.set else {}
-    _tell_numbers(policies[0], files[0], modules)
-    return print_named(arguments, files, policies, modules)
+    return print_named(arguments, files, policies)
 
 
 def _policy(file: PolicyFile) -> Any:
@@ -98,18 +101,18 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 # A named policy
 
 
-def print_named(
-    arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any], modules: Mapping[str, int] | None = None
-) -> int:
-    """Print POLICIES, which are in FILES, with names of the closure that ARGUMENTS say, and of MODULES by their numbers."""
+def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
+    """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
     from ..nix.naming import without_modules, write_source_domains
     from ..syntax.writer import write_exception_policy
 
+    modules = read_modules(arguments)
+    _tell_numbers(policies[0], files[0], modules)
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
     places = tell_named(named, files)
-    texts = {"domain_policy.conf": write_source_domains(named.domains, modules or {})}
+    texts = {"domain_policy.conf": write_source_domains(named.domains, modules)}
     if named.exceptions is not None:
-        texts["exception_policy.conf"] = write_exception_policy(without_modules(named.exceptions, modules or {}))
+        texts["exception_policy.conf"] = write_exception_policy(without_modules(named.exceptions, modules))
     if arguments.json:
         print_json(_plain(named, texts, places))
     if arguments.output:
@@ -119,13 +122,15 @@ def print_named(
     return 0
 
 
-def _read_modules(directory: str) -> dict[str, int]:
-    """The numbers of the modules of the set in DIRECTORY, as its manifest tells them."""
+def read_modules(arguments: argparse.Namespace) -> dict[str, int]:
+    """The numbers of the modules of the set that ARGUMENTS name, as its manifest tells them; none where they name none."""
+    if arguments.set is None:
+        return {}
     from ..kernel.set_directory import FORMAT, MANIFEST
     from ..model.domains import MAX_GROUPS
     from ..nix.module_numbers import MODULE_NAME
 
-    name = os.path.join(directory, MANIFEST)
+    name = os.path.join(arguments.set, MANIFEST)
     document = _read_object(name)
     modules = document.get("modules")
     if document.get("format") != FORMAT or not isinstance(modules, dict):

@@ -15,6 +15,7 @@ from typing import Any
 from ..kernel.links import SAVED
 from .closures import add_closure
 from .interface import add_interface, refused, securityfs
+from .name import add_set
 from .options import INTERFACES, PolicyFile, UsageError, message
 
 
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stdout", choices=list(INTERFACES), help="print one of them instead")
     parser.add_argument("--named", action="store_true", help="turn store paths into names; needs --closure")
     add_interface(parser)
+    add_set(parser)
     add_closure(parser)
 
 

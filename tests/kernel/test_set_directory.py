@@ -94,8 +94,16 @@ def test_the_root_is_looked_at_as_well(tmp_path: Path, opener: str, mode: int, o
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("none", "none: there is no such directory"), ("none/set", "none: there is no such directory"), ("file/set", "file: not a")],
+    [
+        ("none", "none: there is no such directory"),
+        ("none/set", "none: there is no such directory"),
+        ("file/set", "file: not a"),
+        ("loop", "loop: a symbolic link, and it leads nowhere"),
+        ("broken", "broken: a symbolic link, and it leads nowhere"),
+    ],
 )
 def test_the_component_that_is_wrong_is_named(tmp_path: Path, path: str, reason: str) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken").symlink_to("none")
     assert f"{tmp_path}/{reason}" in refusal("set", tmp_path / path)

@@ -236,7 +236,9 @@ def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, 
     if not operation:
         return 10.0, Part.OPERATION, f"it is for {'/'.join(entry.operations)}, not for {request.operation}"
     tests = failing_tests(entry.condition, request, groups)
-    return 20.0 - len(tests), Part.CONDITION, f"its condition {' '.join(map(str, tests))} does not hold"
+    shown = ", ".join(map(str, tests))
+    reason = f"its condition {shown} does not hold" if len(tests) == 1 else f"of its condition these do not hold: {shown}"
+    return 20.0 - len(tests), Part.CONDITION, reason
 
 
 def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float, str]:

@@ -230,7 +230,10 @@ def open_directory(path: str, *, holds_others: bool = False) -> int:
 def _refusal(path: str, wanted: str, error: OSError) -> Exception:
     """Why PATH, on the way to WANTED, could not be opened as a directory."""
     if os.path.islink(path):
-        return PolicySetError(path, f"a symbolic link, which others may change; give {os.path.realpath(wanted)} instead")
+        target = os.path.realpath(wanted)
+        leads_on = not os.path.islink(target) and os.path.lexists(target)
+        reason = f"which others may change; give {target} instead" if leads_on else "and it leads nowhere"
+        return PolicySetError(path, f"a symbolic link, {reason}")
     if isinstance(error, FileNotFoundError):
         return PolicySetError(path, "there is no such directory")
     if isinstance(error, NotADirectoryError):

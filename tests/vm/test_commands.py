@@ -92,7 +92,7 @@ def test_they_do_as_the_c_tools_do(kernel: Kernel) -> None:
 SET = {
     "domain_policy": f"<kernel>\nuse_profile 0\n\n{DOMAINS}",
     "exception_policy": "",
-    "bindings": "aggregator /nix/store/00000000000000000000000000000000-s-1/bin/s /usr/bin/s\n",
+    "bindings": "aggregator /nix/store/00000000000000000000000000000000-s-1/bin/s nix:/s/bin/s\n",
     "profile": PROFILES,
     "manager": "/bin/x\n",
 }
@@ -102,7 +102,7 @@ def test_status_and_modes(kernel: Kernel) -> None:
     steps = [
         ["activate", PROFILES, "/bin/x"],
         ["write", "domain_policy", SET["domain_policy"]],
-        ["write", "exception_policy", f"{SET['bindings']}aggregator /nix/store/{'1' * 32}-s-2/bin/s /usr/bin/s\n"],
+        ["write", "exception_policy", f"{SET['bindings']}aggregator /nix/store/{'1' * 32}-s-2/bin/s nix:/s/bin/s\n"],
         ["tomoyo", "status", "--json", "set"],
         ["tomoyo", "status", "set"],
         ["tomoyo", "doctor", "--json"],
@@ -121,7 +121,7 @@ def test_status_and_modes(kernel: Kernel) -> None:
     assert found["domains"] == {"disabled": 2, "learning": 1, "permissive": 1}
     assert found["processes"] == {"disabled": sum(found["processes"].values())}
     assert found["quota_exceeded"] == ["<kernel> /z"]
-    assert found["stale_bindings"] == [f"aggregator /nix/store/{'1' * 32}-s-2/bin/s /usr/bin/s"]
+    assert found["stale_bindings"] == [f"aggregator /nix/store/{'1' * 32}-s-2/bin/s nix:/s/bin/s"]
     # What the kernel has by itself, and the Python that runs this, are not in the set.
     assert found["drift"] == [
         "exception policy: 2 transition controls not wanted",

@@ -160,8 +160,6 @@ def activate(
         if not dry_run:
             os.close(make_directory(state, 0o755))
         recorded = recorded_set(state)
-        if recorded != path or held.domain_policy != wanted.domain_policy:
-            refuse_unbootable(wanted)
         outcome = _go_shortcut(interface, held, wanted, recorded, path, keep_learned, dry_run)
         if outcome is None:
             held_set, wanted_set = _policy_set(held), _policy_set(wanted)
@@ -187,12 +185,13 @@ def _go_shortcut(
     dry_run: bool,
 ) -> Outcome | None:
     """Do what can be done without parsing; None where something must be planned."""
-    # No other domain is held then, so none is left to name.
-    if held.domain_policy == wanted.domain_policy and same_but_domains(held, wanted):
-        return Outcome()
-    found = find_shortcut(held, wanted, keep_learned=keep_learned)
-    settled = not found if found is not None else holds(held, wanted)
+    is_same = held.domain_policy == wanted.domain_policy and same_but_domains(held, wanted)
+    found = None if is_same else find_shortcut(held, wanted, keep_learned=keep_learned)
+    settled = is_same or (not found if found is not None else holds(held, wanted))
     if settled and recorded == path:
+        return Outcome()
+    refuse_unbootable(wanted)
+    if is_same:  # no other domain is held then, so none is left to name
         return Outcome()
     named = _named_before(found.extra if found is not None else _extra_domains(held, wanted), wanted, recorded)
     if settled and not named:

@@ -80,9 +80,9 @@ def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]
 
 
 def _undefined_profiles(texts: Texts, profiles: dict[str, set[str]]) -> Iterator[BootFault]:
-    policy = plain(texts.domain_policy)
-    if _are_all_defined(policy, profiles.get(KERNEL, set())):
+    if _are_all_defined(texts.domain_policy, profiles.get(KERNEL, set())):
         return
+    policy = plain(texts.domain_policy)
     used: dict[tuple[str, int], str] = {}
     for name, block in {KERNEL: "", **domain_blocks(policy)}.items():
         used.setdefault((name.partition(" ")[0], DomainLines(block).profile), name)
@@ -105,10 +105,10 @@ def _is_about(line: str, profile: int) -> bool:
 
 
 def _are_all_defined(policy: str, numbers: set[str]) -> bool:
-    """Whether all domains of the plain POLICY are in the first namespace, with profiles of NUMBERS; False may mean: not sure."""
-    if "0" not in numbers or not policy.startswith(KERNEL) or policy.count("\n<") != policy.count(f"\n{KERNEL}"):
+    """Whether all domains of POLICY are in the first namespace, with profiles of NUMBERS; False may mean: not sure."""
+    if "0" not in numbers or not policy.startswith(KERNEL) or policy.count("<") != policy.count(f"\n{KERNEL}") + 1:
         return False
-    return policy.count("\nuse_profile ") == sum(policy.count(f"\nuse_profile {number}\n") for number in numbers)
+    return policy.count("use_profile") == sum(policy.count(f"\nuse_profile {number}\n") for number in numbers)
 
 
 def _dead_ends(texts: Texts) -> Iterator[BootFault]:

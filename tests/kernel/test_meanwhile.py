@@ -388,6 +388,17 @@ def test_what_no_kernel_could_boot_with_is_neither_loaded_nor_recorded(
     assert os.listdir(folder / "state") == []
 
 
+def test_a_recorded_set_that_was_changed_by_hand_is_looked_at_again(folder: Path) -> None:
+    kernel = Counting()
+    where = options(folder)
+    path = put(folder, "set", of(domain("/a", 3, "file read /a")))
+    (path / "manifest.json").unlink()
+    activate(path, kernel, **where)
+    (path / "profile.conf").write_text(ALL_PROFILES.replace("3-CONFIG", "4-CONFIG"))
+    with pytest.raises(PolicySetError, match="profile 3 of <kernel> /a is not defined"):
+        activate(path, kernel, **where)
+
+
 def test_bindings_in_other_namespaces_stay_while_in_use(folder: Path) -> None:
     kernel = Counting()
     where = options(folder)

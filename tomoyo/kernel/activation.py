@@ -188,7 +188,8 @@ def _go_shortcut(
     is_same = held.domain_policy == wanted.domain_policy and same_but_domains(held, wanted)
     found = None if is_same else find_shortcut(held, wanted, keep_learned=keep_learned)
     settled = is_same or (not found if found is not None else holds(held, wanted))
-    if settled and recorded == path:
+    # With digests it is as it was when it was recorded.
+    if settled and recorded == path and wanted.manifest is not None:
         return Outcome()
     refuse_unbootable(wanted)
     if is_same:  # no other domain is held then, so none is left to name

@@ -101,6 +101,46 @@ def test_whoever_stays_below_a_domain_that_is_confined_is_confined(
     assert kernel.holding.domains.keys() == {"<kernel>", "<kernel> /a"}
 
 
+@pytest.mark.parametrize("entries", [(), ("file read /x",)])
+def test_broken_off_a_domain_that_stays_ends_the_same(folder: Path, entries: tuple[str, ...]) -> None:
+    where = options(folder)
+    exceptions = "".join(f"acl_group {number} file read /{number}\n" for number in (1, 2))
+    old = put(folder, "old", of(domain("/a", 0) + domain("/a /b", 0, *entries, groups=(1,)), exceptions=exceptions))
+    new = put(folder, "new", of(domain("/a", 3, "file read /a", groups=(2,)), exceptions=exceptions))
+    ends = set()
+    for lines in (10**6, *range(1, 12)):
+        kernel = Mortal()
+        activate(old, kernel, **where)
+        kernel.processes[1] = "<kernel> /a /b"
+        kernel.lines = lines
+        try:
+            activate(new, kernel, **where)
+        except Killed:
+            activate(new, kernel, **where)
+        kernel.lines = -1
+        ends.add(kernel.read("domain_policy"))
+        (folder / "state" / "current").unlink()
+    assert len(ends) == 1
+
+
+@pytest.mark.parametrize("entries", [(), ("file read /learned",)])
+@pytest.mark.parametrize("groups", [(), (1,)])
+def test_a_wanted_domain_that_a_program_makes_meanwhile_is_no_failure(
+    folder: Path, entries: tuple[str, ...], groups: tuple[int, ...]
+) -> None:
+    where = options(folder)
+    exceptions = "acl_group 1 file read /x\n"
+    kernel = Busy()
+    activate(put(folder, "old", of(domain("/a", 1, groups=(1,)), exceptions=exceptions)), kernel, **where)
+    kernel.before, kernel.happen = "<kernel> /a /b", domain("/a /b", 1, *entries, groups=groups)
+    wanted = of(domain("/a", 1, groups=(1,)) + domain("/a /b", 0, "file read /b"), exceptions=exceptions)
+    new = put(folder, "new", wanted)
+    activate(new, kernel, **where)
+    assert kernel.before == ""
+    assert domain("/a /b", 0, "file read /b") in kernel.read("domain_policy")
+    assert not activate(new, kernel, **where)
+
+
 def test_what_the_kernel_made_is_freed_with_the_domain_above(folder: Path) -> None:
     kernel = Counting()
     where = options(folder)
@@ -233,6 +273,38 @@ def test_what_was_learned_during_a_failed_activation_is_not_lost(folder: Path) -
     ) in kernel.read("domain_policy")
 
 
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "3-COMMENT=was mode=learning until May\n",
+        "3-CONFIG::file={ mode=enforcing }\n3-CONFIG={ mode=learning }\n",
+    ],
+)
+def test_nothing_stays_that_was_learned_of_what_is_learned_no_more(folder: Path, profile: str) -> None:
+    where = options(folder)
+    kernel = Counting()
+    old = of(domain("/a", 1, "file read /a"))
+    activate(put(folder, "old", old), kernel, **where)
+    kernel.write("domain_policy", "<kernel> /a\nfile write /etc/shadow\n")
+    new = replace(of(domain("/a", 3, "file read /a")), profile=ALL_PROFILES + profile)
+    assert activate(put(folder, "new", new), kernel, keep_learned=True, **where).forgotten == 1
+    kernel.write("domain_policy", "<kernel> /a\nfile write /etc/shadow\n")
+    if "COMMENT" in profile:
+        activate(folder / "new", kernel, keep_learned=True, **where)
+        assert "shadow" not in kernel.read("domain_policy")
+
+
+def test_garbage_is_nothing_that_a_domain_learned(folder: Path) -> None:
+    where = options(folder)
+    kernel = Counting()
+    path = put(folder, "set", of(domain("/a", 3, "file read /a")))
+    activate(path, kernel, **where)
+    kernel.write("domain_policy", domain("/l", 1, "file read /learned") + domain("/m", 3, "file read /x") + domain("/n", 1))
+    activate(path, kernel, keep_learned=True, **where)
+    collect_garbage(None, kernel, **where)
+    assert kernel.holding.domains.keys() == {"<kernel>", "<kernel> /a", "<kernel> /l"}
+
+
 class Drops(Counting):
     """Drops a line whenever it is written."""
 
@@ -291,6 +363,34 @@ def test_a_second_activation_ends_where_the_first_was_broken_off(folder: Path) -
         assert ends[0] == ends[1]
 
 
+def test_what_a_failed_activation_made_is_gone_again(folder: Path) -> None:
+    kernel = Drops("file read /c")
+    where = options(folder)
+    activate(put(folder, "old", of(domain("/q", 3))), kernel, **where)
+    held = kernel.read("domain_policy")
+    with pytest.raises(ActivationError, match="in force again"):
+        activate(put(folder, "new", of(domain("/a", 3) + domain("/b", 3, "file read /x", "file read /c"))), kernel, **where)
+    assert kernel.read("domain_policy") == held
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\t", " "])
+def test_whatever_a_kernel_takes_for_a_space_is_one(folder: Path, character: str) -> None:
+    texts = {
+        "domain_policy": domain("/a", 3) + character + domain("/b", 3, "file read /x") + "<other>\nuse_profile 0\n\n\n",
+        "exception_policy": f"path_group a /b\n{character}<other> acl_group 2 file read /z\n",
+        "profile": "<other> 0-CONFIG={ mode=disabled grant_log=no reject_log=no }\n",
+    }
+    wanted = of(texts["domain_policy"], exceptions=texts["exception_policy"])
+    wanted = replace(wanted, profile=wanted.profile + texts["profile"])
+    kernel = held_by(of(domain("/q", 3)))
+    new = put(folder, "new", wanted)
+    activate(new, kernel, **options(folder))
+    goal = held_by(wanted)
+    assert {*kernel.read("exception_policy").split("\n")} == {*goal.read("exception_policy").split("\n")}
+    assert domain_blocks(kernel.read("domain_policy")) == domain_blocks(goal.read("domain_policy"))
+    assert not activate(new, kernel, **options(folder))
+
+
 # Before and after
 
 
@@ -333,9 +433,16 @@ def test_a_damaged_set_is_not_recorded_even_if_the_kernel_holds_it(folder: Path)
         ({"domain_policy": "# a comment\nselect <kernel> /a\nuse_profile 3\n"}, "domain_policy.conf:2:1: a command"),
         ({"domain_policy": f"<kernel> /a\nuse_profile {'3' * 5000}\n\n\n"}, "profile"),
         ({"domain_policy": "<kernel> /a\nuse_profile \xb2\n\n\n"}, "domain_policy.conf:2"),
+        (
+            {"domain_policy": ROOT + "<kernel>\x01/a\nuse_profile 3\n\n\n"},
+            "domain_policy.conf:5:9: the kernel takes this for a space",
+        ),
+        ({"domain_policy": ROOT + "\x7f<kernel> /a\nuse_profile 3\n\n\n"}, "the kernel takes this for a space"),
         ({"exception_policy": "<kernel>\n"}, "exception_policy.conf:1:"),
         ({"exception_policy": "acl_group 1 file read /x\nacl_group 2 file read /y"}, "exception_policy.conf:2:1: the last line"),
         ({"exception_policy": "acl_group 1\n"}, "exception_policy.conf:1:"),
+        ({"exception_policy": "<other> <other> acl_group 2 file read /z\n"}, "exception_policy.conf:1:"),
+        ({"exception_policy": "<other> <kernel> aggregator /a /b\n"}, "exception_policy.conf:1:"),
         ({"bindings": "delete path_group a /b\n"}, "bindings.conf:1:"),
         ({"profile": f"{ALL_PROFILES}reset\n"}, "profile.conf:4:1: a command"),
         ({"manager": "/manager"}, "manager.conf:1:1: the last line has no newline"),

@@ -18,6 +18,7 @@ from tomoyo.kernel.plan import SETTLE, Plan
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.kernel.stand_in import stand_in_for
 from tomoyo.model.domains import Domain
 from tomoyo.model.entries import Entry
 from tomoyo.model.profiles import FUNCTIONALITIES, Mode
@@ -391,6 +392,54 @@ def test_groups_that_swap_their_numbers_need_a_third_or_entries_of_their_own(ent
     for step in steps(kernel, found):
         assert_safe(before, after, state(kernel), step)
     same(kernel, goal)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["file read /bin/sh"], ["file execute /bin/\\*", "file execute/read /bin/sh"]),
+        (["file write /x"], ["file execute /\\*", "file execute /x"]),
+        (["file read /x"], ["file execute /x keep", "file execute/read /x"]),
+    ],
+)
+@pytest.mark.parametrize("start", ["", "acl_group 1 "])
+def test_an_entry_that_comes_to_be_ordered_is_where_it_should_be(before: list[str], after: list[str], start: str) -> None:
+    """It keeps the place that it had, which may be the wrong one."""
+    head = "<kernel> /a\nuse_profile 3\n"
+    texts_of = ["".join(f"{start}{line}\n" for line in lines) for lines in (before, after)]
+    first, second = (policy(head, text) if start else policy(f"{head}\n{text}\n") for text in texts_of)
+    kernel = held_by(first)
+    carry_out(kernel, plan(texts(kernel), second))
+    held = kernel.read("exception_policy" if start else "domain_policy").split("\n")
+    assert [line for line in held if line.startswith(f"{start}file ")] == [start + line for line in after]
+    assert not plan(texts(kernel), second)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("file execute /bin/\\*\nfile execute /bin/\\*b child\n", "file execute /bin/a\\* keep\nfile execute /bin/\\*\n"),
+        ("aggregator /bin/a\\* /x\naggregator /bin/\\*b /q\n", "aggregator /bin/ab /y\naggregator /bin/a\\* /x\n"),
+    ],
+)
+def test_broken_off_anywhere_a_second_plan_takes_nothing_away_that_both_have(before: str, after: str) -> None:
+    """What stands in for a line that is wanted is needed until that is there again."""
+    head = "<kernel> /a\nuse_profile 3\n"
+    first, second = (
+        policy(head, text) if text.startswith("aggregator") else policy(f"{head}\n{text}\n") for text in (before, after)
+    )
+    common = set(before.splitlines()) & set(after.splitlines())
+    count = sum(1 for _ in steps(held_by(first), plan(texts(held_by(first)), second)))
+    for cut in range(count + 1):
+        kernel = held_by(first)
+        for _ in itertools.islice(steps(kernel, plan(texts(kernel), second)), cut):
+            pass
+        kernel.holding.collect()
+        for step in steps(kernel, plan(texts(kernel), second)):
+            held = (kernel.read("domain_policy") + kernel.read("exception_policy")).split("\n")
+            for line in common:
+                assert line in held or stand_in_for(line) in held, f"{line} after {cut} lines and {step}"
+        same(kernel, held_by(second))
 
 
 def test_what_a_domain_learned_stays_if_asked_while_it_learns() -> None:

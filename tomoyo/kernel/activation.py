@@ -327,16 +327,21 @@ def _follow(interface: Interface, held: PolicySet, wanted: PolicySet, done: Plan
 
     Gives the lines that the kernel did not take.  What happens meanwhile is
     that a domain that is to learn no more learned on, and that a program made
-    a domain below one that was not yet confined.
+    a domain as those above were then, perhaps even one that is wanted.
     """
-    learned = _learning_domains(held)
-    then = domain_blocks(plain(wanted.domain_policy))
+    learned = learning_domains(held)
+    before, then = domain_blocks(held.domain_policy), domain_blocks(plain(wanted.domain_policy))
+
+    def is_of_meanwhile(domain: str, line: str) -> bool:
+        if not domain or domain not in then:
+            return bool(domain)
+        return (line.startswith("delete ") and (domain in learned or domain not in before)) or (
+            line.startswith("use_profile ") and domain not in before
+        )
+
     for _ in range(_ROUNDS):
         left = plan_left(interface, held, wanted, done, keep_lines)
-        if not left or not all(
-            write.domain and (write.domain not in then or (write.domain in learned and write.text.startswith("delete ")))
-            for write in left.writes
-        ):
+        if not left or not all(is_of_meanwhile(write.domain, write.text) for write in left.writes):
             break
         write_plan(interface, left)
     return left.text().splitlines()
@@ -344,7 +349,7 @@ def _follow(interface: Interface, held: PolicySet, wanted: PolicySet, done: Plan
 
 def _count_forgotten(found: Plan, held: PolicySet, before: str) -> int:
     """How many entries are deleted that domains of HELD learned, and that the policy BEFORE has not."""
-    learned = _learning_domains(held)
+    learned = learning_domains(held)
     known = domain_blocks(plain(before))
     named = {name: set(known[name].split("\n")) for name in learned & known.keys()}
     return sum(
@@ -356,7 +361,7 @@ def _count_forgotten(found: Plan, held: PolicySet, before: str) -> int:
     )
 
 
-def _learning_domains(held: PolicySet) -> set[str]:
+def learning_domains(held: PolicySet) -> set[str]:
     """The domains that learn."""
     learning = {namespace: has_learning(lines) for namespace, lines in named_lines(held.profile).items()}
     return {
@@ -400,11 +405,17 @@ def _undone(interface: Interface, old: PolicySet, wanted: PolicySet, reason: str
         created = now_blocks.keys() - domain_blocks(old.domain_policy).keys()
         used = set(interface.process_domains().values())
         named = domain_blocks(plain(wanted.domain_policy))
-        keep = {name for name in created if name in used or name not in named}
+        # A program made those that say nothing, or learn; what else is there this run made.
+        learning = learning_domains(now)
+        keep = {
+            name
+            for name in created
+            if name in used or (name not in named and (name in learning or not DomainLines(now_blocks[name]).entries))
+        }
         # What was learned meanwhile stays; what this run wrote is what the other set names.
         found = plan(now, old, keep_learned=True, keep_domains=keep, own=own, named=wanted.domain_policy)
         write_plan(interface, found)
-        wrong = plan_left(interface, now, old, found).text().splitlines()
+        wrong = _follow(interface, now, old, found, frozenset())
     except (OSError, ValueError) as error:
         return ActivationError(f"{reason}; and the old policy could not be brought back: {error}", restored=False)
     if wrong:

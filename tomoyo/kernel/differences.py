@@ -28,19 +28,17 @@ from .policy_text import (
     KERNEL,
     DomainLines,
     domain_blocks,
-    has_learning,
     is_ordered,
     is_plain_policy,
     manager_lines,
     named_lines,
     plain,
-    profile_numbers,
     profiles_differ,
     quotas,
     read_number,
 )
 from .shortcut import PATH_OPERATIONS
-from .stand_in import is_stand_in
+from .stand_in import is_stand_in, stand_in_for
 
 if TYPE_CHECKING:  # parsers are loaded where there is something to parse
     from ..model.entries import Entry
@@ -156,8 +154,7 @@ def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool =
     that line would have to be written.
     """
     found = Differences()
-    learning = learning_profiles(held, wanted) if keep_learned else {}
-    _compare_domains(found, held, wanted, learning, named)
+    _compare_domains(found, held, wanted, named if keep_learned else None)
     _compare_exceptions(found, held, wanted)
     _compare_profiles(found, held, wanted)
     _compare_managers(found, held, wanted)
@@ -177,9 +174,14 @@ def refuse_lost_lines(wanted: PolicySet) -> None:
     from ..syntax.profiles import parse_profile
     from ..syntax.stat import parse_stat
 
+    first: list[PolicySyntaxError] = []
+
     def report(error: PolicySyntaxError) -> None:
+        # A line may be without a domain because that one's line is odd.
+        if error.effect in (Effect.DROPPED, Effect.ALTERED):
+            first.append(error)
         if error.effect is Effect.DROPPED:
-            raise error
+            raise first[0]
 
     parsers: tuple[tuple[str, Callable[..., object]], ...] = (
         ("domain_policy", parse_domain_policy),
@@ -191,21 +193,10 @@ def refuse_lost_lines(wanted: PolicySet) -> None:
     for name, parse in parsers:
         text = getattr(wanted, name)
         if not is_plain_policy(name, text):
+            first.clear()
             parse(text, file=FILES[name], report=report)
     if not is_plain_policy("stat", wanted.stat):
         parse_stat(wanted.stat, file=FILES["stat"])
-
-
-def learning_profiles(held: PolicySet, wanted: PolicySet) -> dict[str, tuple[set[int], set[int]]]:
-    """The profiles with something in learning mode, in each namespace: as held, and as they will be."""
-    now, then = named_lines(held.profile), named_lines(plain(wanted.profile))
-    found = {}
-    for namespace, lines in now.items():
-        changed = then.get(namespace, [])
-        numbers = profile_numbers(changed)
-        stay = [line for line in lines if line.partition("-")[0] not in numbers]
-        found[namespace] = has_learning(lines), has_learning([*stay, *changed])
-    return found
 
 
 def _namespace(domain: str) -> str:
@@ -237,12 +228,11 @@ def _error(line: str, problem: Problem, policy: PolicySet, texts: tuple[str, ...
 # Domains
 
 
-def _compare_domains(
-    found: Differences, held: PolicySet, wanted: PolicySet, learning: dict[str, tuple[set[int], set[int]]], named: str
-) -> None:
+def _compare_domains(found: Differences, held: PolicySet, wanted: PolicySet, named: str | None) -> None:
+    """Compare domains.  What was learned beyond the domain policy NAMED is wanted, too; None says that it is not."""
     now = domain_blocks(held.domain_policy)
     then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(plain(wanted.domain_policy))}
-    known = domain_blocks(plain(named)) if learning else {}
+    known = {} if named is None else domain_blocks(plain(named))
     policies = PolicyPair(held, wanted)
     for name, block in then.items():
         before = now.get(name)
@@ -254,12 +244,9 @@ def _compare_domains(
             continue
         old = DomainLines(before)
         learned: list[str] = []
-        learns, will_learn = learning.get(_namespace(name), ((), ()))
-        if old.profile in learns and after.profile in will_learn:
+        if named is not None and policies.learns_on(_namespace(name), old.profile, after.profile):
             groups = [(_namespace(name), group) for group in old.groups | after.groups]
-            granted = [
-                entry for group in groups for is_wanted in (False, True) for entry in policies.shared(group, is_wanted=is_wanted)
-            ]
+            granted = [entry for key in groups for which in (False, True) for entry in policies.shared(key, is_wanted=which)]
             learned = _learned(old.entries, after.entries, [*DomainLines(known.get(name, "")).entries, *granted])
         lines = compare_entries(old.entries, [*after.entries, *learned], wanted)
         change = DomainChange(name, old.profile, after.profile, old.groups, after.groups, lines)
@@ -326,7 +313,15 @@ def compare_entries(held: list[str], wanted: list[str], policy: PolicySet, *, pr
         if surplus and before:
             lines.delete.append(prefix + before.with_operations(surplus).text)
     lines.delete += [prefix + entry.text for entry in gone.values()]
+    _leave_stand_ins(lines)
     return lines
+
+
+def _leave_stand_ins(lines: Lines) -> None:
+    """Take out of what LINES delete the stand-ins, left by a plan that was broken off, that are needed again."""
+    needed = {stand_in_for(move.both) for move in lines.move if move.held or lines.is_moved_last}
+    if needed:
+        lines.delete = [line for line in lines.delete if line not in needed]
 
 
 def _take_plain(lines: Lines, gone: list[str], new: list[str], wanted: list[str], prefix: str) -> tuple[list[str], list[str]]:
@@ -404,7 +399,9 @@ def _move_entries(
     from .ordering import comes_before, ranked_entry, to_move
 
     then = _by_subject(wanted, None)
-    now = _by_subject((line for line in held if is_ordered(line)), None)
+    # An entry that comes to be ordered keeps the place that it has.
+    tails = {line.rpartition(" ")[2] for line in ranked if line not in held_set}
+    now = _by_subject((line for line in held if is_ordered(line) or line.rpartition(" ")[2] in tails), None)
     order = [item for entry in then.values() for item in ranked_entry(entry)]
     current = [item for subject in now if subject in then for item in ranked_entry(then[subject])]
     known = set(current)
@@ -511,6 +508,7 @@ def _order_aggregators(found: Differences, namespace: str, prefix: str, held: li
     some = [_content(line, None) for line in held if line in moved or (line.startswith("aggregator ") and line not in wanted_set)]
     ranked_now = [item for content in some if isinstance(content, Aggregator) for item in ranked_aggregator(content)]
     lines.is_moved_last = comes_before(ranked_now, moved)
+    _leave_stand_ins(lines)
 
 
 def _compare_shared(

@@ -9,6 +9,7 @@ from .activation import (
     SHOWN,
     ActivationError,
     Outcome,
+    learning_domains,
     lock,
     read_held,
     recorded_set,
@@ -19,7 +20,7 @@ from .activation import (
 from .links import LOCKS, STATE
 from .plan import Plan, Write
 from .policy_set import policy_set_of
-from .policy_text import KERNEL, domain_blocks, is_byproduct, plain
+from .policy_text import KERNEL, DomainLines, domain_blocks, is_byproduct, plain
 from .securityfs import Securityfs
 from .set_directory import printable, read_set_texts
 from .store_use import old_bindings, used_bindings
@@ -40,6 +41,8 @@ def collect_garbage(
 ) -> Outcome:
     """Delete old bindings whose store paths no process uses, and domains that nobody names and no process is in.
 
+    Domains that have learned something, and learn, stay.
+
     DIRECTORY is the set in force, by default the recorded one; other arguments
     and errors are as in ``activate``.
     """
@@ -55,8 +58,10 @@ def collect_garbage(
         held = read_held(interface)
         kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
         lines = [line for line in old_bindings(held.exception_policy, wanted) if line not in kept]
-        named = domain_blocks(plain(wanted.domain_policy)).keys()
-        extra = [name for name in domain_blocks(held.domain_policy) if name not in named and name != KERNEL]
+        blocks = domain_blocks(held.domain_policy)
+        staying = {KERNEL, *domain_blocks(plain(wanted.domain_policy))}
+        staying |= {name for name in learning_domains(held) if DomainLines(blocks[name]).entries}
+        extra = [name for name in blocks if name not in staying]
         used = set(interface.process_domains().values()) if extra else set()
         writes = [Write("exception_policy", f"delete {line}") for line in lines]
         writes += [Write("domain_policy", f"delete {name}") for name in extra if name not in used]

@@ -5,8 +5,8 @@ the domain is: so the kernel makes that child.  Where it is there already, it mu
 not be a way out.  So such a domain
 
 - is as the domain above it, if it has no entries of its own;
-- has the profile and the groups of the domain above it, beside its own entries,
-  if that one enforces something that it does not;
+- has the profile of the domain above it if that one enforces something that it
+  does not, and its groups beside its own groups and entries;
 - stays as it is otherwise.
 """
 
@@ -34,32 +34,31 @@ def with_kept_domains(
             and need not be confined; but those that the domain policy NAMED
             has are given up.
     """
-    from .differences import learning_profiles
-
     now = domain_blocks(held.domain_policy)
     then = {KERNEL: EMPTY_DOMAIN, **domain_blocks(plain(wanted.domain_policy))}
     extra = [name for name in now if name not in then]
     if not extra:
         return wanted, ()
-    learning = learning_profiles(held, wanted) if keep_learning else {}
     given_up = domain_blocks(plain(named)) if keep_learning else {}
-    enforced = PolicyPair(held, wanted).enforced
+    policies = PolicyPair(held, wanted)
+    enforced = policies.enforced
     kept: list[str] = []
     for name in sorted(extra, key=lambda name: name.count(" ")):
-        learns, will_learn = learning.get(name.partition(" ")[0], ((), ()))
-        own = DomainLines(now[name])
-        is_learning = name not in given_up and own.profile in learns and own.profile in will_learn
+        namespace, own = name.partition(" ")[0], DomainLines(now[name])
+        is_learning = keep_learning and name not in given_up and policies.learns_on(namespace, own.profile, own.profile)
         if not (is_learning or name in names):
             continue
         block = now[name]
         above = next((then[above] for above in ancestors(name) if above in then), None)
         if above is not None:
-            namespace, other = name.partition(" ")[0], DomainLines(above)
+            other = DomainLines(above)
             is_free = not enforced(namespace, other.profile, True) <= enforced(namespace, own.profile, True)
             if is_free and name not in names:
                 continue
-            if is_free or not (own.entries or is_learning):
-                block = _block(other, own.entries)
+            if is_free and own.entries:
+                block = _block(other.profile, own.groups | other.groups, own.entries)
+            elif is_free or not (own.entries or is_learning):
+                block = _block(other.profile, other.groups, own.entries)
         then[name] = block
         kept.append(name)
     if not kept:
@@ -68,7 +67,6 @@ def with_kept_domains(
     return replace(wanted, domain_policy=text), tuple(name for name in extra if name in then)
 
 
-def _block(lines: DomainLines, entries: list[str]) -> str:
-    """A domain with the profile and the groups of LINES, and ENTRIES."""
-    groups = "".join(f"use_group {number}\n" for number in sorted(lines.groups))
-    return f"use_profile {lines.profile}\n{groups}\n" + "".join(f"{entry}\n" for entry in entries)
+def _block(profile: int, groups: Collection[int], entries: Collection[str]) -> str:
+    uses = "".join(f"use_group {number}\n" for number in sorted(groups))
+    return f"use_profile {profile}\n{uses}\n" + "".join(f"{entry}\n" for entry in entries)

@@ -54,6 +54,15 @@ class PolicyPair:
         """The functionalities that a profile enforces, of the other policy where this one has not the profile."""
         return frozenset(name for name, mode in self.modes(namespace, number, is_wanted).items() if mode is Mode.ENFORCING)
 
+    def learns_on(self, namespace: str, number: int, wanted_number: int) -> bool:
+        """Whether a profile learns, as held, and the wanted one learns at least the same."""
+        learned = self._learned(namespace, number, False)
+        return bool(learned) and learned <= self._learned(namespace, wanted_number, True)
+
+    def _learned(self, namespace: str, number: int, is_wanted: bool) -> frozenset[str]:
+        """The functionalities that a profile learns."""
+        return frozenset(name for name, mode in self.modes(namespace, number, is_wanted).items() if mode is Mode.LEARNING)
+
     @cached_property
     def profiles_held(self) -> Mapping[str, list[int]]:
         """The numbers of the profiles that are held, in order, by namespace."""

@@ -16,7 +16,9 @@ KERNEL = "<kernel>"
 #: What a domain holds that says nothing.
 EMPTY_DOMAIN = "use_profile 0\n\n"
 #: What a canonical text never holds.  Where one of these stands lines have to be normalised first.
-_UNUSUAL = ("\t", "\r", "\0", "  ", "\n ", " \n", "\n#", "\nselect ", "\ndelete ", "\nreset\n")
+_UNUSUAL = ("  ", "\n ", " \n", "\n#", "\nselect ", "\ndelete ", "\nreset\n")
+#: What a kernel takes for a space, or for the end of a line.
+CONTROL = tuple(map(chr, (*range(10), *range(11, 32), 127)))
 _QUOTAS = ("Memory used by policy", "Memory used by audit log", "Memory used by query message")
 _FLAGS = ("quota_exceeded", "transition_failed")
 #: What was found of the texts that were asked for last, as the same are asked for again and again.  Told apart by being
@@ -37,7 +39,7 @@ def is_plain(text: str) -> bool:
     """Whether TEXT consists of policy lines alone, in the kernel's spacing, each of them ended."""
     if not text.isascii() or text.startswith((" ", "#", "select ", "delete ", "reset\n")) or (text and text[-1] != "\n"):
         return False
-    return not any(piece in text for piece in _UNUSUAL)
+    return not any(piece in text for piece in _UNUSUAL) and not any(character in text for character in CONTROL)
 
 
 def is_plain_policy(name: str, text: str) -> bool:
@@ -50,7 +52,11 @@ def is_plain_policy(name: str, text: str) -> bool:
     if name == "stat":
         is_line = _is_of_report if is_report(text) else _is_quota
         return all(map(is_line, text.split("\n")[:-1])) and (not text or text[-1] == "\n")
-    return is_plain(text) and (not _has_namespaces(text) or not any("" in lines for lines in named_lines(text).values()))
+    if not is_plain(text):
+        return False
+    # No line is a namespace alone, nor does a second one follow the first.
+    lines = (line for lines in named_lines(text).values() for line in lines) if _has_namespaces(text) else ()
+    return not any(not line or line.startswith("<") for line in lines)
 
 
 def _is_quota(line: str) -> bool:
@@ -334,7 +340,7 @@ def profile_numbers(lines: Iterable[str]) -> set[str]:
 
 def has_learning(lines: Iterable[str]) -> set[int]:
     """The profiles among LINES of one namespace that have something in learning mode."""
-    found = (read_number(line.partition("-")[0]) for line in lines if "mode=learning" in line)
+    found = (read_number(line.partition("-")[0]) for line in lines if "mode=learning" in line and "-COMMENT=" not in line)
     return {number for number in found if number is not None}
 
 

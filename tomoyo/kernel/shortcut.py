@@ -11,6 +11,7 @@ that it would; so this module decides nothing, and only saves time.
 from __future__ import annotations
 
 from .policy_text import (
+    CONTROL,
     EMPTY_DOMAIN,
     KERNEL,
     DomainLines,
@@ -58,9 +59,6 @@ if TYPE_CHECKING:
 PATH_OPERATIONS = frozenset(("read", "write", "append", "unlink", "getattr", "rmdir", "truncate", "symlink", "chroot", "unmount"))
 #: How the entries of a domain begin.
 _ENTRIES = ("file ", "network ", "misc ", "task ")
-#: What no line of a kernel's holds.  Two spaces are not looked for, which would take longer than all else: the kernel reads
-#: them as one, and what it then prints is not what was expected, which is looked into.
-_UNUSUAL = ("\t", "\r", "\0")
 #: So many paths are looked for one by one.
 _FEW = 30
 #: A domain that is chosen and read back by itself takes a kernel as long as it takes to print so many of them.
@@ -239,7 +237,9 @@ class _Finder:
         names = sorted(domains, key=below_first)
         text = "".join([f"{name}\n{domains[name]}\n" for name in names])
         each_name = "\n".join([*names, ""])
-        if not text.isascii() or any(piece in text for piece in _UNUSUAL) or "  " in each_name or " \n" in each_name:
+        # Two spaces are not looked for elsewhere, which would take longer than all else: the kernel reads them as one, and what
+        # it then prints is not what was expected, which is looked into.
+        if not text.isascii() or any(character in text for character in CONTROL) or "  " in each_name or " \n" in each_name:
             return False
         inherited = self._inherited(names)
         known: dict[tuple[str, str], tuple[int, str, int] | None] = {}

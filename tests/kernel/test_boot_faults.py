@@ -54,6 +54,10 @@ def faults(policy: PolicySet) -> list[str]:
             ],
         ),
         (
+            {"exception_policy": "reset_domain /a from any\nno_reset_domain /a from any\n"},  # it never happens
+            [],
+        ),
+        (
             {"bindings": "reset_domain /a from any\n"},
             [
                 "STOPPED bindings.conf:1:1: reset_domain /a from any: the domain </a> is not defined, and the kernel does not "

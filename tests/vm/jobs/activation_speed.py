@@ -25,6 +25,8 @@ sys.path.insert(0, "{os.path.dirname(os.path.dirname(tomoyo.__file__))}")
 from tomoyo.cli import main
 sys.exit(main())
 """
+#: All that the command loads, and no more.
+START = COMMAND.partition("sys.exit")[0] + "import tomoyo.cli.activate, tomoyo.kernel.activation\n"
 NAMES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 
 
@@ -56,6 +58,8 @@ def main() -> None:
     os.mkdir("/run/sets")
     with open("/run/command", "w", encoding="ascii") as file:
         file.write(COMMAND)
+    with open("/run/start", "w", encoding="ascii") as file:
+        file.write(START)
     managers = guest.read("manager").decode()
     paths = []
     for name in ("first", "second"):
@@ -78,6 +82,7 @@ def main() -> None:
         take("cold load", command(paths[0]))
         for _ in range(3):
             take("start Python", timed(lambda: run(*PYTHON, "-c", "pass")))
+            take("start the command", timed(lambda: run(*PYTHON, "/run/start")))
             take("read the interfaces", timed(lambda: [guest.read(name) for name in NAMES]))
             take("second activation", command(paths[0]))
         take("1% changed", command(paths[1]))

@@ -167,6 +167,10 @@ def find_differences(held: PolicySet, wanted: PolicySet, *, keep_learned: bool =
 
 def refuse_lost_lines(wanted: PolicySet) -> None:
     """Raise PolicySyntaxError for the first line that a kernel would drop, in texts that cannot simply be cut up."""
+    names = ("domain_policy", "exception_policy", "bindings", "profile", "manager", "stat")
+    odd = [name for name in names if not is_plain_policy(name, getattr(wanted, name))]
+    if not odd:
+        return
     from ..syntax.domain_policy import parse_domain_policy
     from ..syntax.exception_policy import parse_exception_policy
     from ..syntax.lines import Effect
@@ -191,11 +195,10 @@ def refuse_lost_lines(wanted: PolicySet) -> None:
         ("manager", parse_manager),
     )
     for name, parse in parsers:
-        text = getattr(wanted, name)
-        if not is_plain_policy(name, text):
+        if name in odd:
             first.clear()
-            parse(text, file=FILES[name], report=report)
-    if not is_plain_policy("stat", wanted.stat):
+            parse(getattr(wanted, name), file=FILES[name], report=report)
+    if "stat" in odd:
         parse_stat(wanted.stat, file=FILES["stat"])
 
 

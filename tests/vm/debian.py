@@ -1,6 +1,6 @@
 """Debian packages from a mirror, without touching the machine's own package state.
 
-`download` asks the machine's own apt first when the machine runs the wanted suite. Otherwise, and when that fails (images often
+`download_kernel` asks the machine's own apt first when the machine runs the wanted suite. Otherwise, and when that fails (images often
 ship without package lists), it gives apt a folder of its own: sources, lists and cache lie there, and the mirror is the one
 that the machine's own sources name.
 """
@@ -21,9 +21,13 @@ class Unavailable(Exception):
     """What a virtual machine needs is not here and cannot be had; the message says what and why."""
 
 
-def download(metapackage: str, suite: str, folder: Path) -> Path:
-    """Download the package that `metapackage` of `suite` depends on, and return its path, which is inside `folder`."""
-    return _of_suite(metapackage, suite, folder, lambda options: _download(metapackage, folder, options))
+def download_kernel(metapackage: str, suite: str, folder: Path) -> list[Path]:
+    """Download the kernel that `metapackage` of `suite` depends on.
+
+    Returns the paths of its packages, which are inside `folder`: linux-image-V first, then those that forky has put its files
+    into: linux-base-V, linux-binary-V and linux-modules-V.
+    """
+    return _of_suite(metapackage, suite, folder, lambda options: _download_kernel(metapackage, folder, options))
 
 
 def download_packages(names: Sequence[str], suite: str, folder: Path) -> list[Path]:
@@ -58,12 +62,14 @@ def codename() -> str:
     return found[1] if found else ""
 
 
-def _download(metapackage: str, folder: Path, options: Sequence[str]) -> Path:
-    depends = _apt("apt-cache", options, "depends", "--important", metapackage)
-    found = re.search(r"Depends: (linux-image-\d\S+)", depends)
+def _download_kernel(metapackage: str, folder: Path, options: Sequence[str]) -> list[Path]:
+    found = re.search(r"Depends: linux-image-(\d\S+)", _apt("apt-cache", options, "depends", "--important", metapackage))
     if not found:
         raise Unavailable(f"apt-cache names no kernel for {metapackage}")
-    return _download_packages([found[1]], folder, options)[0]
+    image = f"linux-image-{found[1]}"
+    depends = _apt("apt-cache", options, "depends", "--important", image)
+    parts = re.findall(rf"Depends: (linux-(?:base|binary|modules)-{re.escape(found[1])})\n", depends)
+    return _download_packages([image, *parts], folder, options)
 
 
 def _download_packages(names: Sequence[str], folder: Path, options: Sequence[str]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Fixtures that give a test a kernel, or skip it where none can be had.
 
 A test module imports what it uses: `from .fixtures import kernel, kernel_release`. `TOMOYO_TEST_KERNELS` says which releases
-to ask, by default only 6.1: "6.1 6.12" runs each test on both.
+to ask, by default only 6.1: "6.1 6.12 7.2" runs each test on all of them.
 """
 
 from __future__ import annotations

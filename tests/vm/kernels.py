@@ -25,7 +25,7 @@ from .debian import Unavailable
 
 __all__ = ["Kernel", "Unavailable", "kernel"]
 
-SUITES = {"6.1": "bookworm", "6.12": "trixie"}
+SUITES = {"6.1": "bookworm", "6.12": "trixie", "7.2": "forky"}
 """The Debian suite that each release comes from."""
 
 PROGRAMS = {
@@ -116,20 +116,26 @@ def _workshop(cache: Path) -> Iterator[Path]:
 
 def _build(release: str, workshop: Path) -> Path:
     """Fetch and unpack; return a finished kernel folder inside `workshop`."""
-    package = debian.download("linux-image-amd64", SUITES[release], workshop)
-    version = package.name.split("_")[0].removeprefix("linux-image-")
+    packages = debian.download_kernel("linux-image-amd64", SUITES[release], workshop)
+    version = packages[0].name.split("_")[0].removeprefix("linux-image-")
     if not version.startswith(f"{release}."):
         raise Unavailable(f"Debian {SUITES[release]} now has Linux {version}, not {release}")
     tree = workshop / "tree"
-    _run("dpkg", "-x", str(package), str(tree))
+    for package in packages:
+        _run("dpkg", "-x", str(package), str(tree))
     if not (tree / "lib").exists():  # since trixie; kmod looks in /lib only
         (tree / "lib").symlink_to("usr/lib")
     _run("depmod", "-b", str(tree), version)
     folder = workshop / "kernel"
     (folder / "modules").mkdir(parents=True)
     (folder / "version").write_text(f"{version}\n", encoding="ascii")
-    shutil.copyfile(tree / "boot" / f"config-{version}", folder / "config")
-    _keep_image((tree / "boot" / f"vmlinuz-{version}").read_bytes(), folder)
+    boot = tree / "boot"
+    if boot.exists():
+        config, image = boot / f"config-{version}", boot / f"vmlinuz-{version}"
+    else:  # since forky
+        config, image = (tree / "lib/modules" / version / name for name in ("config", "vmlinuz"))
+    shutil.copyfile(config, folder / "config")
+    _keep_image(image.read_bytes(), folder)
     _keep_modules(tree, version, folder / "modules")
     return folder
 

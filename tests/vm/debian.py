@@ -1,8 +1,8 @@
 """Debian packages from a mirror, without touching the machine's own package state.
 
-`download_kernel` asks the machine's own apt first when the machine runs the wanted suite. Otherwise, and when that fails (images often
-ship without package lists), it gives apt a folder of its own: sources, lists and cache lie there, and the mirror is the one
-that the machine's own sources name.
+The machine's own apt is asked first when the machine runs the wanted suite. Otherwise, and when that fails (images often ship
+without package lists), apt gets a folder of its own: sources, lists and cache lie there, and the mirror is the one that the
+machine's own sources name.
 """
 
 from __future__ import annotations

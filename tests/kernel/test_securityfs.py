@@ -148,3 +148,74 @@ def test_a_simulated_kernel_refuses_likewise() -> None:
     with pytest.raises(PermissionError):
         kernel.write("profile", "0-COMMENT=changed\n")
     assert "changed" not in kernel.read("profile")
+
+
+def running(proc: Path, pid: int, stat: bytes, comm: bytes = b"GC for TOMOYO\n") -> None:
+    """Put a process into PROC; one that has ended but is not waited for has no command line either, nor has a kernel thread."""
+    (proc / str(pid)).mkdir()
+    for name, text in (("comm", comm), ("cmdline", b""), ("stat", stat)):
+        (proc / str(pid) / name).write_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("stat", "waited"),
+    [
+        (b"7 (GC for TOMOYO) S 2 0 0 0 -1 2129984 0 0", True),
+        (b"7 (GC for TOMOYO) D 2 0 0 0 -1 2129984 0 0", True),
+        (b"7 (GC for TOMOYO) Z 1 7 7 0 -1 4228108 0 0", False),  # a zombie
+        (b"7 (GC for TOMOYO) S 1 7 7 0 -1 4194304 0 0", False),
+        (b"7 (GC for TOMOYO) Z 2 0 0 0 -1 0 0 0", False),
+        (b"7 (GC for TOMOYO) S 2 0 0 0 -1", False),
+        (b"7 (GC for TOMOYO) S 2 0 0 0 -1 x", False),
+        (b"7", False),
+        (b"", False),
+    ],
+)
+def test_only_a_thread_of_the_kernel_is_its_collector(
+    tmp_path: Path, stat: bytes, waited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc = tmp_path / "proc"
+    (proc / "8").mkdir(parents=True)  # has ended
+    running(proc, 7, stat)
+    running(proc, 9, b"9 (x) S 2 0 0 0 -1 2129984 0 0", b"x\n")
+    (tmp_path / "stat").touch()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if (proc / "7").exists():
+            (proc / "7").rename(tmp_path / "ended")
+
+    monkeypatch.setattr(securityfs.time, "sleep", sleep)
+    Securityfs(tmp_path, proc).settle()
+    assert bool(slept) is waited
+
+
+@pytest.mark.parametrize("comm", [b"x) S 2 0 0 0 -1 2129984 (", b"a b) Z 1", b"(((", b")))", b"\n) S 2 0 0 0 -1 2129984"])
+def test_a_name_that_looks_like_fields_is_a_name(tmp_path: Path, comm: bytes) -> None:
+    running(tmp_path, 7, b"7 (" + comm + b") S 1 7 7 0 -1 4194304 0 0\n", comm)
+    found = securityfs.process_stat(str(tmp_path), 7)
+    assert found is not None
+    assert (found[0], found[1][:3], securityfs.is_kernel_thread(found[1])) == (comm, [b"S", b"1", b"7"], False)
+
+
+def test_a_zombie_with_the_collectors_name_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, which any user can make."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        Path("/proc/self/comm").write_text("GC for TOMOYO")
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    os.close(writer)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert Path(f"/proc/{pid}/comm").read_text() == "GC for TOMOYO\n"
+        assert Path(f"/proc/{pid}/cmdline").read_bytes() == b""
+        (tmp_path / "stat").touch()
+        monkeypatch.setattr(securityfs.time, "sleep", refuse(errno.EDEADLK))
+        Securityfs(tmp_path, "/proc").settle()
+    finally:
+        os.close(reader)
+        os.waitpid(pid, 0)

@@ -7,13 +7,12 @@ escaped, and nothing is decided by it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .modes import ProfileModes, read_profiles
-from .securityfs import processes
+from .securityfs import process_stat, processes
 
 if TYPE_CHECKING:
     from .securityfs import Securityfs
@@ -79,17 +78,10 @@ def tree(
 
 
 def _name_and_parent(proc: str, pid: int) -> tuple[str, int] | None:
-    try:
-        with open(os.path.join(proc, str(pid), "stat"), "rb") as file:
-            text = file.read()
-    except OSError:  # it has ended
+    found = process_stat(proc, pid)
+    if found is None or len(found[1]) < 2 or not found[1][1].isdigit():
         return None
-    # The name stands in parentheses and may hold any byte, more of them included.
-    head, _, rest = text.rpartition(b")")
-    fields = rest.split()
-    if len(fields) < 2 or not fields[1].isdigit():
-        return None
-    return escaped(head.partition(b"(")[2]), int(fields[1])
+    return escaped(found[0]), int(found[1][1])
 
 
 def escaped(name: bytes) -> str:

@@ -61,7 +61,10 @@ WRITE_PIECE = 1 << 17
 #: How long to wait for the kernel's collector, in seconds.
 PATIENCE = 30.0
 
-_COLLECTOR = b"GC for TOMOYO\n"
+_COLLECTOR = "GC for TOMOYO\n"
+#: Where a process's ``stat`` has its flags behind its name, and the flag of the kernel's threads (linux/sched.h).
+_FLAGS = 6
+_PF_KTHREAD = 0x00200000
 
 
 class SecurityfsError(OSError):
@@ -358,9 +361,29 @@ def printable_domain(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def process_stat(proc: str, pid: int) -> tuple[bytes, list[bytes]] | None:
+    """The name of process PID and the fields behind it in its ``stat``: state, parent, and so on; None if it has ended.
+
+    A program may give itself any name, one that looks like more fields included.
+    """
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as file:
+            head, _, rest = file.read().rpartition(b")")
+    except OSError:
+        return None
+    return head.partition(b"(")[2], rest.split()
+
+
+def is_kernel_thread(fields: list[bytes]) -> bool:
+    """Whether FIELDS (see `process_stat`) are of a thread of the kernel, which no program can pretend to be."""
+    return len(fields) > _FLAGS and fields[_FLAGS].isdigit() and bool(int(fields[_FLAGS]) & _PF_KTHREAD)
+
+
 def _is_collector(proc: str, pid: int) -> bool:
-    # Only a kernel thread has an empty command line, so no program can hold us up by taking this name.
-    return _text(f"{proc}/{pid}/comm") == _COLLECTOR.decode() and not _text(f"{proc}/{pid}/cmdline")
+    if _text(f"{proc}/{pid}/comm") != _COLLECTOR:  # which is quicker to read
+        return False
+    found = process_stat(proc, pid)
+    return found is not None and is_kernel_thread(found[1])
 
 
 def _own_program(proc: str) -> str:

@@ -16,10 +16,9 @@ from tomoyo.kernel.activation import ActivationError, activate, lock
 from tomoyo.kernel.garbage import collect_garbage
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError, read_policy_set
 from tomoyo.kernel.simulated import SimulatedKernel
-from tomoyo.kernel.store_use import binding_store_path, used_store_paths
 
 from .policies import held_by
-from .sets import DOMAINS, NEW, OLD, PROFILES, STORE, Counting, bindings, options, policy, process, put
+from .sets import DOMAINS, NEW, OLD, PROFILES, Counting, bindings, options, policy, process, put
 
 
 @pytest.fixture
@@ -121,25 +120,11 @@ def test_a_set_that_the_kernel_would_drop_lines_of_is_refused(folder: Path, text
 # What is in use
 
 
-@pytest.mark.parametrize("use", [{"exe": f"{OLD}/bin/nginx"}, {"maps": f"{OLD}/lib/x.so (deleted)"}, {"fd": f"{OLD}/etc/conf"}])
-def test_old_bindings_stay_while_a_process_uses_them(folder: Path, use: dict[str, str]) -> None:
-    kernel = Counting()
-    where = options(folder)
-    process(folder, 7, **{"exe": "/bin/sh", **use})
-    activate(put(folder, "old", policy(OLD)), kernel, **where)
-    outcome = activate(put(folder, "new", policy(NEW)), kernel, **where)
-    assert sorted(outcome.kept) == sorted(bindings(OLD).splitlines())
-    assert all(line in kernel.read("exception_policy") for line in (bindings(OLD) + bindings(NEW)).splitlines())
-    assert not collect_garbage(None, kernel, **where)
-    (folder / "proc" / "7").rename(folder / "ended")
-    assert collect_garbage(None, kernel, **where).changes == 2
-    assert kernel.read("exception_policy") == bindings(NEW)
-
-
 def test_old_bindings_go_at_once_if_told(folder: Path) -> None:
     kernel = Counting()
     where = options(folder)
     process(folder, 7, f"{OLD}/bin/nginx")
+    kernel.processes[7] = "<kernel> nix:/nginx/bin/nginx"
     activate(put(folder, "old", policy(OLD)), kernel, **where)
     activate(put(folder, "new", policy(NEW)), kernel, keep_used=False, **where)
     assert kernel.read("exception_policy") == bindings(NEW)
@@ -237,26 +222,10 @@ def test_bindings_that_are_written_with_their_namespace_are_no_old_ones(folder: 
     assert kernel.read("exception_policy") == held
     # Nor does an old one of the same program stay before the wanted one, which would never be found.
     process(folder, 1, f"{OLD}/bin/nginx", f"{OLD}/lib")
+    kernel.processes[1] = "<kernel> nix:/nginx/bin/nginx"
     activate(put(folder, "next", named("nix:/nginx/sbin")), kernel, **where)
     assert "nix:/nginx/bin" not in kernel.read("exception_policy")
     assert "nix:/nginx/sbin/nginx" in kernel.read("exception_policy")
-
-
-def test_what_proc_says_is_only_compared(folder: Path) -> None:
-    where = options(folder)
-    process(folder, 1, f"{STORE}/../../etc/passwd", f"{STORE}/{'c' * 32}-evil\\012x/lib")
-    process(folder, 2, f"{STORE}", f"{STORE}/")
-    (folder / "proc" / "self").mkdir()
-    (folder / "proc" / "3").mkdir()  # has ended
-    assert used_store_paths(STORE, where["proc"]) == {"..", f"{'c' * 32}-evil\\012x", ""}
-
-
-def test_only_exact_bindings_are_of_a_store_path() -> None:
-    assert binding_store_path(f"aggregator {OLD}/bin/x nix:/x/bin/x") == OLD.rpartition("/")[2]
-    assert binding_store_path(f"path_group nix:/x/y {OLD}/y") == OLD.rpartition("/")[2]
-    for line in (f"aggregator {OLD}/bin/x /bin/x", "aggregator /run/wrappers/\\*/su nix:/wrappers/su", f"path_group x {OLD}/y"):
-        assert binding_store_path(line) is None
-    assert binding_store_path("aggregator /nix/store/\\*-x/bin/x nix:/x/bin/x") is None
 
 
 # Two at once

@@ -120,7 +120,9 @@ def test_what_a_kernel_learned_stays_if_asked_and_goes_if_not(kernel: Kernel) ->
 
 # Bindings and garbage
 
-USES = ("run", "map", "open", "stand", "none")
+USES = ("run", "map", "strange", "open", "stand", "none")
+#: What maps a file in a domain that has an entry for it, and the same in one that has none.
+MAPPING = "<kernel> /run/mapper\nuse_profile 0\n\nfile read @nix:/map/conf\n\n<kernel> /run/stranger\nuse_profile 0\n\n\n"
 #: It says that it runs, and waits without a child that would hold what it holds.
 WAIT = "echo; kill -STOP $$"
 CODE = """
@@ -148,18 +150,22 @@ def bindings(version: int, *uses: str) -> set[str]:
 
 
 def test_old_bindings_and_domains_stay_while_they_are_used(kernel: Kernel) -> None:
+    """A program that runs, or a file that is mapped, in a domain that uses the name; nothing that just any user could hold."""
     domain = "<kernel> nix:/{}/bin/app\nuse_profile 0\n\nfile read @nix:/{}/conf\n\n"
-    exceptions = "initialize_domain nix:/run/bin/app from any\ninitialize_domain nix:/none/bin/app from any\n"
+    starts = ("nix:/run/bin/app", "nix:/none/bin/app", "/run/mapper", "/run/stranger")
+    exceptions = "".join(f"initialize_domain {name} from any\n" for name in starts)
     old, new = ("".join(domain.format(use, use) for use in uses) for uses in (("run", "none", "map"), ("none",)))
-    files = policy_set("old", old, exceptions, "".join(f"{line}\n" for line in sorted(bindings(1))))
-    files |= policy_set("new", new, exceptions, "".join(f"{line}\n" for line in sorted(bindings(2))))
+    files = policy_set("old", old + MAPPING, exceptions, "".join(f"{line}\n" for line in sorted(bindings(1))))
+    files |= policy_set("new", new + MAPPING, exceptions, "".join(f"{line}\n" for line in sorted(bindings(2))))
     paths = " ".join(store_path(use, version) for use in USES for version in (1, 2))
     steps = Steps()
     steps.add("", "shell", "mkdir -p /nix; mount -t tmpfs -o mode=755 tmpfs /nix")
     steps.add("", "shell", f"for path in {paths}; do mkdir -p $path/bin; cp /bin/dash $path/bin/app; echo x > $path/conf; done")
+    steps.add("", "shell", f"for name in mapper stranger; do ln -s {MANAGER.strip()} /run/$name; done")
     steps.tomoyo("old", "activate", f"{SETS}/old")
     steps.add("run", "start", f"{store_path('run', 1)}/bin/app", "-c", WAIT)
-    steps.add("map", "start", MANAGER.strip(), "-S", "-c", CODE, f"{store_path('map', 1)}/conf")
+    steps.add("map", "start", "/run/mapper", "-S", "-c", CODE, f"{store_path('map', 1)}/conf")
+    steps.add("strange", "start", "/run/stranger", "-S", "-c", CODE, f"{store_path('strange', 1)}/conf")
     steps.add("open", "start", "/bin/sh", "-c", f"exec 3< {store_path('open', 1)}/conf; {WAIT}")
     steps.add("stand", "start", "/bin/sh", "-c", f"cd {store_path('stand', 1)}/bin; {WAIT}")
     # Nix removes what is garbage to it even while somebody has it mapped.
@@ -168,33 +174,32 @@ def test_old_bindings_and_domains_stay_while_they_are_used(kernel: Kernel) -> No
     steps.add("before", "read", "domain_policy")
     steps.tomoyo("new", "activate", "--json", f"{SETS}/new")
     steps.tomoyo("status", "status", "--json", f"{SETS}/new")
-    collected = ("nothing ended", "run", "open", "stand", "map")
+    collected = ("nothing ended", "run", "map")
     for number, name in enumerate(collected):
         if number:
-            steps.add("", "stop", str(("run", "map", "open", "stand").index(name)))
-        steps.add(f"{name}: bindings before", "read", "exception_policy")
+            steps.add("", "stop", str(number - 1))
         steps.tomoyo(f"{name}: gc -n", "gc", "--dry-run", "--json")
         steps.tomoyo(f"{name}: gc", "gc", "--json")
         steps.add(f"{name}: bindings", "read", "exception_policy")
         steps.add(f"{name}: domains", "read", "domain_policy")
     found = steps.run(kernel, files)
     assert (found["old"][0], found["new"][0]) == (0, 0), found["new"]
-    used = ["run", "map", "open", "stand"]
+    mapped = {line for line in bindings(1, "map") if line.startswith("path_group ")}
+    used = {"run": bindings(1, "run"), "map": mapped}
     outcome = json.loads(found["new"][1])
     # What nobody used is gone at once, and so is a domain that nobody was in.
-    assert set(outcome["kept"]) == bindings(1, *used)
+    assert set(outcome["kept"]) == set().union(*used.values())
     assert outcome["left"] == ["<kernel> nix:/run/bin/app"]
     assert "domain_policy: delete <kernel> nix:/map/bin/app" in outcome["plan"]
-    assert set(json.loads(found["status"][1])["stale_bindings"]) == bindings(1, *used)
+    assert set(json.loads(found["status"][1])["stale_bindings"]) == set().union(*used.values())
     for name in collected:
-        if name in used:
-            used.remove(name)
+        gone = used.pop(name, set())
+        kept = set().union(*used.values())
         held = {line for line in found[f"{name}: bindings"].splitlines() if "/nix/store" in line}
-        assert held == bindings(2) | (bindings(1, *used) if used else set()), name
+        assert held == bindings(2) | kept, name
         dry, done = (json.loads(found[f"{name}: gc{option}"][1]) for option in (" -n", ""))
-        assert set(done["kept"]) == set(dry["kept"]) == (bindings(1, *used) if used else set()), name
-        gone = {f"exception_policy: delete {line}" for line in bindings(1, name)} if name in USES else set()
-        assert gone <= set(done["plan"]), name
+        assert set(done["kept"]) == set(dry["kept"]) == kept, name
+        assert {f"exception_policy: delete {line}" for line in gone} <= set(done["plan"]), name
         assert ("<kernel> nix:/run/bin/app" in found[f"{name}: domains"]) is ("run" in used), name
         # The one that the kernel made when a program ran, and that nobody is in.
         assert "/bin/true\n" not in found[f"{name}: domains"]
@@ -202,13 +207,17 @@ def test_old_bindings_and_domains_stay_while_they_are_used(kernel: Kernel) -> No
 
 
 def test_bindings_in_use_go_at_once_if_told(kernel: Kernel) -> None:
-    files = policy_set("old", "", "", "".join(f"{line}\n" for line in sorted(bindings(1))))
-    files |= policy_set("new", "", "", "".join(f"{line}\n" for line in sorted(bindings(2))))
+    domain = "<kernel> nix:/run/bin/app\nuse_profile 0\n\nfile read @nix:/run/conf\n\n"
+    exceptions = "initialize_domain nix:/run/bin/app from any\n"
+    files = policy_set("old", domain, exceptions, "".join(f"{line}\n" for line in sorted(bindings(1))))
+    files |= policy_set("new", domain, exceptions, "".join(f"{line}\n" for line in sorted(bindings(2))))
     steps = Steps()
-    path = store_path("open", 1)
-    steps.add("", "shell", f"mkdir -p /nix; mount -t tmpfs -o mode=755 tmpfs /nix; mkdir -p {path}; echo x > {path}/conf")
+    path = store_path("run", 1)
+    steps.add(
+        "", "shell", f"mkdir -p /nix; mount -t tmpfs -o mode=755 tmpfs /nix; mkdir -p {path}/bin; cp /bin/dash {path}/bin/app"
+    )
     steps.tomoyo("old", "activate", f"{SETS}/old")
-    steps.add("", "start", "/bin/sh", "-c", f"exec 3< {path}/conf; {WAIT}")
+    steps.add("", "start", f"{path}/bin/app", "-c", WAIT)
     steps.tomoyo("kept", "activate", "--json", f"{SETS}/new")
     steps.tomoyo("gc", "gc", "--now", "-v")
     steps.add("collected", "read", "exception_policy")
@@ -216,7 +225,7 @@ def test_bindings_in_use_go_at_once_if_told(kernel: Kernel) -> None:
     steps.tomoyo("now", "activate", "--now", "--json", f"{SETS}/new")
     steps.add("switched", "read", "exception_policy")
     found = steps.run(kernel, files)
-    assert set(json.loads(found["kept"][1])["kept"]) == bindings(1, "open")
+    assert set(json.loads(found["kept"][1])["kept"]) == bindings(1, "run")
     assert found["gc"][0] == 0
     for name in ("collected", "switched"):
         assert {line for line in found[name].splitlines() if "/nix/store" in line} == bindings(2), name

@@ -1,7 +1,7 @@
 """Delete old bindings that no process needs, and domains that nothing names and no process is in.
 
-A binding is needed while a process runs from, maps, holds open or stands in
-its store path.  DIR is the set in force, by default the one that 'tomoyo
+A binding is needed while a process runs from or maps its store path, in a
+domain that uses the name.  DIR is the set in force, by default the one that 'tomoyo
 activate' recorded.
 """
 

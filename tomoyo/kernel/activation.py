@@ -137,7 +137,7 @@ def activate(
         interface: the kernel, by default the running one.
         keep_learned: keep what domains learned that go on learning, and what
             learns in no set.  What the recorded set names was not learned.
-        keep_used: keep old bindings while a process uses their store paths.
+        keep_used: keep old bindings that processes need (see ``used_bindings``).
         dry_run: find the plan, and write nothing.
         state: where the links to this set and the one before are put.
         locks: the folder of the lock that keeps two activations apart.
@@ -269,7 +269,7 @@ def _bring(
     from .store_use import used_bindings
 
     interface.settle()
-    keep_lines = used_bindings(held, wanted, proc) if keep_used else frozenset()
+    keep_lines = used_bindings(interface, held, wanted, proc) if keep_used else frozenset()
     own = interface.own_names()
     before = _recorded_domains(recorded)
     byproducts, used = _domains_to_keep(interface, held, wanted, before)

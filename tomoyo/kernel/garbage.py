@@ -39,7 +39,7 @@ def collect_garbage(
     locks: str = LOCKS,
     proc: str = "/proc",
 ) -> Outcome:
-    """Delete old bindings whose store paths no process uses, and domains that nobody names and no process is in.
+    """Delete old bindings that no process needs (see ``used_bindings``), and domains that nobody names and no process is in.
 
     Domains that have learned something, and learn, stay.
 
@@ -56,7 +56,7 @@ def collect_garbage(
         refuse_unbootable(texts)
         wanted = policy_set_of(texts)
         held = read_held(interface)
-        kept = used_bindings(held, wanted, proc) if keep_used else frozenset()
+        kept = used_bindings(interface, held, wanted, proc) if keep_used else frozenset()
         lines = [line for line in old_bindings(held.exception_policy, wanted) if line not in kept]
         blocks = domain_blocks(held.domain_policy)
         staying = {KERNEL, *domain_blocks(plain(wanted.domain_policy))}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from ..model.stat import Counter, MemoryUse
 from .modes import MODES, read_heads, read_profiles
 from .policy_set import PolicySet
-from .policy_text import domain_blocks, in_namespace, is_byproduct, named_lines
-from .store_use import binding_store_path, old_bindings
+from .policy_text import domain_blocks, is_byproduct
+from .store_use import bindings, old_bindings
 
 if TYPE_CHECKING:
     from .differences import Differences, Lines
@@ -105,17 +105,9 @@ def stale_bindings(exceptions: str, wanted: PolicySet | None, exists: Callable[[
     """
     if wanted is not None:
         return list(old_bindings(exceptions, wanted))
-    known: dict[str, bool] = {}
-    stale = []
-    for namespace, lines in named_lines(exceptions).items():
-        for line in lines:
-            name = binding_store_path(line)
-            if name is not None:
-                if name not in known:
-                    known[name] = exists(f"{STORE}/{name}")
-                if not known[name]:
-                    stale.append(in_namespace(namespace, line))
-    return stale
+    found = list(bindings(exceptions))
+    gone = {name for name in {binding.store_path for binding in found} if not exists(f"{STORE}/{name}")}
+    return [binding.line for binding in found if binding.store_path in gone]
 
 
 def drift(interface: Interface, wanted: PolicySet) -> list[str]:

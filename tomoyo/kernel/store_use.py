@@ -1,130 +1,177 @@
-"""Which store paths processes use (run from, map, hold open or stand in), and which bindings stay for that.
+"""Which bindings of an older generation stay: those of store paths that still run, in domains that use the names.
 
-Everything that /proc says comes from the processes themselves, which name
-their files as they like.  So nothing is done with a name but to compare its
-beginning; and where something cannot be read, everything counts as used.
+Any user may open, map or execute any store path.  So a process counts only in
+a domain that uses the name, which is for the policy to say.  And as a domain
+may execute more than what it runs, a mapping alone keeps no other program.
+
+What /proc says comes from the processes, which name their files as they like:
+nothing is done with a name but to compare its beginning.  Where /proc cannot be
+read, the domain alone decides.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .policy_text import in_namespace, named_lines, plain
-from .securityfs import processes
+from ..decision.groups import Groups
+from ..decision.index import EntryIndex, argument_matches
+from ..decision.requests import Request
+from ..model.entries import Entry, GroupKind, Kind
+from ..model.words import KERNEL
+from ..syntax.domain_policy import parse_domain_policy
+from ..syntax.exception_policy import parse_exception_policy
+from ..syntax.lines import Reading, normalise
 
 if TYPE_CHECKING:
     from .policy_set import PolicySet
-    from .shortcut import Texts
-
-#: Links of a process that lead to files.
-_LINKS = ("exe", "cwd", "root")
+    from .securityfs import Interface
 
 
-class UnknownUse(Exception):
-    """What a process uses cannot be read; the message says why."""
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A line of exception policy that ties a name to a file of the store.
 
-
-def used_store_paths(store_directory: str = "/nix/store", proc: str = "/proc") -> set[str]:
-    """The names (HASH-NAME) of the store paths below STORE_DIRECTORY that any process uses.
-
-    Raises UnknownUse where a process does not let itself be looked at.
+    Attributes:
+        line: as it is written to a kernel, with its namespace if that is not <kernel>.
+        namespace: whose exception policy it is in.
+        name: such as ``nix:/nginx/bin/nginx``.
+        path: the file.
+        store_path: the name (HASH-NAME) of the store path that the file is in.
+        is_program: whether it is an aggregator; else it is a member of a path group.
     """
-    prefix = os.fsencode(store_directory.rstrip("/")) + b"/"
-    found: set[bytes] = set()
-    for pid in processes(proc):
-        try:
-            _look_at(os.fsencode(f"{proc}/{pid}"), prefix, found)
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended
-        except PermissionError:
-            raise UnknownUse(f"the files of process {pid} cannot be seen; only root may look at them") from None
-    return {os.fsdecode(name) for name in found}
+
+    line: str
+    namespace: str
+    name: str
+    path: str
+    store_path: str
+    is_program: bool
 
 
-def _look_at(process: bytes, prefix: bytes, found: set[bytes]) -> None:
-    paths = []
-    for name in _LINKS:
-        paths += _link(process + b"/" + os.fsencode(name))
-    for descriptor in os.listdir(process + b"/fd"):
-        paths += _link(process + b"/fd/" + descriptor)
-    with open(process + b"/maps", "rb") as maps:
-        for line in maps:
-            fields = line.split(None, 5)
-            if len(fields) == 6:
-                paths.append(fields[5])
-    for path in paths:
-        if path.startswith(prefix):
-            found.add(path[len(prefix) :].split(b"/", 1)[0].rstrip(b"\n").removesuffix(b" (deleted)"))
-
-
-def _link(path: bytes) -> list[bytes]:
-    try:
-        return [os.readlink(path)]
-    except (FileNotFoundError, ProcessLookupError):
-        return []  # closed meanwhile, or a kernel thread
-
-
-def binding_store_path(line: str, store_directory: str = "/nix/store") -> str | None:
-    """The name of the store path that LINE of an exception policy binds to a name ``nix:/...``; None if it is no binding."""
-    words = line.split(" ")
-    if len(words) != 3:
-        return None
-    if words[0] == "aggregator":
-        path, name = words[1:]
-    elif words[0] == "path_group":
-        name, path = words[1:]
-    else:
-        return None
+def bindings(text: str, store_directory: str = "/nix/store") -> Iterator[Binding]:
+    """The lines of the exception policy TEXT that bind a name ``nix:/...`` to a path below STORE_DIRECTORY."""
     start = store_directory.rstrip("/") + "/"
-    if not name.startswith("nix:/") or not path.startswith(start):
-        return None
-    found = path[len(start) :].partition("/")[0]
-    return found if found and "\\" not in found else None
+    for line in map(normalise, text.split("\n")):
+        words = line.split(" ")
+        namespace = words.pop(0) if words[0].startswith("<") else KERNEL
+        if len(words) != 3 or words[0] not in ("aggregator", "path_group"):
+            continue
+        is_program = words[0] == "aggregator"
+        path, name = words[1:] if is_program else words[:0:-1]
+        store_path = path[len(start) :].partition("/")[0]
+        if name.startswith("nix:/") and path.startswith(start) and store_path and "\\" not in store_path:
+            written = " ".join(words if namespace == KERNEL else [namespace, *words])
+            yield Binding(written, namespace, name, path, store_path, is_program)
 
 
-def used_bindings(held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> frozenset[str]:
-    """The bindings of HELD that WANTED has not, but whose store paths processes use.
+def old_bindings(held: str, wanted: PolicySet) -> dict[str, Binding]:
+    """The bindings in an exception policy that is HELD, and not WANTED, by their lines as written to a kernel."""
+    then = {binding.line for binding in _wanted(wanted)}
+    return {found.line: found for found in bindings(held, wanted.store_directory) if found.line not in then}
+
+
+def _wanted(wanted: PolicySet) -> Iterator[Binding]:
+    for text in (wanted.exception_policy, wanted.bindings):
+        yield from bindings(text, wanted.store_directory)
+
+
+def used_bindings(interface: Interface, held: PolicySet, wanted: PolicySet, proc: str = "/proc") -> frozenset[str]:
+    """The bindings of HELD, by line, that WANTED has not, but that processes need.
+
+    HELD is what INTERFACE holds.  A process needs a name that its domain is
+    called after, or that is a group in its domain's entries, if it runs from or
+    maps the store path that the name is bound to; and the name of a program
+    that its domain may execute, if it runs from that store path.
 
     A program bound to another name is no longer bound to its old one: the
     first one would win.
     """
-    bound: dict[str, set[str]] = {}
-    for namespace, lines in _wanted_exceptions(wanted).items():
-        bound[namespace] = {line.split(" ")[1] for line in lines if line.startswith("aggregator ")}
-    stale = {
-        line: path
-        for line, (namespace, binding, path) in old_bindings(held.exception_policy, wanted).items()
-        if not (binding.startswith("aggregator ") and binding.split(" ")[1] in bound.get(namespace, ()))
-    }
+    bound = {(binding.namespace, binding.path) for binding in _wanted(wanted) if binding.is_program}
+    stale: dict[str, list[Binding]] = {}
+    for binding in old_bindings(held.exception_policy, wanted).values():
+        if not (binding.is_program and (binding.namespace, binding.path) in bound):
+            stale.setdefault(binding.namespace, []).append(binding)
     if not stale:
         return frozenset()
-    try:
-        used = used_store_paths(wanted.store_directory, proc)
-    except UnknownUse:
-        return frozenset(stale)
-    return frozenset(line for line, path in stale.items() if path in used)
+    processes: dict[str, list[str]] = {}
+    for pid, domain in interface.process_domains().items():
+        if domain.partition(" ")[0] in stale:
+            processes.setdefault(domain, []).append(f"{proc}/{pid}")
+    prefix = os.fsencode(wanted.store_directory.rstrip("/")) + b"/"
+    kept: set[str] = set()
+    for domain, uses in _uses(interface, held.exception_policy, list(processes)):
+        found = stale[domain.partition(" ")[0]]
+        programs = _store_paths(processes[domain], _program, prefix)
+        kept.update(line.line for line in found if line.store_path in programs and (uses.names(line) or uses.executes(line)))
+        named = [line for line in found if line.line not in kept and uses.names(line)]
+        mapped = _store_paths(processes[domain], _mappings, prefix) if named else ()
+        kept.update(line.line for line in named if line.store_path in mapped)
+    return frozenset(kept)
 
 
-def old_bindings(held: str, wanted: PolicySet) -> dict[str, tuple[str, str, str]]:
-    """The bindings in an exception policy that is HELD, and not WANTED, as written to a kernel.
-
-    Of each the namespace, the line without that, and the name of the store path.
-    """
-    then = _wanted_exceptions(wanted)
-    found = {}
-    for namespace, lines in named_lines(held).items():
-        for line in lines:
-            path = binding_store_path(line, wanted.store_directory) if line not in then.get(namespace, ()) else None
-            if path is not None:
-                found[in_namespace(namespace, line)] = namespace, line, path
+def _store_paths(processes: list[str], look: Callable[[bytes], list[bytes]], prefix: bytes) -> Container[str]:
+    """The names of the store paths, below PREFIX, that PROCESSES have where to LOOK."""
+    found: set[str] = set()
+    for process in processes:
+        try:
+            paths = look(os.fsencode(process))
+        except PermissionError:
+            return _Everything()
+        except OSError:  # it has ended, or is a thread of the kernel
+            continue
+        inside = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
+        found.update(os.fsdecode(path.partition(b"/")[0].removesuffix(b" (deleted)")) for path in inside)
     return found
 
 
-def _wanted_exceptions(wanted: Texts) -> dict[str, set[str]]:
-    """The lines of the exception policy that WANTED has, by namespace, without its name."""
-    found: dict[str, set[str]] = {}
-    for text in (wanted.exception_policy, wanted.bindings):
-        for namespace, lines in named_lines(plain(text)).items():
-            found.setdefault(namespace, set()).update(lines)
-    return found
+class _Everything:
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def _program(process: bytes) -> list[bytes]:
+    return [os.readlink(process + b"/exe")]
+
+
+def _mappings(process: bytes) -> list[bytes]:
+    with open(process + b"/maps", "rb") as maps:
+        lines = (line.rstrip(b"\n").split(None, 5) for line in maps)
+        return [fields[5] for fields in lines if len(fields) == 6]
+
+
+class _Uses:
+    """Which names a domain uses."""
+
+    def __init__(self, domain: str, entries: list[Entry], groups: Groups) -> None:
+        self._program = domain.rpartition(" ")[2]
+        self._named = {name for entry in entries for kind, name in entry.group_references() if kind is GroupKind.PATH}
+        self._groups = groups
+        self._index = EntryIndex((entry for entry in entries if "execute" in entry.operations), groups)
+
+    def names(self, binding: Binding) -> bool:
+        """Whether the domain is called after the name of BINDING, or has an entry for the files of that name."""
+        return binding.name == self._program or (not binding.is_program and binding.name in self._named)
+
+    def executes(self, binding: Binding) -> bool:
+        """Whether BINDING is of a program that the domain has an entry to execute."""
+        if not binding.is_program:
+            return False
+        found = self._index.candidates(Request(Kind.PATH, "execute", (binding.name,)))
+        return any(argument_matches(entry.arguments[0], binding.name, self._groups) for _, entry in found)
+
+
+def _uses(interface: Interface, exceptions: str, domains: list[str]) -> Iterator[tuple[str, _Uses]]:
+    """What each of DOMAINS uses."""
+    parts = {part.namespace: part for part in parse_exception_policy(exceptions, reading=Reading.AS_KERNEL)}
+    groups = {name: Groups(part) for name, part in parts.items()}
+    shared = {(name, number): entries for name, part in parts.items() for number, entries in part.acl_groups}
+    answers = interface.select_all("domain_policy", [f"select domain={domain}" for domain in domains])
+    for name, answer in zip(domains, answers):
+        for domain in parse_domain_policy(answer, reading=Reading.AS_KERNEL):
+            namespace = domain.name.namespace
+            if domain.name.text == name:
+                entries = [*domain.entries, *(entry for number in domain.groups for entry in shared.get((namespace, number), ()))]
+                yield name, _Uses(name, entries, groups[namespace])

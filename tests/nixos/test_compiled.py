@@ -147,6 +147,47 @@ def test_packages_outside_the_system_can_be_named(standin: Evaluator) -> None:
     assert "-data-1/share/x\n" in files["bindings.conf"]
 
 
+#: A policy directory's files; a domain of hello in each has another profile than the state asks for.
+LAYOUTS = {
+    "domain_policy.conf": "<kernel>\nuse_profile 0\n\n<kernel> nix:/hello/bin/hello\nuse_profile 1\n",
+    "domains/hello.conf": "<kernel> nix:/hello/bin/hello\n\tuse_profile  0\n<kernel> nix:/hello/bin/hello nix:/bash/bin/sh\n",
+}
+
+
+@pytest.mark.parametrize("platform", ["nixos", "finix"])
+@pytest.mark.parametrize("names", [["domain_policy.conf"], ["domains/hello.conf"], list(LAYOUTS), []])
+def test_a_state_holds_for_every_domain_of_a_policy(standin: Evaluator, platform: str, names: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "hello"
+    if not names:
+        path.write_text(LAYOUTS["domain_policy.conf"])
+    for name in names:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(LAYOUTS[name])
+    if names:
+        # What the directory says of a state counts no more than its profiles.
+        (path / "state.conf").write_text("disable\n")
+    text = read_set(standin, platform, configured(f"policies.hello.path = {path};"))["domain_policy.conf"]
+    opened = "".join(LAYOUTS[name] for name in names or ["domain_policy.conf"])
+    for domain in re.findall("^<.*$", opened, re.MULTILINE):
+        assert f"{domain}\nuse_profile 3\n" in text
+
+
+def test_what_a_system_adds_to_the_library_does_not_change_its_state(standin: Evaluator) -> None:
+    nginx = 'environment.systemPackages = [ (pkgs.package "nginx-1.28.0" { "bin/nginx" = "#!/bin/sh\\n"; }) ];'
+    added = "<kernel> nix:/nginx/bin/nginx\nuse_profile 0"
+    options = f"library.nginx = {{ enable = true; state = \"enforce\"; extraPolicy = ''{added}''; }};"
+    with pytest.raises(NixFailureError, match=r"library/nginx/domains/nginx\.conf:2:1: .* gives this domain profile 3"):
+        standin.build("nixos", configured(options, nginx), TOP_LEVEL)
+
+
+def test_what_options_make_takes_no_file_of_a_policy_away(standin: Evaluator, tmp_path: Path) -> None:
+    (tmp_path / "hello/exceptions").mkdir(parents=True)
+    (tmp_path / "hello/exceptions/hello.extra.conf").write_text("keep_domain any from <kernel>\n")
+    options = f'policies.hello = {{ path = {tmp_path}/hello; exceptions = "keep_domain /x from any"; }};'
+    with pytest.raises(NixFailureError, match=r"policies/hello/exceptions/hello\.extra\.conf: the policy has this file already"):
+        standin.build("nixos", configured(options), TOP_LEVEL)
+
+
 def policy_text(*lines: str) -> str:
     return "policies.hello.text = ''" + "\n".join(lines) + "'';"
 

@@ -43,31 +43,20 @@ def test_without_policies_there_is_what_activation_needs(evaluator: Evaluator) -
     assert source(evaluator, "", "finix") == SYSTEM
 
 
-def test_a_state_puts_all_domains_of_a_policy_into_its_profile_and_leaves_lines_where_they_are(evaluator: Evaluator) -> None:
+def test_a_policy_stays_as_it_is_given_and_its_state_stands_beside_it(evaluator: Evaluator) -> None:
     text = """
       # two domains
       <kernel> nix:/hello/bin/hello
       use_profile 3
-      file read @nix:/hello/share/greeting
         <kernel> nix:/hello/bin/hello   nix:/coreutils/bin/cat
-      file read /etc/use_profile 3
     """
-    policy = text.replace("      ", "")
-    for state, number in {"enforce": 3, "permissive": 2, "learn": 1, "disable": 0}.items():
+    for state in ("enforce", "permissive", "learn", "disable"):
         files = source(evaluator, f"policies.hello = {{ state = \"{state}\"; text = ''{text}''; }};")
-        assert set(files) == {*SYSTEM, "policies/hello/domains/hello.conf", "policies/hello/domains/hello.state.conf"}
-        written = files["policies/hello/domains/hello.conf"].split("\n")
-        assert written[1:5] == [
-            "<kernel> nix:/hello/bin/hello",
-            "",
-            "file read @nix:/hello/share/greeting",
-            policy.split("\n")[5],
-        ]
-        assert written[5] == "file read /etc/use_profile 3"
-        assert files["policies/hello/domains/hello.state.conf"] == (
-            f"<kernel> nix:/hello/bin/hello\nuse_profile {number}\n\n"
-            f"<kernel> nix:/hello/bin/hello   nix:/coreutils/bin/cat\nuse_profile {number}\n\n"
-        )
+        assert set(files) == {*SYSTEM, "policies/hello/domains/hello.conf", "policies/hello/state.conf"}
+        # As Nix reads such a text, but that its last line ends.
+        expected = text.replace("\n      ", "\n").lstrip("\n").rstrip(" ")
+        assert files["policies/hello/domains/hello.conf"] == expected
+        assert files["policies/hello/state.conf"] == f"{state}\n"
 
 
 def test_a_policy_may_be_a_file_or_a_whole_folder(evaluator: Evaluator, tmp_path: Path) -> None:
@@ -87,9 +76,9 @@ def test_a_policy_may_be_a_file_or_a_whole_folder(evaluator: Evaluator, tmp_path
     )
     assert {name: text for name, text in files.items() if name not in SYSTEM} == {
         "policies/hello/domains/hello.conf": "<kernel> nix:/hello/bin/hello\n",
-        "policies/hello/domains/hello.state.conf": "<kernel> nix:/hello/bin/hello\nuse_profile 3\n\n",
-        "policies/nginx/domains/nginx.conf": "<kernel> nix:/nginx/bin/nginx\n\nuse_group web\n",
-        "policies/nginx/domains/nginx.state.conf": "<kernel> nix:/nginx/bin/nginx\nuse_profile 2\n\n",
+        "policies/hello/state.conf": "enforce\n",
+        "policies/nginx/domains/nginx.conf": "<kernel> nix:/nginx/bin/nginx\nuse_profile 3\nuse_group web\n",
+        "policies/nginx/state.conf": "permissive\n",
         "policies/nginx/exceptions/nginx.conf": "initialize_domain nix:/nginx/bin/nginx from any\n",
         "policies/nginx/exceptions/nginx.extra.conf": "keep_domain any from <kernel>\n",
         "policies/nginx/modules/web.conf": "file read /srv/\\{\\*\\}/\\*\n",
@@ -143,4 +132,4 @@ def test_what_several_configurations_say_comes_together(evaluator: Evaluator) ->
     )
     assert files["system/exceptions/system.conf"] == "path_group a /0\npath_group a /1\n"
     assert files["policies/hello/domains/hello.conf"] == "<kernel> nix:/hello/bin/hello\n"
-    assert "use_profile 1\n" in files["policies/hello/domains/hello.state.conf"]
+    assert files["policies/hello/state.conf"] == "learn\n"

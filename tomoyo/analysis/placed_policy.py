@@ -10,7 +10,7 @@ there twice is there twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -50,6 +50,7 @@ class PolicyText:
     """A text of policy: what it holds, what messages call it, what it says, and which module it is.
 
     general: written for all systems, so that it may name packages which one of them lacks.
+    profile: the profile that a domain gets where the text opens it (given None) or says ``use_profile`` (given that number).
     """
 
     kind: TextKind
@@ -57,6 +58,7 @@ class PolicyText:
     text: str = field(repr=False)
     module: str = ""
     general: bool = field(default=False, kw_only=True)
+    profile: Callable[[int | None], int | None] = field(default=lambda said: said, kw_only=True, repr=False)
 
 
 class Placed(NamedTuple):
@@ -224,19 +226,26 @@ def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
                 if domain is None:
                     domain = policy.domains[statement.name.text] = PlacedDomain(statement.name)
                 domain.opened.append(placed)
+                _add_profile(domain, None, placed)
         elif domain is None:
             if not broken:  # else it was said that the domain is none
                 policy.problems.append(Placed(_NO_DOMAIN, text, number))
         elif type(statement) is Entry:
             domain.entries.append(placed)
         elif isinstance(statement, UseProfile):
-            domain.profiles.append(Placed(statement.profile, text, number))
+            _add_profile(domain, statement.profile, placed)
         elif isinstance(statement, UseGroup):
             domain.groups.append(Placed(statement.group, text, number))
         elif isinstance(statement, UseModule):
             domain.groups.append(Placed(statement.name, text, number))
         elif isinstance(statement, SetFlag):
             domain.flags.append(Placed(statement.flag, text, number))
+
+
+def _add_profile(domain: PlacedDomain, said: int | None, placed: Placed) -> None:
+    profile = placed.text.profile(said)
+    if profile is not None:
+        domain.profiles.append(placed._replace(value=profile))
 
 
 def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:

@@ -16,7 +16,7 @@ nothing.  A program that a service's domain is named after must be there.
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 from importlib.resources import files as resources
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     # Python 3.10 has it elsewhere than 3.14.
     from importlib.abc import Traversable
-
-# Profile 0 is where a service's confinement ends, as with the shell of somebody who has logged in: no state changes that.
-_USE_PROFILE = re.compile(r"^([^\S\n]*use_profile[^\S\n]+)0*[1-9][0-9]*[^\S\n]*$", re.MULTILINE)
 
 
 class ServiceState(Enum):
@@ -58,8 +55,8 @@ _MODES = {
     ServiceState.PERMISSIVE: Mode.PERMISSIVE,
     ServiceState.ENFORCE: Mode.ENFORCING,
 }
-#: The states by the words that people write.
-STATES = {state.name.lower(): state for state in ServiceState}
+#: The states by the words that people write: their names, and the kernel's modes.
+STATES = {state.name.lower(): state for state in ServiceState} | {mode.value: state for state, mode in _MODES.items()}
 
 
 @cache
@@ -118,15 +115,11 @@ def _read(file: Traversable, kind: SourceKind, name: str = "") -> SourceFile:
 
 
 def _service_files(service: str, state: ServiceState) -> Iterator[SourceFile]:
-    """The policy of SERVICE, in STATE; its lines stay where they are."""
+    """The policy of SERVICE, in STATE."""
     top = _folder() / "services" / service
     for folder, kind in FOLDERS.items():
         for name in _names(top / folder) if (top / folder).is_dir() else ():
-            file = _read(top / folder / name, kind, f"{folder}/{name}")
-            if kind is SourceKind.DOMAIN:
-                text = _USE_PROFILE.sub(rf"\g<1>{state.value}", file.text)
-                file = SourceFile(LIBRARY, file.name, file.path, kind, text)
-            yield file
+            yield replace(_read(top / folder / name, kind, f"{folder}/{name}"), state=state)
 
 
 def _only(numbers: SourceFile, modules: Iterable[str]) -> SourceFile:

@@ -55,6 +55,7 @@ def policy_texts(files: Iterable[SourceFile]) -> list[PolicyText]:
             file.text,
             file.module if file.kind is SourceKind.MODULE else "",
             general=file.directory == LIBRARY,
+            profile=file.profile,
         )
         for file in files
         if file.kind in _KINDS

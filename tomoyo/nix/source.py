@@ -5,6 +5,7 @@
     modules/NAME.conf    entries, for ``use_group NAME``
     module-numbers.conf  the acl_groups of some modules, if they must not change
     profile.conf, manager.conf, stat.conf
+    state.conf           the state of all domains here, whatever they say
 
 All are optional.  This module finds and reads the files; what they say is the
 business of `source_policy`.  Hidden files and those that do not end in
@@ -22,6 +23,8 @@ import os
 import stat
 from dataclasses import dataclass
 from enum import Enum
+
+from ..syntax.lines import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ FILES = {
     "manager.conf": SourceKind.MANAGER,
     "stat.conf": SourceKind.STAT,
 }
+#: The file that gives all domains of its directory one state.
+STATE_FILE = "state.conf"
+#: What stands there in place of a state, in a directory that adds to the policy library.
+KEEP_LIBRARY = "library"
 #: The number of the policy library among the directories: what it says gives way to what any other says.
 LIBRARY = -1
 #: Folders of a policy source, whose files end in `SUFFIX`.
@@ -67,6 +74,10 @@ class SourceFile:
     path: how messages call it.
     kind: what it holds.
     text: what it says, each byte one character.
+    state: the state that ``state.conf`` gives to all domains of its
+        directory, or that is asked for of the library's service.
+    adds: whether ``state.conf`` says ``library``: the profiles of the
+        library's domains stand, whatever this directory says.
     """
 
     directory: int
@@ -74,11 +85,26 @@ class SourceFile:
     path: str
     kind: SourceKind
     text: str
+    state: ServiceState | None = None
+    adds: bool = False
 
     @property
     def module(self) -> str:
         """The module that this file is, by its name."""
         return self.name.rpartition("/")[2].removesuffix(SUFFIX)
+
+    def profile(self, said: int | None) -> int | None:
+        """The profile that a domain gets here: where it is opened (SAID is None), or where ``use_profile`` says SAID.
+
+        None for none.  In the library profile 0 is where a service's
+        confinement ends, as with the shell of somebody who has logged in: no
+        state changes that.
+        """
+        if self.state is None:
+            return said
+        if self.directory == LIBRARY:
+            return said and self.state.value
+        return self.state.value if said is None else None
 
 
 class Severity(Enum):
@@ -136,7 +162,8 @@ def read_sources(
     that the rest uses and does not have; see `library_files`.
 
     Raises SourceError with every file that is at the wrong place or cannot be
-    read, for a folder without any policy, and for an unknown service.
+    read, for a folder without any policy, for a ``state.conf`` without a
+    state, and for an unknown service.
     """
     files: list[SourceFile] = []
     problems: list[Problem] = []
@@ -145,10 +172,11 @@ def read_sources(
         if not found and not problems:
             expected = ", ".join([*(f"{name}/" for name in FOLDERS), *FILES])
             problems.append(Problem(Severity.ERROR, f"no policy source: there is none of {expected}", directory))
+        state, adds = _read_state(directory, problems)
         for name, kind in found:
             path = os.path.join(directory, name)
             try:
-                files.append(SourceFile(position, name, path, kind, _read(path)))
+                files.append(SourceFile(position, name, path, kind, _read(path), state, adds))
             except OSError as error:
                 problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
     if problems:
@@ -156,6 +184,30 @@ def read_sources(
     from .library import library_files
 
     return (*library_files(files, services), *files)
+
+
+def _read_state(directory: str, problems: list[Problem]) -> tuple[ServiceState | None, bool]:
+    """What the ``state.conf`` of DIRECTORY says: a state, or that the library's profiles stand."""
+    from .library import STATES
+
+    path = os.path.join(directory, STATE_FILE)
+    if not os.path.lexists(path):
+        return None, False
+    try:
+        lines = [normalise(line) for line in _read(path).split("\n")]
+    except OSError as error:
+        problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
+        return None, False
+    said = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if len(said) == 1 and said[0][1] in STATES:
+        return STATES[said[0][1]], False
+    if len(said) == 1 and said[0][1] == KEEP_LIBRARY:
+        return None, True
+    number, word = next(((number, line) for number, line in said if line not in STATES), said[-1] if said else (0, ""))
+    expected = f"one state, which is {', '.join(STATES)}, or {KEEP_LIBRARY}"
+    found = f"{word!a}{_near(word, [*STATES, KEEP_LIBRARY])}" if word else "nothing"
+    problems.append(Problem(Severity.ERROR, f"expected {expected}; found {found}", path, number, 1 if number else 0))
+    return None, False
 
 
 def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, SourceKind]]:
@@ -170,6 +222,8 @@ def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, Source
                     yield f"{name}/{below}", FOLDERS[name]
         elif name in FILES:
             yield name, FILES[name]
+        elif name == STATE_FILE:
+            continue
         elif name.endswith(SUFFIX) or os.path.isdir(path):
             problems.append(Problem(Severity.ERROR, f"nothing reads this here{_hint(name)}", path))
 
@@ -183,10 +237,14 @@ def _list(directory: str, problems: list[Problem]) -> list[str]:
 
 
 def _hint(name: str) -> str:
+    return _near(name, [*FOLDERS, *FILES, STATE_FILE]) or f": policy is in {', '.join(FOLDERS)} and {', '.join(FILES)}"
+
+
+def _near(word: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*FOLDERS, *FILES], 1)
-    return f"; did you mean {near[0]}?" if near else f": policy is in {', '.join(FOLDERS)} and {', '.join(FILES)}"
+    near = get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _read(path: str) -> str:

@@ -212,6 +212,8 @@ class _Combined:
     def gives_way(self, other: _Said, said: _Said) -> bool:
         """Whether SAID, which is read later, counts rather than OTHER."""
         first, second = other.file.directory, said.file.directory
+        if first == LIBRARY and said.file.adds:
+            return False
         return first < second and (first == LIBRARY or self.conflicts is Conflicts.LATER_WINS)
 
     # One method for each kind of file
@@ -295,13 +297,13 @@ class _Combined:
                 return holding.apply_domain(statement)
             if isinstance(statement, OpenDomain) or holding.selected is None:
                 reason = holding.apply_domain(UseGroup(0) if isinstance(statement, _UseModule) else statement)
-                if holding.selected is not None:
-                    self.opened.setdefault(holding.selected.name.text, lines.said(None))
-                return reason
+                if holding.selected is None:
+                    return reason
+                self.opened.setdefault(holding.selected.name.text, lines.said(None))
+                return reason or self.use_profile(holding.selected.name.text, file.profile(None), lines)
             domain = holding.selected.name.text
             if isinstance(statement, UseProfile):
-                other = self.settle(self.used_profiles, domain, lines.said(statement.profile, len("use_profile ")))
-                return None if other is None else f"{other.place} gives this domain profile {other.value}"
+                return self.use_profile(domain, file.profile(statement.profile), lines, len("use_profile "))
             if isinstance(statement, UseGroup):
                 self.used_groups.setdefault((domain, statement.group), lines.said(statement.group, len("use_group ")))
             elif isinstance(statement, _UseModule):
@@ -312,6 +314,19 @@ class _Combined:
             return None
 
         self.replay(lines, _read_domain_line, apply, refused=OpenDomain(None))
+
+    def use_profile(self, domain: str, profile: int | None, lines: _Lines, offset: int = 0) -> str | None:
+        """Give DOMAIN the PROFILE, which stands at OFFSET of the line or comes of a state; tell of what says otherwise."""
+        if profile is None:
+            return None
+        said, other = lines.said(profile, offset), self.used_profiles.get(domain)
+        # A state was asked for of the library's service, too.  Profile 0 there is nobody's wish: its confinement ends.
+        if other is None or other.file.directory != LIBRARY or said.file.state is None or other.value in (0, profile):
+            other = self.settle(self.used_profiles, domain, said)
+        if other is None:
+            return None
+        here = f"the state of this directory is profile {profile}, but " if said.file.state else ""
+        return f"{here}{other.place} gives this domain profile {other.value}"
 
     # Putting it together
 
@@ -380,7 +395,7 @@ class _Combined:
 
     def give_profiles(self, profiles: ProfilePolicy) -> None:
         """Give every domain its profile, which there must be."""
-        defined = {(part.namespace, profile.number) for part in profiles for profile in part.profiles}
+        defined = {(part.namespace, profile.number): profile for part in profiles for profile in part.profiles}
         for name, domain in self.holding.domains.items():
             said = self.used_profiles.get(name)
             if said is None:
@@ -388,7 +403,13 @@ class _Combined:
                 self.problems.append(self.opened[name].problem(message))
                 continue
             domain.profile = said.value
-            if (domain.namespace.name, said.value) not in defined:
+            profile = defined.get((domain.namespace.name, said.value))
+            state = said.file.state
+            if profile is not None and state is not None and said.value == state.value and profile.default.mode is not state.mode:
+                mode = profile.default.mode.value
+                message = f"the state {state.name.lower()} is profile {state.value}, which is {mode} in {domain.namespace.name}"
+                self.problems.append(said.problem(message))
+            if profile is None:
                 reason = f"profile {said.value} of {domain.namespace.name} is not defined"
                 if not said.line:
                     reason += f", and the domain {KERNEL}, which always exists, has it"

@@ -5,7 +5,6 @@
 let
   inherit (lib) concatMapStrings concatStringsSep escapeShellArg mapAttrsToList optionalString;
   render = import ./render.nix { inherit lib; };
-  states = import ./states.nix;
 
   # A text that a user gave in place of a file, as a file.
   file = name: value: if isText value then pkgs.writeText name (render.ended value) else value;
@@ -26,22 +25,17 @@ in
   # Folders of policy: `system` has what concerns all, `policies/NAME` one policy each, `library/NAME` what is added to the
   # library's policy for a service.
   #
-  # The state replaces the profiles that a policy sets.  Its lines keep their numbers, so that what `compile` says about them
-  # holds for the file that was given; the profiles stand in a file of their own.
+  # A policy is left as it was given, so that what `compile` says about its lines holds for the files that were given.  Its state
+  # stands beside it, in state.conf, which `compile` gives to all of its domains.
   source = { policies, services ? { }, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas }:
     pkgs.runCommand "tomoyo-policy-source" locally (''
       mkdir -p $out/system/domains $out/system/exceptions $out/system/modules $out/policies
       put() {
+        if test -e "$out/$2" || test -h "$out/$2"; then
+          echo "$2: the policy has this file already, which the options make" >&2
+          exit 1
+        fi
         cp -- "$1" "$out/$2"
-      }
-      state() {
-        mkdir -p "$out/$1/domains"
-        for file in "$out/$1"/domains/*.conf; do
-          test -e "$file" || continue
-          sed -n -e "s/^[[:space:]]*\(<.*\)$/\1\nuse_profile $2\n/p" "$file" > "''${file%.conf}.state.conf"
-          sed -e 's/^[[:space:]]*use_profile[[:space:]].*$//' "$file" > "$file.new"
-          mv -f "$file.new" "$file"
-        done
       }
       put ${pkgs.writeText "profile.conf" profiles} system/profile.conf
       put ${pkgs.writeText "manager.conf" managers} system/manager.conf
@@ -63,7 +57,7 @@ in
     + lib.concatStrings (mapAttrsToList
       (name: policy:
         let
-          given = file "${name}.conf" (if policy.text != null then policy.text else policy.path);
+          given = if policy.text != null then pkgs.writeText "${name}.conf" (render.ended policy.text) else policy.path;
           folder = escapeShellArg "policies/${name}";
         in
         ''
@@ -79,7 +73,10 @@ in
           mkdir -p $out/${folder}/exceptions
           put ${pkgs.writeText "${name}-exceptions.conf" (render.ended policy.exceptions)} ${folder}/exceptions/${escapeShellArg "${name}.extra.conf"}
         ''
-        + "state ${folder} ${toString states.${policy.state}}\n")
+        + ''
+          rm -rf -- $out/${folder}/state.conf
+          put ${pkgs.writeText "state.conf" "${policy.state}\n"} ${folder}/state.conf
+        '')
       policies)
     + lib.concatStrings (mapAttrsToList
       (name: service:
@@ -88,6 +85,7 @@ in
         ''
           mkdir -p $out/${folder}/domains
           put ${pkgs.writeText "${name}.conf" (render.ended service.extraPolicy)} ${folder}/domains/${escapeShellArg "${name}.conf"}
+          put ${pkgs.writeText "state.conf" "library\n"} ${folder}/state.conf
         '')
       (extended services)));
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import tomoyo
 from tests.generate import Generator
 from tests.interfaces import PARSE, WRITE
+from tests.seeds import fresh
 from tomoyo import PolicySyntaxError, Reading
 
 DATA = Path(__file__).parent / "data"
@@ -90,7 +90,7 @@ def mutations(parser: str, generator: random.Random, count: int) -> Iterator[byt
 
 def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else secrets.randbelow(10**9)
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else fresh()
     print(f"seed {seed}", flush=True)
     generator = random.Random(seed)
     done = time.monotonic() + seconds

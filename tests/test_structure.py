@@ -146,3 +146,26 @@ def test_the_version_is_printed_without_loading_anything_else() -> None:
         *("tomoyo", "tomoyo.cli", "tomoyo.cli.messages", "tomoyo.cli.streams"),
     }
     assert not show & {"argparse", "re", "dataclasses", "json", "collections.abc", "importlib.metadata"}
+
+
+TESTS = Path(__file__).parent
+
+
+def calls(path: Path) -> Iterator[tuple[int, str]]:
+    """Every call of a module's function in the test at PATH, as "random.choice()"; with "..." where it has arguments."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            given = "..." if node.args or node.keywords else ""
+            yield node.lineno, f"{node.func.value.id}.{node.func.attr}({given})"
+
+
+def test_no_test_draws_a_seed_of_its_own() -> None:
+    """`seeds` alone decides what is random."""
+    chance = re.compile(r"(secrets|uuid)\.|os\.(urandom|getrandom)\(|random\.(?!Random\(\.\.\.\))")
+    found = [
+        f"{path.relative_to(TESTS)}:{line}: {call}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for line, call in calls(path)
+        if chance.match(call) and path.name != "seeds.py"
+    ]
+    assert found == []

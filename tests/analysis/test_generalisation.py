@@ -69,13 +69,10 @@ def random_name(rng: random.Random) -> str:
     return first + "".join("/" + rng.choice(parts) for _ in range(rng.randrange(1, 6))) + rng.choice(["", "/"])
 
 
-def test_a_pattern_is_for_its_name_and_for_nothing_in_the_store() -> None:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED", random.randrange(2**32)))
-    print(f"TOMOYO_TEST_SEED={seed}")
-    rng = random.Random(seed)
+def test_a_pattern_is_for_its_name_and_for_nothing_in_the_store(draw: random.Random) -> None:
     changed = 0
     for _ in range(5000):
-        name = random_name(rng)
+        name = random_name(draw)
         found = generalise_name(name, ALL)
         pattern = str(found.name)
         assert is_word(pattern)

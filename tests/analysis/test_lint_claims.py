@@ -1,18 +1,14 @@
 """What lint claims is so: an entry that never matches, or adds nothing, can go without any decision changing.
 
 Random policies, from few names so that entries meet, are put to random requests as a kernel could make them: with and without
-each line that is told of.  Each run draws a fresh seed and prints it; `TOMOYO_TEST_SEED=N` repeats one.
+each line that is told of.
 """
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections import Counter
 from dataclasses import replace
-
-import pytest
 
 from tests.generate import Generator
 from tomoyo.analysis.containment import covers, example
@@ -178,14 +174,6 @@ number_group n 5
 number_group m 7
 address_group i 10.0.0.1
 """
-
-
-@pytest.fixture
-def draw() -> random.Random:
-    """Random choices; the seed is printed, and shown when the test fails."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def entry_line(draw: random.Random) -> str:

@@ -53,12 +53,9 @@ def random_policy(rng: random.Random) -> str:
 
 
 @pytest.mark.skipif(shutil.which("patch") is None and "CI" not in os.environ, reason="no patch")
-def test_the_diff_makes_the_same(tmp_path: Path) -> None:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED", random.randrange(2**32)))
-    print(f"TOMOYO_TEST_SEED={seed}")
-    rng = random.Random(seed)
+def test_the_diff_makes_the_same(tmp_path: Path, draw: random.Random) -> None:
     for _ in range(60):
-        text, more = random_policy(rng), random_policy(rng)
+        text, more = random_policy(draw), random_policy(draw)
         added = parse_domain_policy(more)
         insertions = find_insertions(text, added)
         made = insert_lines(text, insertions)

@@ -200,10 +200,7 @@ class Again(SimulatedKernel):
             super().write("domain_policy", f"{self.line.removeprefix('delete ')}\nuse_profile 0\n")
 
 
-def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path, draw: random.Random) -> None:
     where = options(folder)
     stayed = 0
     for number in range(150):
@@ -340,10 +337,7 @@ def random_domains(draw: random.Random) -> str:
     return "".join(domain(name, draw.choice((0, 1, 1, 3)), *draw.sample(entries, draw.randrange(5))) for name in names)
 
 
-def test_a_second_activation_ends_where_the_first_was_broken_off(folder: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+def test_a_second_activation_ends_where_the_first_was_broken_off(folder: Path, draw: random.Random) -> None:
     where = options(folder)
     for number in range(60):
         old, new = (put(folder, f"{name}{number}", of(random_domains(draw))) for name in ("old", "new"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from tests.seeds import SEED, rounds
 from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.requests import parse_request
 from tomoyo.kernel.grants import Grant, grants_of
@@ -25,14 +24,12 @@ from tomoyo.model.profiles import FUNCTIONALITIES, Mode
 
 from .policies import EXCEPTIONS, held_by, random_set, texts
 
-PAIRS = int(os.environ.get("TOMOYO_TEST_PAIRS", "150"))
+PAIRS = rounds(150)
 ENFORCING = Mode.ENFORCING
 
 
 def pairs() -> Iterator[tuple[int, PolicySet, PolicySet]]:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    draw = random.Random(seed)
+    draw = random.Random(SEED)
     for number in range(PAIRS):
         yield number, random_set(draw), random_set(draw)
 

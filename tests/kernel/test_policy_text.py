@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 
 import pytest
 
+from tests.seeds import rounds
 from tomoyo.kernel import policy_text
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
@@ -16,14 +15,7 @@ from tomoyo.kernel.policy_text import KERNEL, Domains, differing_domains, domain
 from .policies import held_by, texts
 
 #: So many that it is no matter of chance whether both ways are tried.
-ROUNDS = max(100, int(os.environ.get("TOMOYO_TEST_PAIRS", "300")))
-
-
-@pytest.fixture
-def draw() -> random.Random:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
+ROUNDS = max(100, rounds(300))
 
 
 def random_domains(draw: random.Random) -> dict[str, list[str]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.seeds import rounds
 from tomoyo.kernel import activation
 from tomoyo.kernel import shortcut as shortcuts
 from tomoyo.kernel.activation import ActivationError, activate
@@ -25,7 +25,7 @@ from tomoyo.kernel.simulated import SimulatedKernel
 
 from .policies import ENTRIES, bootable, held_by, random_set, texts
 
-PAIRS = int(os.environ.get("TOMOYO_TEST_PAIRS", "300"))
+PAIRS = rounds(300)
 #: As a kernel prints them.
 PROFILES = "PROFILE_VERSION=20150505\n" + "".join(
     f"{number}-COMMENT=\n{number}-PREFERENCE={{ max_audit_log=0 max_learning_entry=0 }}\n"
@@ -34,13 +34,6 @@ PROFILES = "PROFILE_VERSION=20150505\n" + "".join(
 )
 SIMPLE = tuple(f"file {operations} /srv/{n}" for n in range(12) for operations in ("read", "read/write", "write", "unlink"))
 NAMES = ("<kernel> /new", "<kernel> /new /below", "<kernel> /usr/sbin/sshd /new", "<other> /new")
-
-
-@pytest.fixture
-def draw() -> random.Random:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def some(draw: random.Random, items: tuple[str, ...], most: int) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from tests.seeds import SEED, rounds
 from tomoyo.kernel.planner import plan
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.reuse import order
@@ -19,7 +18,7 @@ from .policies import held_by, texts
 from .shortest import Search, TooLarge
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "plans"
-PAIRS = int(os.environ.get("TOMOYO_TEST_SHORTEST", "400"))
+PAIRS = rounds(400)
 DOMAINS = ("<kernel> /a", "<kernel> /b", "<kernel> /a /c")
 NESTED = ("<kernel> /a /c /d", "<kernel> /a", "<kernel> /a /c")
 ENTRIES = ("file read /x", "file read/write /x", "file write /y", "file read /y", "file unlink /y")
@@ -65,9 +64,7 @@ def pairs(
     make: Callable[[random.Random], tuple[PolicySet, PolicySet]], times: int = PAIRS
 ) -> Iterator[tuple[int, PolicySet, PolicySet]]:
     """Pairs of policies as a kernel prints them."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    draw = random.Random(seed)
+    draw = random.Random(SEED)
     for number in range(times):
         first, second = make(draw)
         yield number, texts(held_by(first)), texts(held_by(second))

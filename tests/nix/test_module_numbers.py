@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -21,13 +20,10 @@ def test_the_numbers_are_these_for_good() -> None:
     assert list(numbers.numbers) == ["base", "network", "web"]
 
 
-def test_a_module_keeps_its_number_or_the_newcomer_is_refused() -> None:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED", random.randrange(2**32)))
-    print(f"TOMOYO_TEST_SEED={seed}")
-    generator = random.Random(seed)
+def test_a_module_keeps_its_number_or_the_newcomer_is_refused(draw: random.Random) -> None:
     refused = 0
     for _ in range(500):
-        names = names_of(generator, 20)
+        names = names_of(draw, 20)
         before = assign_numbers(names, {})
         pins = {collision.name: collision.free for collision in before.collisions if collision.free is not None}
         settled = assign_numbers(names, pins)

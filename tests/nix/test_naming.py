@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -394,24 +392,24 @@ class Meaning:
             return False
 
 
-def random_policy(system: System, chance: random.Random, programs: dict[str, str], files: list[str]) -> str:
+def random_policy(system: System, draw: random.Random, programs: dict[str, str], files: list[str]) -> str:
     """A policy as a kernel learns it: whole paths, conditions on executions and symlinks; a few patterns as people add."""
     lines = []
     for _ in range(6):
-        words = chance.choices(sorted(programs), k=chance.randint(1, 3))
+        words = draw.choices(sorted(programs), k=draw.randint(1, 3))
         lines += [f"<kernel> {' '.join(words)}", "use_profile 1"]
-        for _ in range(chance.randint(1, 12)):
-            file = chance.choice(files)
-            kind = chance.randrange(7)
+        for _ in range(draw.randint(1, 12)):
+            file = draw.choice(files)
+            kind = draw.randrange(7)
             if kind < 3:
-                operations = "/".join(chance.sample(["read", "write", "getattr", "unlink"], chance.randint(1, 2)))
+                operations = "/".join(draw.sample(["read", "write", "getattr", "unlink"], draw.randint(1, 2)))
                 lines.append(f"file {operations} {file}")
             elif kind == 3:
-                program = chance.choice(sorted(programs))
-                condition = f'exec.realpath="{programs[program]}" exec.argv[0]="{chance.choice(["x", "y"])}"'
-                lines.append(f"file execute {program} {chance.choice(['', condition])}".strip())
+                program = draw.choice(sorted(programs))
+                condition = f'exec.realpath="{programs[program]}" exec.argv[0]="{draw.choice(["x", "y"])}"'
+                lines.append(f"file execute {program} {draw.choice(['', condition])}".strip())
             elif kind == 4:
-                lines.append(f"file rename {file} {chance.choice(files)}")
+                lines.append(f"file rename {file} {draw.choice(files)}")
             elif kind == 5:
                 lines.append(f'file symlink /tmp/link symlink.target="{file}"')
             else:
@@ -421,16 +419,8 @@ def random_policy(system: System, chance: random.Random, programs: dict[str, str
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture
-def chance() -> random.Random:
-    """Chance, whose seed is printed."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
-
-
 @pytest.mark.parametrize("bound", [False, True])
-def test_the_meaning_is_kept(system: System, chance: random.Random, bound: bool) -> None:
+def test_the_meaning_is_kept(system: System, draw: random.Random, bound: bool) -> None:
     """The named policy with its bindings answers every request as the learned one did, whatever way a program is executed.
 
     A program is one in the named policy: the learned one granted it if it granted it by any of its ways.
@@ -449,7 +439,7 @@ def test_the_meaning_is_kept(system: System, chance: random.Random, bound: bool)
     learnable = {path: programs[path] for path in apart}
     granted = denied = 0
     for _ in range(25):
-        learned = random_policy(system, chance, learnable, files)
+        learned = random_policy(system, draw, learnable, files)
         policy = parse_domain_policy(learned)
         exceptions = ExceptionPolicy()
         named = name_policy(policy, exceptions, system.names, contents)
@@ -465,7 +455,7 @@ def test_the_meaning_is_kept(system: System, chance: random.Random, bound: bool)
             assert again.exceptions == ExceptionPolicy() or write_exception_policy(again.exceptions or ExceptionPolicy()) == ""
             named = again
         after = Meaning(write_domain_policy(named.domains), (named.exceptions or ExceptionPolicy()).merged(bindings.policy))
-        for asked in _requests(chance, policy, learnable, files, system):
+        for asked in _requests(draw, policy, learnable, files, system):
             expected = any(before.answers(other) for other in _same_program(asked, apart))
             assert after.answers(asked) == expected, (asked, learned, write_domain_policy(named.domains))
             granted, denied = granted + expected, denied + (not expected)
@@ -483,7 +473,7 @@ def _same_program(asked: Asked, siblings: dict[str, list[str]]) -> list[Asked]:
     return [Asked(" ".join(names), asked.operation, some, asked.executed, asked.target) for names in found for some in paths]
 
 
-def _requests(chance: random.Random, policy: object, programs: dict[str, str], files: list[str], system: System) -> list[Asked]:
+def _requests(draw: random.Random, policy: object, programs: dict[str, str], files: list[str], system: System) -> list[Asked]:
     """What was learned, what lies near it, and anything else."""
     asked = []
     strangers = [system.text("$stranger/bin/nginx"), system.text("$stranger/share/page"), "/etc/passwd"]
@@ -493,16 +483,16 @@ def _requests(chance: random.Random, policy: object, programs: dict[str, str], f
             paths = tuple(map(str, entry.arguments))
             for operation in entry.operations:
                 if operation == "execute":
-                    for path in (paths[0], chance.choice(sorted(programs)), strangers[0]):
-                        executed = (programs.get(path, path), chance.choice("xy"))
+                    for path in (paths[0], draw.choice(sorted(programs)), strangers[0]):
+                        executed = (programs.get(path, path), draw.choice("xy"))
                         asked.append(Asked(name, operation, (path,), executed))
                 elif operation == "symlink":
                     target = str(entry.condition.tests[0].right.text)
-                    asked += [Asked(name, operation, paths, target=one) for one in (target, chance.choice(files), strangers[1])]
+                    asked += [Asked(name, operation, paths, target=one) for one in (target, draw.choice(files), strangers[1])]
                 else:
-                    paths = tuple(chance.choice(files) if "\\*" in path else path for path in paths)
+                    paths = tuple(draw.choice(files) if "\\*" in path else path for path in paths)
                     asked.append(Asked(name, operation, paths))
                     near = [file for file in files if file.rpartition("/")[0] == paths[0].rpartition("/")[0]]
-                    for other in (*near, chance.choice(files), chance.choice(strangers)):
+                    for other in (*near, draw.choice(files), draw.choice(strangers)):
                         asked.append(Asked(name, operation, (other, *paths[1:])))
     return asked

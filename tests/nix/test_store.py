@@ -130,16 +130,13 @@ CHOSEN_NAMES = """
 """
 
 
-def drv_names() -> list[str]:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    generator = random.Random(seed)
-    drawn = ["".join(generator.choices("ab1-2-._+é-Z=? -", k=generator.randrange(1, 16))) for _ in range(3000)]
+def drv_names(draw: random.Random) -> list[str]:
+    drawn = ["".join(draw.choices("ab1-2-._+é-Z=? -", k=draw.randrange(1, 16))) for _ in range(3000)]
     return [*CHOSEN_NAMES.split(), "", *drawn]
 
 
-def test_names_are_split_as_nix_splits_them(nix_store: NixStore, tmp_path: Path) -> None:
-    names = drv_names()
+def test_names_are_split_as_nix_splits_them(nix_store: NixStore, tmp_path: Path, draw: random.Random) -> None:
+    names = drv_names(draw)
     file = tmp_path / "names.json"
     file.write_text(json.dumps(names))
     answers = nix_store.evaluate(f"map builtins.parseDrvName (builtins.fromJSON (builtins.readFile {file}))")

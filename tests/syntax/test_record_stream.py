@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from pathlib import Path
 
 import pytest
@@ -17,28 +15,20 @@ AUDIT = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_byte
 RECORDS = AUDIT.split(b"\0")[:-1]
 
 
-@pytest.fixture
-def chance() -> random.Random:
-    """Random numbers; the seed is printed, and shown when the test fails."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
-
-
-def pieces(data: bytes, chance: random.Random) -> list[bytes]:
+def pieces(data: bytes, draw: random.Random) -> list[bytes]:
     """DATA in pieces of any size."""
     found = []
     while data:
-        size = chance.choice((1, 2, 7, 100, 5000))
+        size = draw.choice((1, 2, 7, 100, 5000))
         found.append(data[:size])
         data = data[size:]
     return found
 
 
 @pytest.mark.parametrize("end", [b"\0", b"\n", b"\n\0\n", b"\0\0\n\n"], ids=["kernel", "daemon", "both", "several"])
-def test_records_come_out_whole_however_they_are_cut(end: bytes, chance: random.Random) -> None:
+def test_records_come_out_whole_however_they_are_cut(end: bytes, draw: random.Random) -> None:
     stream = b"".join(record + end for record in RECORDS)
-    assert list(cut_records(pieces(stream, chance))) == RECORDS
+    assert list(cut_records(pieces(stream, draw))) == RECORDS
 
 
 def test_the_last_record_needs_no_end() -> None:
@@ -112,11 +102,11 @@ def test_what_is_no_record_has_no_outline_and_a_reason(record: bytes) -> None:
         parse_record(record)
 
 
-def test_damaged_records_are_never_a_crash(chance: random.Random) -> None:
+def test_damaged_records_are_never_a_crash(draw: random.Random) -> None:
     for record in RECORDS * 20:
         damaged = bytearray(record)
-        for _ in range(chance.randint(1, 5)):
-            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        for piece in cut_records(pieces(bytes(damaged), chance)):
+        for _ in range(draw.randint(1, 5)):
+            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+        for piece in cut_records(pieces(bytes(damaged), draw)):
             outline(piece)
             is_broken(piece)

@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 from typing import Any
-
-import pytest
 
 from tests.kernel.policies import bootable, held_by, random_set
 from tomoyo.kernel.policy_set import PolicySet
@@ -30,14 +27,6 @@ KILLS = int(os.environ.get("TOMOYO_TEST_KILLS", "40"))
 PAIRS = 20
 #: Seconds after which a machine is taken for hung; generous, as it is emulated on a processor that others use, too.
 TIMEOUT = 1200 + SWITCHES * LINES * 0.004 + KILLS * 8
-
-
-@pytest.fixture
-def seed() -> int:
-    """A fresh seed, printed."""
-    found = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={found}")
-    return found
 
 
 def ask(kernel: Kernel, *requests: dict[str, Any]) -> list[Any]:

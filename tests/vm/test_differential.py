@@ -1,6 +1,6 @@
 """The library against a real kernel: random lines in, every interface read back, no difference allowed.
 
-Each run draws a fresh seed and prints it; `TOMOYO_TEST_SEED=N` repeats one.  A difference found becomes a case in
+A difference found becomes a case in
 `tests/data/kernel/`, which `test_kernel_cases.py` asks again without a kernel.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
-import os
 import re
-import secrets
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -38,10 +36,8 @@ _USED = re.compile(r"((?:Memory used by [a-z ]+|Total memory used):) +\d+")
 
 
 @pytest.fixture
-def generator() -> Generator:
-    """Random lines; the seed is printed, and shown when the test fails."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
+def generator(seed: int) -> Generator:
+    """Random lines."""
     return Generator(seed)
 
 

@@ -1,19 +1,15 @@
 """Matching against a real kernel: the same questions to both, no difference allowed.
 
-Each run draws a fresh seed and prints it; `TOMOYO_TEST_SEED=N` repeats one. A difference found becomes a line in
+A difference found becomes a line in
 `tests/data/decision/patterns`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import secrets
 from pathlib import Path
-
-import pytest
 
 from tomoyo.decision.matching import matches
 from tomoyo.model.words import constant_length, encode, is_word
@@ -88,14 +84,6 @@ def differences(questions: list[tuple[str, str]], real: list[bool], ours: list[b
     assert len(real) == len(ours) == len(questions)
     assert len(questions) / 10 < sum(real) < len(questions) * 9 / 10
     return [(*asked, answer) for asked, answer, own in zip(questions, real, ours) if answer is not own]
-
-
-@pytest.fixture
-def draw() -> random.Random:
-    """Random choices; the seed is printed, and shown when the test fails."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def test_words_as_patterns(kernel: Kernel, draw: random.Random) -> None:

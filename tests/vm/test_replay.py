@@ -1,12 +1,7 @@
-"""Decisions against a real kernel: what it granted real programs under a random policy, asked of us again.
-
-Each run draws a fresh seed and prints it; `TOMOYO_TEST_SEED=N` repeats one.
-"""
+"""Decisions against a real kernel: what it granted real programs under a random policy, asked of us again."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections import Counter
 
 from tomoyo.analysis.replay import ReplayOutcome, replay
@@ -24,9 +19,7 @@ from .kernels import Kernel
 __all__ = ["kernel", "kernel_release"]
 
 
-def test_real_programs_under_a_damaged_policy(kernel: Kernel) -> None:
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
+def test_real_programs_under_a_damaged_policy(kernel: Kernel, seed: int) -> None:
     files = machine.run(kernel, "workload", arguments=[str(seed)]).files
     engine = DecisionEngine(
         parse_domain_policy(files["domain_policy"]),

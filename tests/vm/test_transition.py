@@ -1,7 +1,6 @@
 """Domain transition against a real kernel: random policies, and chains of programs executed under them.
 
 The policy changes on the way: domains are created, learning mode adds entries. In the end the kernel must hold what we say.
-Each run draws a fresh seed and prints it; `TOMOYO_TEST_SEED=N` repeats one.
 """
 
 from __future__ import annotations
@@ -9,10 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 from collections.abc import Sequence
-
-import pytest
 
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
@@ -182,14 +178,6 @@ def walk(simulated: SimulatedKernel, domain: str, programs: Sequence[str]) -> li
         domain = outcome.domain.text
         found.append(domain)
     return found
-
-
-@pytest.fixture
-def draw() -> random.Random:
-    """Random choices; the seed is printed, and shown when the test fails."""
-    seed = int(os.environ.get("TOMOYO_TEST_SEED") or secrets.randbelow(10**9))
-    print(f"seed: TOMOYO_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def test_chains_of_programs(kernel: Kernel, draw: random.Random) -> None:

@@ -130,8 +130,9 @@ def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> No
             tell(f"{found.file}:{found.line}:{found.column}", problem.severity.value, text)
     for name, paths in bindings.managers:
         message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}")
-    for report in bindings.reports if verbose else ():
-        message("note", f"{report.place}: {report.reason}: skipped")
+    for report in bindings.reports:
+        if report.unsafe or verbose:
+            message("warning" if report.unsafe else "note", f"{report.place}: {report.reason}: skipped")
 
 
 def _text(bindings: Bindings, places: dict[Use, Place], as_json: bool) -> str:

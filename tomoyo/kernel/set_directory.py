@@ -249,11 +249,11 @@ def check_trust(path: str, status: os.stat_result, *, last: bool) -> None:
         raise PolicySetError(path, reason)
 
 
-def another_owner(status: os.stat_result) -> str:
-    """Why what has this STATUS may be another's: it belongs neither to root nor to the caller.  Else empty."""
-    if status.st_uid in (0, os.geteuid()) or status.st_uid == _unmapped_root():
+def another_owner(status: os.stat_result, owner: int | None = None) -> str:
+    """Why what has this STATUS may be another's: it belongs neither to root nor to OWNER, by default the caller.  Else empty."""
+    if status.st_uid in (0, os.geteuid() if owner is None else owner) or status.st_uid == _unmapped_root():
         return ""
-    return f"belongs to user {status.st_uid}; it must belong to root or the caller"
+    return f"belongs to user {status.st_uid}; it must belong to root" + " or the caller" * (owner is None)
 
 
 def other_writers(status: os.stat_result, *, last: bool) -> str:

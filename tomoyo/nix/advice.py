@@ -11,7 +11,7 @@ from .names import DEFAULT_OUTPUT, Name, NameTable, package_key
 from .store import StoreFile, StorePath
 from .tree import LinkError
 from .uses import Role
-from .ways import find_program
+from .ways import find_executed
 
 #: Roles in which a name never matches.
 MISUSES = {
@@ -62,8 +62,10 @@ def not_executable(name: Name, files: list[StoreFile], contents: Contents, names
         return "no program matches, so this grants nothing"
     for file in files:
         if isinstance(contents.node(file), str):
-            program = find_program(contents, str(file))
-            called = names.name(program) if program else None
+            found = find_executed(contents, str(file))
+            if found and found.refused:
+                return f"{str(file)!a} is a symlink that {found.refused}"
+            called = names.name(found.way.program) if found else None
             if called is not None:
                 return f"a symlink to a program of another package: write {called}"
             return f"{str(file)!a} is a symlink that leads to no program of the closure"

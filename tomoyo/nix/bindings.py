@@ -8,7 +8,8 @@ They are an exception policy of their own, and the only part of a policy that
 holds hashes.  Only what the policy uses is bound, and only to exact paths of
 trusted store paths; a pattern in a name stays one behind the store path.  Two
 places are known by pattern alone, and only root can fill them: NixOS'
-wrappers, and the descriptor through which systemd starts its executor.
+wrappers, and the descriptor through which systemd starts its executor.  A way
+into a program that another user could turn elsewhere is never bound.
 
 Beware: the kernel takes the first aggregator that matches, so a program has one
 name in each namespace.  And a group holds real paths: a name that is a symlink
@@ -30,9 +31,9 @@ from .contents import Contents, NodeType, Report, read_contents
 from .executable import Kind
 from .names import PREFIX, WRAPPERS, Name, NameSyntaxError, NameTable, encode_file, parse_name
 from .store import StoreFile, StorePath
-from .tree import LinkError, Tree
+from .tree import Tree
 from .uses import Role, Use
-from .ways import WRAPPER_DIRECTORY, Ways, find_ways
+from .ways import WRAPPER_DIRECTORY, Ways, find_executed, find_ways, wrappers_refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Fault(Enum):
     CONFLICT = "two names for one program"
     LINK = "a symlink where real paths count"
     DESCRIPTOR = "executed under a name that says nothing"
+    UNSAFE = "in a place that others than root may change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,18 +278,24 @@ class _Binder:
         if not files:
             self._missing(use, name, paths)
         elif self._few_enough(use, tuple(file.store_path for file in files)):
-            try:
-                real = {encode_file(self.contents.tree.follow(str(file)).path) for file in files}
-            except LinkError as error:
-                self.error(Fault.MISSING_FILE, use, str(error), files)
-            else:
-                self.managers[use.text] = tuple(sorted(real))
+            found = [(file, find_executed(self.contents, str(file))) for file in files]
+            for file, executed in found:
+                if executed is None:
+                    reason = f"{str(file)!a} leads to no program of the closure"
+                    self.error(Fault.NOT_EXECUTABLE, use, reason, [file])
+                elif executed.refused:
+                    self.error(Fault.UNSAFE, use, f"{str(file)!a} {executed.refused}", [file])
+            if all(executed and not executed.refused for _, executed in found):
+                self.managers[use.text] = tuple(sorted({encode_file(str(executed.runs)) for _, executed in found if executed}))
 
     # Programs
 
     def _add_wrapper(self, use: Use, name: Name) -> None:
+        refused = wrappers_refused(self.contents)
         if len(name.file) < 2 or "/" in name.file[1:]:
             self.error(Fault.MALFORMED, use, f"a wrapper is called {PREFIX}{WRAPPERS}/NAME")
+        elif refused:
+            self.error(Fault.UNSAFE, use, f"{WRAPPER_DIRECTORY} {refused}")
         elif use.role is Role.EXECUTED:
             self.wrappers.append((use, name))
         elif use.role in (Role.REFERENCE, Role.TARGET):

@@ -37,13 +37,14 @@ from ..syntax.writer import write_domain_policy, write_exception_policy, write_m
 from .bindings import Bindings, Fault, Several, bind
 from .bindings import Problem as BindingProblem
 from .bindings import Severity as BindingSeverity
-from .contents import Contents, read_contents
+from .contents import Contents, Report, read_contents
 from .names import NameTable, encode_file, is_name, parse_name
 from .source import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
 from .source_policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 from .store import StorePath, find_store_path
 from .tree import Tree
 from .uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+from .ways import path_refused
 
 Rule = Entry | TransitionControl
 
@@ -127,6 +128,7 @@ def compile_policy(
     progress(f"binding {len(uses)} names")
     bindings = bind(uses, names, tree, exceptions=policy.exceptions, several=settings.several, links=links, contents=contents)
     problems += _binding_problems(bindings, files, settings.unresolved)
+    problems += [_unsafe(report) for report in bindings.reports if report.unsafe]
     problems += _store_paths(files, tree)
     problems += _failing_transitions(policy, files)
     problems += _old_bindings(policy.exceptions, files, tree)
@@ -229,6 +231,10 @@ def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolve
             severity = Severity.WARNING
         message = f"{problem.use.written}: {problem.reason}"
         yield Problem(severity, message, place.file, place.line, place.column)
+
+
+def _unsafe(report: Report) -> Problem:
+    return Problem(Severity.WARNING, f"{report.place}: {report.reason}: skipped")
 
 
 def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
@@ -389,13 +395,16 @@ def _real_path(text: str, names: NameTable, contents: Contents) -> str:
         if len(found) != 1:
             several = f"{len(found)} store paths have it" if found else "nothing in the closure has it"
             raise ValueError(f"{text}: {several}")
-        return str(found[0])
+        text = str(found[0])
     if text.startswith(store):
         file = find_store_path(text, contents.tree.store_directory)
         if file.store_path not in names.paths:
             raise ValueError(f"{text} is not in the closure, so it may be gone at boot")
         if contents.node(file) is None:
             raise ValueError(f"{text} does not exist")
+        refused = path_refused(contents, text)
+        if refused:
+            raise ValueError(f"{text} {refused}")
     return text
 
 

@@ -48,10 +48,13 @@ class Report:
 
     place: the path at fault.
     reason: why, in words.
+    unsafe: whether it would be bound, if no other user could make it mean
+        something else.
     """
 
     place: str
     reason: str
+    unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

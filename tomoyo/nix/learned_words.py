@@ -28,7 +28,7 @@ from ..model.words import GroupReference, Word, constant_length, decode, word_fa
 from .contents import Contents, NodeType
 from .names import PREFIX, WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
 from .store import HASH_ALPHABET, HASH_LENGTH, StoreFile, StorePath, parse_drv_name
-from .ways import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, find_program, find_ways
+from .ways import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_ways
 
 _WRAPPER = re.compile(re.escape(WRAPPER_DIRECTORY) + r"/wrappers\.(?:[A-Za-z0-9]{10}|\\\*)/([^/]+)")
 _DESCRIPTOR = re.compile(r"proc:/self/fd/(?:[0-9]+|\\\$)")
@@ -117,8 +117,8 @@ class NamedWords:
                 name = parse_name(word)
                 for path in names.resolve(name):
                     keys.setdefault(path, name.key)
-        found = {word: _program(word, contents, links) for word in words if not is_name(word)}
-        sought = {program for program in found.values() if program is not None}
+        found = {word: _executed(word, contents, links) for word in words if not is_name(word)}
+        sought = {each.way.program for each in found.values() if each and not each.refused}
         ways = find_ways(contents, programs=sought, links=links)
         entrances = {encode_file(way.executed): way.program for way in ways.ways}
         programs = {word: entrances[word] for word in words if word in entrances}
@@ -126,6 +126,9 @@ class NamedWords:
         if len(executors) == 1:
             programs |= {word: executors[0] for word in words if _DESCRIPTOR.fullmatch(word)}
         made = cls(names, contents, programs, keys)
+        for word, each in found.items():
+            if each and each.refused:
+                made.tell(Change.KEPT, word, f"kept: it {each.refused}")
         # A pattern of names gives its key to every program that it matches.
         for word in words:
             if word not in programs and Word(word).is_pattern and names.split_word(word):
@@ -339,10 +342,10 @@ def path_pattern(path: StorePath, names: NameTable) -> str:
     return f"{encode_file(path.directory)}/\\*-{name}" + ("-\\*" if version else "") + output
 
 
-def _program(word: str, contents: Contents, links: Mapping[str, str] | None) -> StoreFile | None:
+def _executed(word: str, contents: Contents, links: Mapping[str, str] | None) -> Executed | None:
     if not word.startswith("/") or constant_length(word) < len(word):
         return None
-    return find_program(contents, os.fsdecode(decode(word)), links)
+    return find_executed(contents, os.fsdecode(decode(word)), links)
 
 
 def _executors(contents: Contents) -> list[StoreFile]:

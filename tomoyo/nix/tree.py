@@ -17,6 +17,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from ..kernel.set_directory import another_owner, other_writers
 from .store import STORE_DIRECTORY
 
 #: How many symlinks one look-up may follow (MAXSYMLINKS, linux/namei.h).
@@ -42,8 +43,9 @@ class Resolved:
 
     path: the inside path without any symlink.
     links: how many symlinks were followed.
-    passed: what was passed outside the store, symlinks and directories:
-        whoever can change one of these can lead the path elsewhere.
+    passed: what was passed, symlinks and directories: whoever can change one
+        of these can lead the path elsewhere.  Of the store only its entries,
+        ``/nix/store/HASH-NAME``, which nobody changes within.
     """
 
     path: str
@@ -70,6 +72,31 @@ class Tree:
         be followed by whoever opens it.
         """
         return path if self.root == "/" else self.root.rstrip("/") + path
+
+    def distrust(self, path: str) -> str:
+        """Why others could put something else in the place of PATH, or into it; empty where root and the tree's owner alone can.
+
+        path: a resolved inside path outside the store, itself alone: what is
+            above it is another question.
+
+        A sticky bit excuses nothing: whoever cleans up such a directory makes
+        room for others.  Of a tree that is not mounted at ``/``, a developer's
+        checkout say, whoever owns its root decides what is in it, and so does
+        a group that may write to its root.
+        """
+        try:
+            status, root = self.status(path), os.stat(self.root)
+        except LinkError as error:
+            return error.reason
+        if status is None:
+            return ""
+        if another_owner(status, root.st_uid):
+            return f"it belongs to user {status.st_uid}"
+        mode = status.st_mode
+        same_group = self.root != "/" and root.st_mode & stat.S_IWGRP and status.st_gid == root.st_gid
+        if stat.S_ISLNK(mode) or not other_writers(status, last=True) or (same_group and not mode & stat.S_IWOTH):
+            return ""
+        return "more than its owner may write to it"
 
     def status(self, path: str) -> os.stat_result | None:
         """What lies at the resolved inside path PATH itself; None for nothing."""
@@ -163,7 +190,7 @@ class Tree:
                 here = here.rpartition("/")[0]
                 continue
             here = f"{here}/{name}"
-            if not here.startswith(store) and not store.startswith(here + "/"):
+            if here.rindex("/") < len(store) if here.startswith(store) else not store.startswith(here + "/"):
                 passed.append(here)
             target = self.target(here, path)
             if target is None:

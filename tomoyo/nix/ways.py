@@ -17,11 +17,13 @@ Links to directories are no ways in, since parents are resolved before anybody
 sees the name.
 
 Beware: an entry of the result hands a program's rights to a name, so it must
-not be possible for a stranger to turn the name to something else.  Links
-that lead through places outside the store count only within
-`SYSTEM_DIRECTORIES`, which root alone can change, and what lies in the store
-but outside the closure is never entered.  File names are arbitrary bytes, as
-`os.fsdecode` makes them `str`.
+not be possible for a stranger to turn the name to something else.  So each
+directory on the way, from ``/`` down, and each link must belong to root, and
+nobody else may write to it: `Tree.distrust`.  Where links lead through places
+outside the store, these must lie within `SYSTEM_DIRECTORIES` as well, since
+what is root's today may be a user's tomorrow elsewhere; and a way through the
+store leads through the closure alone.  What is left out so is reported.  File
+names are arbitrary bytes, as `os.fsdecode` makes them `str`.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 LINK_DIRECTORIES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/lib", "/lib64")
 #: The same, with everything below them.
 LINK_TREES = ("/etc",)
-#: Where symlinks may lead through outside the store: only root writes there.
+#: Where symlinks may lead through outside the store, as long as only root can write there.
 #: Not /nix/var/nix/profiles/per-user and not /home, which belong to users.
 SYSTEM_DIRECTORIES = (
     "/bin",
@@ -59,13 +61,17 @@ SYSTEM_DIRECTORIES = (
     "/usr",
 )
 #: Where NixOS puts programs with privileges, each time in a new directory
-#: ``wrappers.XXXXXXXXXX``; only root writes there.
+#: ``wrappers.XXXXXXXXXX``.
 WRAPPER_DIRECTORY = "/run/wrappers"
 #: Programs that systemd (255 and later) keeps open and starts as
 #: ``/proc/self/fd/N``, so that an upgrade cannot replace them under it:
 #: exec_spawn() in src/core/execute.c.  What the executor then starts, the
 #: services themselves, it starts by their paths.
 DESCRIPTOR_PROGRAMS = ("/lib/systemd/systemd-executor",)
+
+#: How many things are looked at in directories that others may fill, so that a
+#: link of theirs is reported.
+_LOOKED_AT = 1000
 
 _WRAPPERS = re.compile(r"wrappers\.[A-Za-z0-9]{10}")
 _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
@@ -127,7 +133,7 @@ class Ways:
         That name says nothing about the program, so a rule that admits it
         must check exec.realpath too.
     reports: loops, dangling links, links out of the closure, unreadable
-        places: skipped.
+        places, and what others than root may change: skipped.
     """
 
     ways: tuple[WayIn, ...]
@@ -172,9 +178,11 @@ def find_ways(
         if executable.interpreter is not None:
             scripts.append(Script(file, executable.interpreter, scan.real_path(executable.interpreter)))
     for location in (*map(str, contents.links()), *scan.outer_links(link_directories, link_trees)):
-        way = scan.way(location)
-        if way:
-            ways.append(way)
+        found = scan.find(location)
+        if found and found.refused:
+            scan.report(location, found.refused, unsafe=True)
+        elif found:
+            ways.append(found.way)
     return Ways(
         ways=tuple(sorted(ways, key=lambda way: way.executed)),
         scripts=tuple(sorted(scripts, key=lambda script: script.script)),
@@ -184,13 +192,52 @@ def find_ways(
     )
 
 
-def find_program(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> StoreFile | None:
-    """The program that is executed at LOCATION, an inside path with resolved parents; None for none of the closure's.
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What an execution of one name comes to.
+
+    way: as in `Ways.ways`.
+    runs: the file that runs in the end.
+    refused: why the name must not be bound, being others' to change; empty
+        where it may be.
+    """
+
+    way: WayIn
+    runs: StoreFile
+    refused: str = ""
+
+
+def find_executed(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> Executed | None:
+    """What is executed at LOCATION, an inside path with resolved parents; None for no program of the closure.
 
     links: as for `find_ways`.
     """
-    way = _Scan(contents, None, dict(links or {}), SYSTEM_DIRECTORIES).way(location)
-    return way.program if way else None
+    return _Scan(contents, None, dict(links or {}), SYSTEM_DIRECTORIES).find(location)
+
+
+def find_program(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> StoreFile | None:
+    """The program that is executed at LOCATION, if it may be bound; arguments as for `find_executed`."""
+    found = find_executed(contents, location, links)
+    return found.way.program if found and not found.refused else None
+
+
+def path_refused(contents: Contents, path: str) -> str:
+    """Why others than root may turn PATH, an absolute inside path, to something else, wherever it leads; empty if only root may.
+
+    Raises `LinkError`.
+    """
+    scan = _Scan(contents, None, {}, SYSTEM_DIRECTORIES)
+    resolved = contents.tree.follow(path)
+    return next(filter(None, map(scan.refused, (*resolved.passed, resolved.path))), "")
+
+
+def wrappers_refused(contents: Contents) -> str:
+    """Why programs in `WRAPPER_DIRECTORY` must not be bound; empty where they may be."""
+    scan = _Scan(contents, None, {}, SYSTEM_DIRECTORIES)
+    try:
+        return scan.changeable(contents.tree.directory(WRAPPER_DIRECTORY).path)
+    except LinkError:
+        return ""  # none as yet: it is made at boot
 
 
 class _BrokenLinkError(Exception):
@@ -214,6 +261,8 @@ class _Scan:
         self.system_directories = system_directories
         self.store = self.tree.store_directory + "/"
         self.reports: set[Report] = set()
+        self.looked_at = 0
+        self._changeable: dict[str, str] = {}
 
     def _list(self, directory: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -236,7 +285,12 @@ class _Scan:
             if (directory, deep) in seen or f"{directory}/".startswith(self.store):
                 continue
             seen.add((directory, deep))
+            others = bool(self.changeable(directory))
             for entry in self._list(directory):
+                self.looked_at += others
+                if others and self.looked_at > _LOOKED_AT:
+                    self.report(directory, "holds more than is looked at where others than root may write", unsafe=True)
+                    break
                 location = f"{directory}/{entry.name}"
                 if entry.is_symlink():
                     found.append(location)
@@ -249,6 +303,10 @@ class _Scan:
             top = self.tree.directory(WRAPPER_DIRECTORY).path
         except LinkError:
             return
+        refused = self.changeable(top)
+        if refused:
+            self.report(top, refused, unsafe=True)
+            return
         for directory in self._list(top):
             if not _WRAPPERS.fullmatch(directory.name) or not directory.is_dir(follow_symlinks=False):
                 continue
@@ -259,47 +317,49 @@ class _Scan:
                 except OSError as error:
                     self.report(f"{top}/{directory.name}/{entry.name}", error.strerror or str(error))
 
-    def way(self, start: str) -> WayIn | None:
-        """The way in that the symlink at START is; None, perhaps with a report, if it is none."""
+    def find(self, start: str) -> Executed | None:
+        """What the symlink at START comes to; None, perhaps with a report, if that is no program that is sought."""
         location = entered = start
         package = self._package(start)
         links = 0
+        refused = self.refused(start) if package else self.changeable(start)
         try:
             while True:
                 file = self.contents.store_file(location)
                 node = self.contents.node(file) if file else None
                 if file and node is NodeType.FILE:
-                    return self._way_to(start, entered, file)
+                    return self._executed(start, entered, file, refused)
                 if isinstance(node, str):
                     target = node
                 else:
                     following = self._elsewhere(location, links)
                     if following is None:
+                        if refused:
+                            raise _BrokenLinkError(refused)
                         return None
                     target = following
                 resolved = self.tree.entry(target, location.rpartition("/")[0])
                 links += 1 + resolved.links
                 if links > MAX_SYMLINKS:
                     raise _BrokenLinkError("too many symlinks, or a loop of them")
-                self._check_passed(resolved.passed)
                 location = resolved.path
+                for place in (*resolved.passed, location):
+                    refused = refused or self.refused(place)
                 if self._package(location) != package:
                     package, entered = self._package(location), location
-                    if package and not self.contents.store_path(package):
-                        raise _BrokenLinkError(f"leads out of the closure, to {location!a}")
         except (LinkError, _BrokenLinkError) as error:
             # Outside the store a link that leads to nothing of ours is none of our business.
             if start.startswith(self.store) or start in self.links or (package and self.contents.store_path(package)):
                 self.report(start, error.reason if isinstance(error, LinkError) else str(error))
         return None
 
-    def _way_to(self, start: str, entered: str, file: StoreFile) -> WayIn | None:
+    def _executed(self, start: str, entered: str, file: StoreFile, refused: str) -> Executed | None:
         """The way that begins at START, enters the package of FILE at ENTERED, and executes FILE."""
         program = self.contents.store_file(entered)
         if program is None or (self.programs is not None and program not in self.programs):
             return None
         executable = self.contents.executable(file)
-        return None if executable is None else WayIn(start, program, executable.kind)
+        return None if executable is None else Executed(WayIn(start, program, executable.kind), file, refused)
 
     def _elsewhere(self, location: str, links: int) -> str | None:
         """Look at what is no known file or link of the closure, after LINKS symlinks: a link's text, or None."""
@@ -310,19 +370,33 @@ class _Scan:
         status = self.tree.status(location)
         if status is None:
             raise LinkError(location, f"{location!a} does not exist")
-        if not stat.S_ISLNK(status.st_mode):
-            return None
-        if not location.startswith(self.store):
-            self._check_passed((location,))
-        return self.tree.target(location)
+        return self.tree.target(location) if stat.S_ISLNK(status.st_mode) else None
 
-    def _check_passed(self, passed: Iterable[str]) -> None:
-        for place in passed:
-            for directory in self.system_directories:
-                if f"{place}/".startswith(f"{directory}/") or directory.startswith(f"{place}/"):
-                    break
-            else:
-                raise _BrokenLinkError(f"leads through {place!a}, which others than root may change")
+    def refused(self, place: str) -> str:
+        """Why no way may lead through PLACE, or to it; empty if one may."""
+        package = self._package(place)
+        if package:
+            return "" if self.contents.store_path(package) else f"leads out of the closure, to {place!a}"
+        for directory in self.system_directories:
+            if f"{place}/".startswith(f"{directory}/") or directory.startswith(f"{place}/"):
+                return self.changeable(place)
+        return f"leads through {place!a}, which others than root may change: it is no directory of the system"
+
+    def changeable(self, place: str) -> str:
+        """Why others than root may turn PLACE, outside the store, to something else; empty if only root may."""
+        todo = []
+        while place not in self._changeable:
+            todo.append(place)
+            if place == "/":
+                break
+            place = place.rpartition("/")[0] or "/"
+        found = self._changeable.get(place, "")
+        for below in reversed(todo):
+            if not found and below not in self.links:  # which root will have made
+                reason = self.tree.distrust(below)
+                found = f"leads through {below!a}, which others than root may change: {reason}" if reason else ""
+            self._changeable[below] = found
+        return found
 
     def _package(self, location: str) -> str:
         """The entry of the store that LOCATION lies in; empty if in none."""
@@ -338,5 +412,5 @@ class _Scan:
         except LinkError:
             return None
 
-    def report(self, place: str, reason: str) -> None:
-        self.reports.add(Report(place, reason))
+    def report(self, place: str, reason: str, *, unsafe: bool = False) -> None:
+        self.reports.add(Report(place, reason, unsafe))

@@ -14,7 +14,6 @@ POLICY as it is, with ${pkgs.glibc} in the place of store paths.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from typing import Any
@@ -92,8 +91,9 @@ def _policy(file: PolicyFile) -> Any:
 
 def _write(directory: str, texts: dict[str, str]) -> None:
     """Write each of TEXTS, by file name, into DIRECTORY, which need not exist."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(directory)
+    from ..kernel.trusted import make_output_folder
+
+    make_output_folder(directory)
     for name, text in texts.items():
         write_file(os.path.join(directory, name), text)
 

@@ -235,54 +235,17 @@ def _guess_kind(name: str) -> str:
 
 
 def replace_file(name: str, text: str) -> None:
-    """Put TEXT in the place of the file NAME, all of it or nothing; keep owner and mode.
+    """Put TEXT in the place of the file NAME, all of it or nothing; errors as in ``trusted.replace_file``."""
+    from ..kernel import trusted
 
-    Raises UsageError where NAME is a symbolic link or no regular file: what
-    it leads to may be another's.
-    """
-    import stat
-
-    status = os.lstat(name)
-    if not stat.S_ISREG(status.st_mode):
-        raise UsageError(f"{name} is no regular file; give the file itself")
-    _put(name, text, status)
+    trusted.replace_file(name, text.encode("ascii"))
 
 
 def write_file(name: str, text: str) -> None:
-    """The same, but NAME need not exist yet: then it is made as any program would."""
-    try:
-        replace_file(name, text)
-    except FileNotFoundError:
-        _put(name, text, None)
+    """The same, but NAME need not exist yet: then it is made."""
+    from ..kernel import trusted
 
-
-def _put(name: str, text: str, like: os.stat_result | None) -> None:
-    try:
-        _put_whole(name, text, like)
-    except OSError as error:
-        # Of the draft nobody knows; what is said is said of the file that was named.
-        raise OSError(error.errno, error.strerror, name) from None
-
-
-def _put_whole(name: str, text: str, like: os.stat_result | None) -> None:
-    import stat
-    import tempfile
-
-    mask = os.umask(0)
-    os.umask(mask)
-    descriptor, draft = tempfile.mkstemp(prefix=".tomoyo-", dir=os.path.dirname(name) or ".")
-    try:
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode) if like else 0o666 & ~mask)
-            if like and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, like.st_uid, like.st_gid)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(draft, name)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    trusted.write_file(name, text.encode("ascii"))
 
 
 def print_json(value: Any) -> None:

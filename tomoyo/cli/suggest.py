@@ -249,12 +249,12 @@ def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Sugge
 
 def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
     from ..analysis.suggestion_dialogue import SuggestionDialogue
+    from ..kernel.trusted import read_output
 
     state = None
     if arguments.state and os.path.lexists(arguments.state):
         try:
-            with open(arguments.state, "rb") as file:
-                state = json.load(file)
+            state = json.loads(read_output(arguments.state))
         except json.JSONDecodeError as error:
             raise UsageError(f"{arguments.state}:{error.lineno}:{error.colno}: not a state: {error.msg}") from None
         except (ValueError, RecursionError):

@@ -6,11 +6,16 @@ let
   inherit (lib) concatMapStrings concatStringsSep escapeShellArg mapAttrsToList optionalString;
   render = import ./render.nix { inherit lib; };
 
-  # A text that a user gave in place of a file, as a file.
-  file = name: value: if isText value then pkgs.writeText name (render.ended value) else value;
-  isText = value: lib.isString value && !(lib.hasPrefix "/" value);
+  # What a user gave as a text or as a path, as one word of a shell script.
+  file = name: value: escapeShellArg (
+    if lib.isString value && !(lib.hasPrefix "/" value) then pkgs.writeText name (render.ended value)
+    # By a name of ours: not every name of a file may be one in the store.
+    else if builtins.isPath value then builtins.path { name = "tomoyo-${name}"; path = value; }
+    else "${value}"
+  );
 
-  pairs = option: mapAttrsToList (name: value: "${option} ${escapeShellArg "${name}=${toString value}"}");
+  # In one word, as a name may begin with a dash.
+  pairs = option: mapAttrsToList (name: value: escapeShellArg "${option}=${name}=${value}");
 
   # The services to whose policies something is added.
   extended = lib.filterAttrs (_: service: service.extraPolicy != "");
@@ -57,7 +62,7 @@ in
     + lib.concatStrings (mapAttrsToList
       (name: policy:
         let
-          given = if policy.text != null then pkgs.writeText "${name}.conf" (render.ended policy.text) else policy.path;
+          given = if policy.text != null then pkgs.writeText "${name}.conf" (render.ended policy.text) else file name policy.path;
           folder = escapeShellArg "policies/${name}";
         in
         ''
@@ -95,17 +100,19 @@ in
   # nobody that the builder knows, so the set is written where the builder is at home, and copied.
   policy = { package, source, policyNames, services ? { }, closure, packages, links, shell, path, options }:
     pkgs.runCommand "tomoyo-policy" (locally // { inherit source closure; }) ''
-      ${package}/bin/tomoyo compile ${concatStringsSep " " (
-        [ "--quiet" "--closure-file" "$closure/registration" ]
+      ${escapeShellArg "${package}/bin/tomoyo"} compile ${concatStringsSep " " (
+        [ "--quiet" "--closure-file" "\"$closure/registration\"" ]
         ++ pairs "--package" packages
         ++ pairs "--link" links
-        ++ [ "--boot-shell" (escapeShellArg shell) ]
-        ++ map (package: "--boot-path ${package}/bin") path
-        ++ map escapeShellArg options
-        ++ mapAttrsToList (name: service: "--library ${name}=${service.state}") services
-        ++ [ "--output" "\"$NIX_BUILD_TOP/policy\"" "$source/system" ]
-        ++ map (name: "$source/policies/${name}") policyNames
-        ++ map (name: "$source/library/${name}") (lib.attrNames (extended services))
+        ++ map escapeShellArg (
+          [ "--boot-shell=${shell}" ]
+          ++ map (package: "--boot-path=${package}/bin") path
+          ++ options
+          ++ mapAttrsToList (name: service: "--library=${name}=${service.state}") services
+        )
+        ++ [ "--output" "\"$NIX_BUILD_TOP/policy\"" "\"$source/system\"" ]
+        ++ map (name: "\"$source\"/${escapeShellArg "policies/${name}"}") policyNames
+        ++ map (name: "\"$source\"/${escapeShellArg "library/${name}"}") (lib.attrNames (extended services))
       )}
       cp -r "$NIX_BUILD_TOP/policy" $out
     '';

@@ -55,6 +55,7 @@ in
     ++ named "policies" "A-Za-z0-9" cfg.policies
     # A number would be the kernel's own acl_group.
     ++ named "modules" "A-Za-z" cfg.modules
+    ++ named "moduleNumbers" "A-Za-z" cfg.moduleNumbers
     ++ mapAttrsToList
       (key: _: {
         assertion = lib.elem key services;
@@ -122,10 +123,10 @@ in
         commands = {
           activate = [ tool "activate" ] ++ lib.optional cfg.learning.keep "--keep-learned";
           gc = [ tool "gc" ];
-          audit = [ tool "audit" "--output" "${toString cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
+          audit = [ tool "audit" "--output" "${cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
           query = [ tool "query" "--no-ask" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
             then pkgs.writeText "tomoyo-query-rules" (render.ended cfg.query.rules) else cfg.query.rules)) ];
-          save = [ tool "save" (toString cfg.learning.save.directory) ];
+          save = [ tool "save" cfg.learning.save.directory ];
         };
 
         # The kernel's configuration, under the name that the release reads: the other one is an error or ignored.

@@ -34,9 +34,10 @@ let
     ];
   };
 
-  # finit splits commands at blanks.
+  # finit splits commands at blanks, begins a description at `--`, and cuts long words and commands.
   line = words:
-    if lib.all (word: lib.match "[A-Za-z0-9,._+:@%/=-]+" word != null) words then lib.concatStringsSep " " words
+    if lib.all (word: lib.match "[A-Za-z0-9,._+:@/=-]{1,250}" word != null && word != "--") words
+      && builtins.stringLength (lib.concatStringsSep " " words) < 1000 then lib.concatStringsSep " " words
     else toString (pkgs.writeScript "tomoyo-command" ''
       #!${pkgs.runtimeShell}
       exec ${lib.escapeShellArgs words}
@@ -131,7 +132,7 @@ in
           if [ -e /run/booted-system ] && [ -e /sys/kernel/security/tomoyo/version ]; then
             # The command of the generation that is in force: the next one's is a stranger to the policy as yet.
             tomoyo=/run/current-system/sw/bin/tomoyo
-            [ -x "$tomoyo" ] || tomoyo=${cfg.package}/bin/tomoyo
+            [ -x "$tomoyo" ] || tomoyo=${lib.escapeShellArg "${cfg.package}/bin/tomoyo"}
             "$tomoyo" ${lib.escapeShellArgs (lib.tail commands.activate)} ${policy}
           fi
         '';
@@ -165,8 +166,8 @@ in
         };
 
       finit.tmpfiles.rules = [ "d /var/lib/tomoyo 0700" ]
-        ++ lib.optional cfg.audit.enable "d ${toString cfg.audit.directory} 0700"
-        ++ lib.optional cfg.learning.save.enable "d ${toString cfg.learning.save.directory} 0700";
+        ++ lib.optional cfg.audit.enable "d ${cfg.audit.directory} 0700"
+        ++ lib.optional cfg.learning.save.enable "d ${cfg.learning.save.directory} 0700";
 
       # Without a scheduler nothing comes of these.
       providers.scheduler.tasks = {

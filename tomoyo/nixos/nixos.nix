@@ -24,10 +24,10 @@ let
     exec ${lib.escapeShellArgs commands.activate} "$(${pkgs.coreutils}/bin/readlink -f ${set})"
   '';
 
-  # One word of ExecStart.
+  # One word of ExecStart: systemd reads quotes and escapes as JSON has them, and expands % and $.
   word = text:
     if lib.match "[A-Za-z0-9,._+:@/=-]+" text != null then text
-    else "\"${lib.replaceStrings [ "\\" "\"" "%" "$" ] [ "\\\\" "\\\"" "%%" "$$" ] text}\"";
+    else lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON text);
   line = lib.concatMapStringsSep " " word;
 
   # Every service reads /proc and speaks to the kernel through /sys/kernel/security; nothing else of the system is theirs.
@@ -126,7 +126,7 @@ in
           if [ -n "''${NIXOS_ACTION:-}" ] && [ -e /sys/kernel/security/tomoyo/version ]; then
             # The command of the generation that is in force: the next one's is a stranger to the policy as yet.
             tomoyo=/run/current-system/sw/bin/tomoyo
-            [ -x "$tomoyo" ] || tomoyo=${cfg.package}/bin/tomoyo
+            [ -x "$tomoyo" ] || tomoyo=${lib.escapeShellArg "${cfg.package}/bin/tomoyo"}
             if [ "$NIXOS_ACTION" = dry-activate ]; then
               "$tomoyo" ${arguments} --dry-run "$(readlink -f "$systemConfig/tomoyo")"
             else

@@ -78,6 +78,12 @@ let
     };
   };
 
+  # It stands in units, where each setting has rules of its own for blanks, quotes and percent signs.
+  directory = types.path // {
+    description = "absolute path, of directories whose names consist of letters, digits and '._@+,=:-', without '.' and '..'";
+    check = value: types.path.check value && lib.match "(/[.]?[A-Za-z0-9_@+,=:-][A-Za-z0-9._@+,=:-]*)+" (toString value) != null;
+  };
+
   # What the kernel writes as CONFIG={ mode=... }; the names are the kernel's.
   configuration = {
     options = {
@@ -319,7 +325,9 @@ in
       save = {
         enable = mkEnableOption "saving what the kernel holds, learned entries included, at intervals and at shutdown";
         directory = mkOption {
-          type = types.path;
+          type = directory;
+          # A path of Nix would be copied to the store where it is put into a text.
+          apply = toString;
           default = "/var/lib/tomoyo/saved";
           example = "/var/lib/learned";
           description = "Where saved policies go, one folder for each time.";
@@ -337,7 +345,9 @@ in
         description = "Records of one profile that wait in the kernel at most; what comes then is lost. 0 keeps none.";
       };
       directory = mkOption {
-        type = types.path;
+        type = directory;
+        # A path of Nix would be copied to the store where it is put into a text.
+        apply = toString;
         default = "/var/log/tomoyo";
         example = "/var/log/access";
         description = "Where the log goes: `audit.log`, and older ones as `audit.log.1` and so on.";

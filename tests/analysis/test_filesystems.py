@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import tomoyo
+from tomoyo.analysis.lint_filesystems import may_hold_misnamed
 from tomoyo.model.filesystems import FILESYSTEMS, Filesystem, asked_name, misnamed
 from tomoyo.model.words import is_path
 
@@ -67,3 +71,9 @@ def test_each_filesystem_has_one_right_name(filesystem: Filesystem) -> None:
     for mount in filesystem.mounts:
         assert asked_name(f"{mount}x") == (by_type if filesystem.by_type else f"{mount}x")
         assert asked_name(by_type) == (by_type if filesystem.by_type else f"{filesystem.mounts[0]}x")
+
+
+def test_the_policies_that_are_shipped_use_the_right_names() -> None:
+    texts = {path: path.read_text() for path in Path(tomoyo.__file__).parent.glob("policies/**/*.conf")}
+    assert any("proc:/" in text for text in texts.values())
+    assert [path for path, text in texts.items() if may_hold_misnamed(text)] == []

@@ -9,6 +9,8 @@ import pytest
 from tomoyo.analysis.lint import RULES, lint
 from tomoyo.analysis.lint_codes import LINT_CODES, LintFinding, LintSeverity
 from tomoyo.analysis.placed_policy import PolicyText, TextKind
+from tomoyo.model.exception_policy import TRANSITION_CONTROLS
+from tomoyo.model.filesystems import FILESYSTEMS
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.lines import PolicySyntaxError
 
@@ -72,7 +74,11 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
     ),
     "altered-line": ([entries("file readx /a")], [entries("file read /a")]),
     "useless-line": (
-        [entries("network inet dgram listen 10.0.0.1 1"), entries("network inet stream bind 10.0.0.2-10.0.0.1 1")],
+        [
+            entries("network inet dgram listen 10.0.0.1 1"),
+            entries("network inet stream bind 10.0.0.2-10.0.0.1 1"),
+            Case(entries="file read @g", exceptions="path_group g @h\npath_group h /a"),
+        ],
         [entries("network inet dgram bind 10.0.0.1 1")],
     ),
     "unknown-code": (
@@ -138,6 +144,15 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             entries("file write /etc/\\*"),
             entries("file create /root/.ssh/\\* 0600"),
             entries("file rename /tmp/x /etc/cron.d/\\*"),
+            # Special files by either name: what is meant is judged.
+            entries("file write /sys/kernel/\\*"),
+            entries("file write sysfs:/kernel/\\*"),
+            entries("file write proc:/sys/kernel/\\*"),
+            entries("file write /proc/sys/kernel/\\*"),
+            entries("file write securityfs:/tomoyo/\\*"),
+            entries("file write /sys/kernel/security/tomoyo/\\*"),
+            entries("file write binfmt_misc:/\\*"),
+            entries("file write /proc/sys/fs/binfmt_misc/\\*"),
         ],
         [entries("file write /etc/web/\\*"), entries("file read /etc/sudoers.d/\\*"), entries("file write /etc/passwd")],
     ),
@@ -153,10 +168,13 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         [
             entries("network inet stream connect 0.0.0.0-255.255.255.255 0-65535"),
             entries("network inet dgram send ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 1-65535"),
+            entries("network inet stream connect ::ffff:0.0.0.0-::ffff:255.255.255.255 0-65535"),
+            entries("network inet stream connect ::1-::ffff:255.255.255.255 0-65535"),
         ],
         [
             entries("network inet stream connect 0.0.0.0-255.255.255.255 443"),
             entries("network inet stream connect 10.0.0.0-10.255.255.255 0-65535"),
+            entries("network inet stream connect ::ffff:10.0.0.0-::ffff:10.255.255.255 0-65535"),
             entries("network inet stream bind 0.0.0.0-255.255.255.255 0-65535"),
         ],
     ),
@@ -217,6 +235,48 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             for path in ("/a/...", "proc:/self/x", "pipe:[\\$]", "/a/.b", "/\\*/..b", "anon_inode:[eventfd]")
         ]
         + [entries("network unix stream connect web"), entries("file mount proc /proc/ proc 0")],
+    ),
+    "never-asked": (
+        [entries(f"file read {mount}x") for one in FILESYSTEMS if one.by_type for mount in one.mounts]
+        + [entries(f"file write {mount}\\*/\\$") for one in FILESYSTEMS if one.by_type for mount in one.mounts]
+        + [entries(f"file read {one.type}:/x") for one in FILESYSTEMS if not one.by_type]
+        + [
+            entries("file read/write /proc/\\*/\\*"),
+            entries("file read /\\{proc\\}/\\*"),
+            entries("file read proc:/net/dev"),
+            entries("file read/getattr proc:/mounts"),
+            entries("file rename /a /dev/mqueue/x"),
+            entries("file ioctl /dev/pts/\\$ 0x5401"),
+            entries("file mount /proc/sys/ /mnt/ --bind 0"),
+            entries("file mount any /proc/fs/nfsd/ nfsd 0"),
+            entries("file execute /proc/self/exe"),
+            entries('file execute /bin/x exec.realpath="/proc/\\*/exe"'),
+            Case(entries="file read @g", exceptions="path_group g /a\npath_group g /proc/meminfo"),
+            Case(entries='file execute /bin/x exec.realpath="@g"', exceptions="path_group g /proc/self/exe"),
+            Case(entries="use_group 1", exceptions="acl_group 1 file read /proc/meminfo"),
+            Case(exceptions="aggregator /proc/self/fd/\\$ /bin/x"),
+            Case(exceptions="initialize_domain /proc/self/exe from any"),
+            Case(managers="/proc/self/exe\n"),
+            Case(modules=(("m", "file read /proc/meminfo"),)),
+        ],
+        [entries(f"file read {one.type}:/x") for one in FILESYSTEMS if one.by_type]
+        + [entries(f"file read {mount}x") for one in FILESYSTEMS if not one.by_type for mount in one.mounts]
+        + [
+            entries("file read /\\{\\*\\}/\\*"),
+            entries("file read /\\*/meminfo"),
+            entries("file read /proc\\*/x"),
+            entries("file read /srv/proc/meminfo"),
+            entries("file getattr proc:/mounts"),
+            entries("file getattr /sys/kernel/debug/"),
+            entries("file mount proc /proc/ proc 0"),
+            entries("file mkdir /proc/ 0755"),
+            entries("network unix stream connect /proc/self/fd/\\$/x"),
+            Case(entries="network unix stream connect @g", exceptions="path_group g /proc/self/fd/\\$/x"),
+            Case(entries="file mount any @g proc 0", exceptions="path_group g /proc/"),
+            Case(entries="file execute /proc/x", exceptions="aggregator /bin/x /proc/x\ninitialize_domain /proc/x from any"),
+            Case(entries='file symlink /a symlink.target="/proc/mounts"'),
+            Case(entries="file read nix:/proc/x", exceptions="number_group g 1"),
+        ],
     ),
     "wrong-directory": (
         [
@@ -416,6 +476,28 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         ],
         [Case(exceptions="keep_domain any from /bin/web"), Case(exceptions="keep_domain any from <kernel>")],
     ),
+    "literal-pattern": (
+        [
+            Case(exceptions=f"{keyword} {program} from {source}")
+            for keyword in TRANSITION_CONTROLS
+            for program, source in (
+                ("/opt/\\*", "any"),
+                ("/opt/\\$", "/bin/web"),
+                ("any", "/opt/\\*"),
+                ("/bin/web", "<kernel> /opt/\\@"),
+                ("proc:/self/fd/\\$", "any"),
+            )
+        ]
+        + [Case(exceptions="keep_domain <kernel> /opt/\\*")]
+        # Nothing that an aggregator makes is called by a pattern, but by an entry's own.
+        + [Case(exceptions="aggregator /opt/\\* /opt/x\ninitialize_domain /opt/\\* from any")]
+        + [Case(entries="file execute /opt/\\*", exceptions="initialize_domain /opt/\\* from any")],
+        [
+            Case(exceptions="initialize_domain /opt/x from any"),
+            Case(exceptions="initialize_domain any from <kernel>"),
+            Case(exceptions="initialize_domain /opt/\\040\\\\ from any"),
+        ],
+    ),
     "leaves-confinement": (
         [
             Case(domains=f"{ROOT}{WEB}file execute /x <kernel> /x\n<kernel> /x\nuse_profile 0\n"),
@@ -537,6 +619,21 @@ def test_it_is_found(code: str, case: Case) -> None:
 @pytest.mark.parametrize(("code", "case"), NEGATIVE, ids=[f"{code}-{number}" for number, (code, _) in enumerate(NEGATIVE)])
 def test_it_is_not_found(code: str, case: Case) -> None:
     assert [str(finding) for finding in found(case) if finding.code == code] == []
+
+
+def test_each_special_filesystem_is_explained() -> None:
+    assert [one.type for one in FILESYSTEMS if one.type not in LINT_CODES["never-asked"].explanation] == []
+
+
+def test_a_pattern_that_an_entry_executes_is_a_note() -> None:
+    control = "initialize_domain /opt/\\* from any"
+    for case, severity in (
+        (Case(exceptions=control), LintSeverity.WARNING),
+        (Case(entries="file execute /opt/\\*", exceptions=control), LintSeverity.NOTE),
+        (Case(entries="file execute @g", exceptions=f"path_group g /opt/\\*\n{control}"), LintSeverity.NOTE),
+        (Case(entries="file execute /opt/\\@", exceptions=control), LintSeverity.WARNING),
+    ):
+        assert [finding.severity for finding in found(case) if finding.code == "literal-pattern"] == [severity]
 
 
 def test_a_domain_in_which_nothing_is_denied_makes_it_less_bad() -> None:

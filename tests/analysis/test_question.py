@@ -26,6 +26,9 @@ number_group ports 80
 number_group ports 8000-8099
 address_group inside 10.0.0.0-10.255.255.255
 address_group inside fe80::-fe80::ffff
+address_group mapped ::ffff:10.0.0.0-::ffff:10.0.0.255
+path_group special /proc/meminfo
+path_group special /sys/kernel/x
 """
 #: Each with a question that it answers, and one that it does not.
 QUESTIONS = [
@@ -52,6 +55,27 @@ QUESTIONS = [
     # The kernel compares no protocol of an inet entry.
     ("network inet dgram bind 0.0.0.0 53", "network inet stream bind", {"address": "0.0.0.0"}, {"address": "127.0.0.1"}),
     ("network inet raw send 10.0.0.1 1", "send", {"address": "10.0.0.1", "port": "1"}, {"port": "2"}),
+    # A host has an IPv4 address, and an IPv6 one by which IPv6 sockets reach it.
+    ("network inet stream connect ::ffff:10.0.0.1 22", "connect", {"address": "10.0.0.1"}, {"address": "10.0.0.2"}),
+    ("network inet stream connect 10.0.0.1 22", "connect", {"address": "::ffff:10.0.0.1"}, {"address": "::10.0.0.1"}),
+    ("network inet stream connect 10.0.0.1 22", "connect", {"address": "::ffff:a00:0-::ffff:a00:2"}, {"address": "::1"}),
+    ("network inet dgram send ::ffff:10.0.0.0-::ffff:10.0.0.9 1", "send", {"address": "10.0.0.9"}, {"address": "10.0.0.10"}),
+    ("network inet dgram send ::ffff:10.0.0.5 1", "send", {"address": "10.0.0.0-10.0.0.9"}, {"address": "10.0.0.0-10.0.0.4"}),
+    ("network inet stream bind @mapped 1", "bind", {"address": "10.0.0.9"}, {"address": "10.0.1.0"}),
+    ("network inet stream bind @inside 1", "bind", {"address": "::ffff:10.1.2.3"}, {"address": "::ffff:11.0.0.0"}),
+    ("network inet raw send ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 1", "send", {"address": "1.2.3.4"}, {"port": "2"}),
+    ("network inet raw send ::fffe:ffff:ffff-::ffff:1.2.3.4 1", "send", {"address": "0.0.0.0"}, {"address": "1.2.3.5"}),
+    # A special file has a path, and another name by which the kernel asks.
+    ("file read proc:/meminfo", "read", {"path": "/proc/meminfo"}, {"path": "/proc/stat"}),
+    ("file read proc:/\\*", "open", {"path": "/proc/meminfo"}, {"path": "/meminfo"}),
+    ("file write /sys/kernel/x", "write", {"path": "sysfs:/kernel/x"}, {"path": "sysfs:/x"}),
+    ("file chmod devpts:/\\$ 0600", "chmod", {"path": "/dev/pts/3"}, {"path": "/dev/pts/ptmx"}),
+    ("file rename mqueue:/a mqueue:/b", "rename", {"path2": "/dev/mqueue/b"}, {"path2": "/dev/mqueue/a"}),
+    ("file read/getattr proc:/self/mounts", "read", {"path": "/proc/mounts"}, {"path": "/proc/self/stat"}),
+    ("file getattr /sys/kernel/x", "getattr", {"path": "/sys/kernel/x"}, {"path": "/sys/kernel/debug/x"}),
+    ("file read @special", "read", {"path": "sysfs:/kernel/x"}, {"path": "/proc/meminfo"}),
+    ("file mount proc /proc/ proc 0", "mount", {"directory": "/proc/"}, {"directory": "/proc/sys/"}),
+    ("network unix stream connect /proc/self/fd/3/x", "connect", {"path": "/proc/self/fd/3/x"}, {"path": "/proc/self/x"}),
     ("network unix stream connect /run/\\*", "connect", {"path": "/run/bus"}, {"path": "/tmp/bus"}),
     ("network unix dgram send /run/log", "network unix dgram send", {"address": "/run/log"}, {"address": "/run/other"}),
     ("network unix stream bind \\000abstract", "bind", {"address": "\\000abstract"}, {"address": "\\000other"}),
@@ -71,6 +95,25 @@ def test_a_question(entry: str, operation: str, yes: dict[str, str], no: dict[st
     engine = DecisionEngine(parse_domain_policy(f"<kernel> /a\n{entry}\n"), parse_exception_policy(GROUPS))
     assert [str(access.entries[0][1]) for access in who_may(engine, parse_question(operation, yes))] == [entry]
     assert list(who_may(engine, parse_question(operation, no))) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "file read/write /proc/meminfo",
+        "file read sysfs:/kernel/x",
+        "file write /dev/pts/\\$",
+        "file write /sys/kernel/debug/\\{\\*\\}/\\*",
+        "file rename /a /proc/b",
+        "file write @special",
+    ],
+)
+def test_an_entry_for_names_that_the_kernel_never_uses_counts_for_nothing(entry: str) -> None:
+    groups = "path_group special /proc/meminfo\npath_group special devtmpfs:/null\n"
+    engine = DecisionEngine(parse_domain_policy(f"<kernel> /a\n{entry}\n"), parse_exception_policy(groups))
+    for operation in ("read", "write", "rename"):
+        assert list(who_may(engine, parse_question(operation))) == []
+    assert list(who_may(engine, question_of(parse_request("file read /proc/meminfo")))) == []
 
 
 def test_every_argument_is_an_option_and_every_operation_can_be_asked_about() -> None:
@@ -211,6 +254,23 @@ def test_the_command(folder: str) -> None:
 def test_no_mode_lets_a_process_choose_its_domain(folder: str) -> None:
     found = json.loads(can(folder, "--json", "--op", "manual_domain_transition").output)
     assert [access["domain"] for access in found] == ["<kernel> /sbin/init"]
+
+
+def test_the_command_tells_of_sockets_and_of_the_right_names(tmp_path: Path) -> None:
+    (tmp_path / "domain_policy.conf").write_text(
+        "<kernel> /a\nuse_profile 3\nnetwork inet stream connect 10.0.0.1 22\nfile read /proc/stat\n"
+        "<kernel> /b\nuse_profile 3\nnetwork inet stream connect ::ffff:10.0.0.0-::ffff:10.0.0.9 22\nfile read proc:/stat\n"
+    )
+    (tmp_path / "profile.conf").write_text(PROFILES)
+    for address, sockets in (("10.0.0.1", [None, "IPv6"]), ("::ffff:10.0.0.1", ["IPv4", None])):
+        words = ("--enforced", "--op", "connect", "--address", address)
+        found = json.loads(can(str(tmp_path), "--json", *words).output)
+        assert [entry.get("socket") for access in found for entry in access["entries"]] == sockets
+        assert can(str(tmp_path), *words).output.count("(from an IPv") == 1
+    for path in ("/proc/stat", "proc:/stat"):
+        done = can(str(tmp_path), "--enforced", "file", "read", path)
+        assert done.output.startswith("<kernel> /b  (enforcing)\n    file read proc:/stat\n")
+        assert ("note: the kernel calls this file proc:/stat" in done.messages) is (path == "/proc/stat")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,46 @@ def test_check_as_json(broken: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "line", "place", "message"),
+    [
+        ("domain", "file read /proc/meminfo", "2:11", "(expected proc:/meminfo)"),
+        ("domain", "file read/getattr\t/dev/pts/\\$", "2:19", "(expected devpts:/\\$)"),
+        ("domain", "file write sysfs:/kernel/\\*", "2:12", "(expected /sys/kernel/\\*)"),
+        ("domain", "file rename /a /sys/kernel/debug/x", "2:16", "(expected debugfs:/x)"),
+        ("domain", "file read cgroup:/x", "2:11", "calls files of cgroup by their path"),
+        ("domain", 'file execute /a exec.realpath="/proc/1/exe"', "2:32", "(expected the real path of the program)"),
+        ("exception", "path_group g /proc/meminfo", "2:14", "(expected proc:/meminfo)"),
+        ("exception", "aggregator /proc/self/fd/\\$ /b", "2:12", "(expected proc:/self/fd/\\$)"),
+        ("exception", "acl_group 1 file read /proc/meminfo", "2:23", "(expected proc:/meminfo)"),
+        ("exception", "initialize_domain /proc/self/exe from any", "2:19", "(expected proc:/self/exe)"),
+        ("exception", "path_group g @h", "2:14", "a group cannot hold a group"),
+        ("exception", "number_group g @h", "2:16", "a group cannot hold a group"),
+        ("exception", "address_group g @h", "2:17", "a group cannot hold a group"),
+    ],
+)
+def test_check_tells_what_the_kernel_never_asks_for(tmp_path: Path, kind: str, line: str, place: str, message: str) -> None:
+    path = tmp_path / f"{kind}_policy.conf"
+    path.write_text(("<kernel> /a\n" if kind == "domain" else "path_group h /x\n") + f"{line}\n")
+    done = tomoyo("check", path)
+    assert done.status == 1
+    assert done.messages.startswith(f"{path}:{place}: error: ")
+    assert message in done.messages
+    assert f"{path}: 1 error, " in done.output
+    (found,) = json.loads(tomoyo("check", "--json", path).output)
+    assert f"{found['line']}:{found['column']}" == place
+    assert found["effect"] in ("useless", "dropped")
+
+
+def test_check_warns_of_a_pattern_that_is_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "exception_policy.conf"
+    path.write_text("initialize_domain /opt/\\* from any\n")
+    done = tomoyo("check", path)
+    assert (done.status, done.messages.startswith(f"{path}:1:19: warning: ")) == (0, True)
+    path.write_text("# lint: allow literal-pattern: entries have it\ninitialize_domain /opt/\\* from any\n")
+    assert tomoyo("check", path).messages == ""
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("exception_policy.conf", "aggregator /a /b\n"),

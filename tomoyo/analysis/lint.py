@@ -17,12 +17,13 @@ from .lint_breadth import find_breadth
 from .lint_codes import LINT_CODES, LintFinding
 from .lint_comments import Allowances
 from .lint_context import STORE, LintContext
+from .lint_filesystems import find_misnamed
 from .lint_groups import find_group_faults, find_shared_faults, find_unused_aggregators
 from .lint_managers import find_manager_faults
 from .lint_matching import find_unmatched
 from .lint_profiles import find_profile_faults
 from .lint_shadowing import find_duplicates, find_shadowed
-from .lint_transitions import find_missing, find_unreachable
+from .lint_transitions import find_literal_patterns, find_missing, find_unreachable
 from .lint_trust import find_changes_for_others
 from .lint_writing import find_store_writes, find_temporary_execution, find_write_and_execute
 from .placed_policy import PolicyText, TextKind, read_placed_policy
@@ -57,6 +58,7 @@ RULES: dict[Rule, tuple[str, ...]] = {
         *("not-canonical", "wrong-directory", "impossible-pattern", "impossible-condition", "impossible-number"),
         "never-executed",
     ),
+    find_misnamed: ("never-asked",),
     find_duplicates: ("duplicate",),
     find_shadowed: ("shadowed",),
     find_unreachable: ("unreachable-domain", "never-entered"),
@@ -64,6 +66,7 @@ RULES: dict[Rule, tuple[str, ...]] = {
         *("undefined-domain", "created-domain", "failing-execution", "idle-control", "leaves-confinement"),
         "shadowed",
     ),
+    find_literal_patterns: ("literal-pattern",),
     find_group_faults: ("undefined-group", "unused-group"),
     find_shared_faults: ("undefined-acl-group", "undefined-module", "unused-acl-group", "unused-module"),
     find_unused_aggregators: ("unused-aggregator",),

@@ -14,6 +14,7 @@ from ..decision.matching import compile_pattern
 from ..model.addresses import AddressRange
 from ..model.conditions import Comparison
 from ..model.entries import MAX_PORT, Argument, Entry, GroupKind, Kind
+from ..model.filesystems import FILESYSTEMS, asked_name
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length
 from .lint_codes import LintFinding, LintSeverity
@@ -22,7 +23,7 @@ from .placed_policy import NAMES
 
 #: Top-level folders of many owners; reading below the second ones is common and gives little away.
 _TREES = ("/etc", "/home", "/root", "/var", "/boot", "/srv", "/mnt", "/media", "/lib", "/opt", "/nix/var")
-_LIGHT_TREES = ("/usr", "/proc", "/sys", "/run", "/dev", "proc:", "sysfs:", "sys:")
+_LIGHT_TREES = ("/usr", "/sys", "/run", "/dev", *(f"{filesystem.type}:" for filesystem in FILESYSTEMS))
 
 #: Files that hold secrets, or everything.
 SECRETS = (
@@ -36,7 +37,8 @@ SYSTEM_FILES = (
     *("/etc/systemd/system/x.service", "/run/systemd/system/x.service", "/etc/crontab", "/etc/cron.d/x", "/etc/nix/nix.conf"),
     *("/root/.ssh/authorized_keys", "/root/.profile", "/home/user/.ssh/authorized_keys", "/home/user/.profile"),
     *("/dev/mem", "/dev/sda", "/dev/nvme0n1", "/dev/vda", "proc:/sys/kernel/core_pattern", "proc:/sys/kernel/modprobe"),
-    *("proc:/1/mem", "sysfs:/kernel/uevent_helper", "securityfs:/tomoyo/domain_policy", "/nix/var/nix/profiles/system"),
+    *("proc:/1/mem", "/sys/kernel/uevent_helper", "binfmt_misc:/register", "securityfs:/tomoyo/domain_policy"),
+    "/nix/var/nix/profiles/system",
 )
 #: Variables by which a program is made to run code.
 VARIABLES = (
@@ -123,6 +125,13 @@ def _judge_path(argument: Argument, found: set[Access], store: str) -> Iterator[
     if text.startswith(NAMES):
         yield from _judge_package(text, text)
         return
+    # A special file may be called by another name than the kernel's; what is meant is judged.
+    asked = asked_name(text)
+    for remark in _judge_file(asked, found, store):
+        yield remark if asked == text else remark._replace(word=text)
+
+
+def _judge_file(text: str, found: set[Access], store: str) -> Iterator[Remark]:
     below_store = _judge_store(text, found, store)
     if below_store is not None:
         yield below_store
@@ -235,5 +244,7 @@ def _judge_network(entry: Entry) -> Iterator[Remark]:
         return
     if set(entry.operations) <= {"bind", "listen"} or port.first.value > 1 or port.last.value < MAX_PORT:
         return
-    if not any(address.first) and all(byte == 0xFF for byte in address.last):
+    # Every IPv4 host, by an IPv6 socket, is as much.
+    mapped = address.counterpart if address.is_ipv6 else None
+    if any(not any(one.first) and all(byte == 0xFF for byte in one.last) for one in (address, mapped) if one is not None):
         yield Remark("any-network", f"{address} {port} is every address and every port", str(address))

@@ -213,12 +213,20 @@ instead: programs from a folder that only root may write to
 
 not-canonical: warning: a name that the kernel never uses
 instead: the real path: absolute, without '//', '.' and '..'
-The kernel compares with the real path of a file: '/PATH', or 'FILESYSTEM:/PATH' for proc, sysfs and others.
+The kernel compares with the real path of a file: '/PATH', or 'FILESYSTEM:/PATH' for proc and others (see never-asked).
+
+never-asked: warning: a name that the kernel does not use for the file
+instead: the name that the kernel uses
+The kernel calls files of these filesystems FILESYSTEM:/PATH, wherever they are mounted: proc, devpts, securityfs, debugfs,
+tracefs, mqueue, pstore, configfs, fusectl, efivarfs, selinuxfs, smackfs, binfmt_misc, nfsd, xenfs, rpc_pipefs, ocfs2_dlmfs and
+autofs. It calls files of all others by their path: those of sysfs, devtmpfs, cgroup, cgroup2, bpf, hugetlbfs, binder, resctrl,
+tmpfs and ramfs, too. An entry by the other name grants nothing. Of a pattern it is told only if all that it matches is below such
+a mount point. A note for tmpfs and ramfs, since the kernel uses tmpfs:/PATH for files in a layer of an overlay.
 
 wrong-directory: warning: a '/' at the end that is missing, or too much
 instead: a '/' at the end for folders, and none for other files
 The kernel ends the names of folders with '/', and of nothing else. mkdir, rmdir, chroot and pivot_root are always about
-folders; write, append, create, truncate, unlink, symlink, execute and the like never.
+folders; write, append, create, truncate, symlink, execute and the like never.
 
 impossible-pattern: warning: a pattern that excludes all that it includes
 instead: another pattern behind '\-'
@@ -280,6 +288,11 @@ idle-control: note: a transition control that counts for nothing
 instead: the name of a domain, the path of a domain's last program, or any
 It is for a domain that is not defined, so it counts only where such a domain comes into being by itself; or it is a no_ line, and
 there is nothing that it could switch off.
+
+literal-pattern: warning: a pattern in a transition control, where the kernel compares words
+instead: a line for each program; or an aggregator that gives them one name, and that name
+initialize_domain /opt/\* is for a program called '/opt/\*', not for all in /opt. A program is called so where the file execute
+entry that grants it has just this pattern: then it is a note.
 
 leaves-confinement: warning: an enforced domain may enter one that is not enforced
 instead: an enforced domain, or child in the place of the preference

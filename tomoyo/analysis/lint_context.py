@@ -103,6 +103,7 @@ class LintContext:
         self._shared: dict[tuple[str, int | str], EntryList] = {}
         self._own: dict[str, EntryList] = {}
         self._executions: dict[tuple[EntryList, str], list[tuple[str, Word | DomainName | None, Placed]]] = {}
+        self._references: dict[tuple[str, GroupKind, str], list[Placed]] | None = None
         self._using: dict[tuple[str, int | str], list[PlacedDomain]] | None = None
 
     # What the policy means
@@ -237,6 +238,25 @@ class LintContext:
                     yield str(member), preference, placed
             else:
                 yield str(argument), preference, placed
+
+    def references(self) -> dict[tuple[str, GroupKind, str], list[Placed]]:
+        """Each group that entries name, by its namespace, with the entries; of those of the same text in a list, the first."""
+        if self._references is None:
+            found: dict[tuple[str, GroupKind, str], list[Placed]] = {}
+            for entries in self.lists():
+                namespaces = [entries.namespace]
+                if entries.title.startswith("module "):
+                    namespaces = self.namespaces_of(entries.title.removeprefix("module ")) or namespaces
+                seen: set[str] = set()
+                for placed in entries.entries:
+                    entry: Entry = placed.value
+                    if "@" in entry.subject and entry.text not in seen:
+                        seen.add(entry.text)
+                        for kind, name in entry.group_references():
+                            for namespace in namespaces:
+                                found.setdefault((namespace, kind, name), []).append(placed)
+            self._references = found
+        return self._references
 
     def namespaces_of(self, module: str) -> list[str]:
         """The namespaces whose domains use MODULE."""

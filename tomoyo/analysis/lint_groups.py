@@ -16,21 +16,7 @@ from .placed_policy import NAMES, Placed, TextKind
 
 def find_group_faults(context: LintContext) -> Iterator[LintFinding]:
     """Groups that are undefined or unused."""
-    named: dict[tuple[str, GroupKind, str], list[Placed]] = {}
-    for entries in context.lists():
-        namespaces = [entries.namespace]
-        if entries.title.startswith("module "):
-            module = entries.title.removeprefix("module ")
-            namespaces = context.namespaces_of(module) or namespaces
-        seen: set[str] = set()
-        for placed in entries.entries:
-            entry: Entry = placed.value
-            # One is told of once in each list.
-            if "@" in entry.subject and entry.text not in seen:
-                seen.add(entry.text)
-                for kind, name in entry.group_references():
-                    for namespace in namespaces:
-                        named.setdefault((namespace, kind, name), []).append(placed)
+    named = context.references()
     if context.policy.has(TextKind.EXCEPTION):
         for (namespace, kind, name), places in named.items():
             bound = kind is GroupKind.PATH and name.startswith(NAMES)

@@ -15,7 +15,7 @@ from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
-from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word
+from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word, constant_length
 from .lint_codes import LintFinding, LintSeverity
 from .lint_context import EntryList, LintContext
 from .namespaces import missing_domains
@@ -372,3 +372,36 @@ def _controls(context: LintContext) -> Iterator[LintFinding]:
             if not pattern.is_pattern and given != placed.value.name.text:
                 reason = f"'{placed.value}' does nothing: an aggregator before it makes {given} of this program"
                 yield context.finding("shadowed", placed, reason, entry=str(placed.value))
+
+
+def find_literal_patterns(context: LintContext) -> Iterator[LintFinding]:
+    """Patterns in transition controls, where the kernel compares words.
+
+    One means something only where an entry that lets a program execute has just this pattern, since the program is then named so.
+    """
+    named: dict[str, set[str]] = {}
+    for part in context.policy.namespaces.values():
+        for placed in part.transitions:
+            control: TransitionControl = placed.value
+            sources = control.domain.programs if isinstance(control.domain, DomainName) else [str(control.domain or "")]
+            for text in dict.fromkeys((str(control.program or ""), *sources)):
+                if constant_length(text) == len(text):
+                    continue
+                if part.name not in named:
+                    named[part.name] = _executed_names(context, part.name)
+                literal = f"the kernel takes {text} for a word, not for a pattern"
+                severity, reason = None, f"{literal}, and nothing is executed by that name"
+                if text in named[part.name]:
+                    severity, reason = LintSeverity.NOTE, f"{literal}: it is what an entry with just this pattern executes"
+                yield context.finding("literal-pattern", placed, reason, word=text, severity=severity, entry=str(control))
+
+
+def _executed_names(context: LintContext, namespace: str) -> set[str]:
+    """What programs are called that entries of NAMESPACE let execute, and the paths to which they lead."""
+    found: set[str] = set()
+    for entries in context.lists():
+        if entries.namespace == namespace or entries.title.startswith("module "):
+            for program, preference, _ in context.executions(entries, namespace):
+                found.add(program)
+                found.update(str(preference or "").split(" "))
+    return found

@@ -2,7 +2,9 @@
 
 What is left out may be anything: ``parse_question("connect", {"port": "22"})``
 is about any address, of any protocol.  A path may be either of two, a number
-or an address a range of which any will do.
+or an address a range of which any will do.  A host is the same by its IPv4
+address and by the IPv6 address for it, a file in a special filesystem by its
+path and by the kernel's own name.
 
     >>> question = parse_question("rename", {"path": "/etc/passwd"})
     >>> [(kind.name, operation) for kind, operation in question.operations]
@@ -19,6 +21,7 @@ from ..decision.index import argument_matches, asked_as
 from ..decision.requests import Request
 from ..model.addresses import AddressRange
 from ..model.entries import MAX_PORT, Argument, ArgumentType, Entry, Kind
+from ..model.filesystems import asked_name
 from ..model.numbers import NumberRange, single
 from ..model.words import GroupReference, Word, domain_fault, word_fault
 from ..syntax.values import parse_range, read_ipv4, read_ipv6
@@ -71,7 +74,8 @@ def question_of(request: Request) -> Question:
         if isinstance(value, bytes):
             wanted.append(((position,), AddressRange(value, value)))
         else:
-            wanted.append(((position,), single(value) if isinstance(value, int) else value))
+            named = single(value) if isinstance(value, int) else _special(request.kind, request.operation, position, value)
+            wanted.append(((position,), named))
     return Question((Case(request.kind, request.operation, tuple(wanted)),))
 
 
@@ -131,7 +135,15 @@ def _wanted(kind: Kind, operation: str, name: str, text: str) -> tuple[tuple[int
         places = tuple(at for at, argument in enumerate(kind.arguments) if argument == name)
     if not places:
         raise ValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
-    return places, _value(types[places[0]], text)
+    value = _value(types[places[0]], text)
+    return places, _special(kind, operation, places[0], value) if isinstance(value, str) else value
+
+
+def _special(kind: Kind, operation: str, place: int, name: str) -> str:
+    """NAME, or where it is of a file in a special filesystem, by which name the kernel asks for that."""
+    if kind.keyword != "file":
+        return name
+    return asked_name(name, "read" if kind is Kind.MOUNT and place == 0 else operation)
 
 
 def _value(wanted: ArgumentType, text: str) -> Wanted:
@@ -167,5 +179,5 @@ def _overlaps(argument: Argument, wanted: Wanted, groups: Groups) -> bool:
         assert isinstance(argument, NumberRange)
         return argument.first.value <= wanted.last.value and wanted.first.value <= argument.last.value
     if isinstance(argument, GroupReference):
-        return groups.addresses_overlap(argument.name, wanted)
-    return isinstance(argument, AddressRange) and argument.overlaps(wanted)
+        return groups.shares_host(argument.name, wanted)
+    return isinstance(argument, AddressRange) and argument.shares_host(wanted)

@@ -1,7 +1,8 @@
 """Who may do what: the domains that a policy lets do something, and how a process gets into each.
 
 Conditions hang on who asks and when, so an entry counts whatever its condition
-says; it is given with it.  A domain that is not in enforcing mode may do
+says; it is given with it.  One that names files as the kernel never does
+counts for nothing.  A domain that is not in enforcing mode may do
 anything but choose its domain.  Domains that execve would create on the way
 are not followed: they have no entries of their own.
 """
@@ -13,10 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..decision.engine import DecisionEngine
+from ..decision.groups import Groups
 from ..decision.requests import functionality_of
 from ..decision.transition import TransitionRules, destination
+from ..model.addresses import AddressRange
 from ..model.domains import Domain
-from ..model.entries import Entry, GroupKind, Kind
+from ..model.entries import ArgumentType, Entry, GroupKind, Kind
+from ..model.filesystems import misnamed
 from ..model.profiles import Mode
 from ..model.words import DomainName, GroupReference
 from .question import Question
@@ -49,13 +53,15 @@ class Access:
     Attributes: ``mode``, None where no profiles were given; ``entries``, what
     grants it, each with its acl_group or None, empty where only the mode does;
     ``chain``, the shortest way there from where processes begin, both ends
-    included, or None where none leads there.
+    included, or None where none leads there; ``other_sockets``, of the entries
+    those that reach a host only by an address of the other family than asked.
     """
 
     domain: DomainName
     mode: Mode | None
     entries: tuple[tuple[int | None, Entry], ...]
     chain: tuple[Step, ...] | None
+    other_sockets: frozenset[Entry] = frozenset()
 
 
 def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
@@ -65,17 +71,54 @@ def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
     for domain in engine.domains():
         namespace = domain.name.namespace
         groups = engine.groups(namespace)
-        entries: list[tuple[int | None, Entry]] = [(None, one) for one in domain.entries if question.granting(one, groups)]
+        entries: list[tuple[int | None, Entry]] = [(None, one) for one in _granting(domain.entries, question, groups)]
         for group in domain.groups:
             if (namespace, group) not in shared:
                 held = dict(engine.exceptions(namespace).acl_groups).get(group, ())
-                shared[namespace, group] = tuple(entry for entry in held if question.granting(entry, groups))
+                shared[namespace, group] = tuple(_granting(held, question, groups))
             entries += [(group, entry) for entry in shared[namespace, group]]
         # No mode lets a process choose its domain: that takes an entry.
         modes = [_mode(engine, domain, kind, each) for kind, each in question.operations if kind is not Kind.TRANSITION]
         lax = [mode for mode in modes if mode not in (Mode.ENFORCING, None)]
         if entries or lax:
-            yield Access(domain.name, (lax or modes or [None])[0], tuple(entries), chains.to(domain.name))
+            other = frozenset(entry for _, entry in entries if not _reaches(entry, question, groups))
+            yield Access(domain.name, (lax or modes or [None])[0], tuple(entries), chains.to(domain.name), other)
+
+
+def _granting(entries: tuple[Entry, ...], question: Question, groups: Groups) -> Iterator[Entry]:
+    """Those of ENTRIES that grant what QUESTION asks about, by names for which the kernel asks."""
+    operations = {operation for _, operation in question.operations}
+    for entry in entries:
+        if question.granting(entry, groups) and any(_is_asked(entry, each, groups) for each in operations & {*entry.operations}):
+            yield entry
+
+
+def _is_asked(entry: Entry, operation: str, groups: Groups) -> bool:
+    """Whether the kernel may ask for files that ENTRY names when OPERATION is done to them."""
+    if entry.kind.keyword != "file":
+        return True
+    arguments = entry.arguments[1:2] if entry.kind is Kind.MOUNT else entry.arguments[: 2 if entry.kind is Kind.TWO_PATHS else 1]
+    for argument in arguments:
+        names = groups.paths(argument.name) if isinstance(argument, GroupReference) else [str(argument)]
+        faults = [misnamed(name, operation) for name in names]
+        if faults and all(fault is not None and fault.never for fault in faults):
+            return False
+    return True
+
+
+def _reaches(entry: Entry, question: Question, groups: Groups) -> bool:
+    """Whether ENTRY, which grants what QUESTION asks about, names an address of those themselves."""
+    if ArgumentType.ADDRESS not in entry.kind.arguments.values():
+        return True
+    address = entry.arguments[0]
+    asked = [value for case in question.cases for _, value in case.wanted if isinstance(value, AddressRange)]
+    for wanted in asked:
+        if isinstance(address, GroupReference):
+            if groups.addresses_overlap(address.name, wanted):
+                return True
+        elif isinstance(address, AddressRange) and address.overlaps(wanted):
+            return True
+    return not asked
 
 
 def _mode(engine: DecisionEngine, domain: Domain, kind: Kind, operation: str) -> Mode | None:

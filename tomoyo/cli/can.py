@@ -9,7 +9,9 @@ Shows each domain that may, the entries that let it, and the shortest chain of
 executions by which a process gets there.  An argument that is not given may be
 anything; a number or an address may be a range, of which any will do.  An
 entry with a condition counts, and is shown with it; a domain that is not
-enforced may do anything.  Exit code 1 if nobody may.
+enforced may do anything.  A host is asked about by its IPv4 address and by the
+IPv6 address for it, ::ffff:A.B.C.D, whichever is given.  Exit code 1 if nobody
+may.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 from typing import Any
 
 from .interface import refused
+from .messages import message
 from .options import UsageError, print_json, visible
 from .policy_source import add_policy, read_engine
 
@@ -71,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.securityfs import SecurityfsError
 
     question = _question(arguments)
+    _tell_of_special_files(arguments, question)
     try:
         found = list(who_may(read_engine(arguments), question))
     except SecurityfsError as error:
@@ -78,10 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.enforced:
         found = [access for access in found if access.entries]
     if arguments.json:
-        print_json([_plain(access) for access in found])
+        print_json([_plain(access, question) for access in found])
     else:
         for access in found:
-            _show(access)
+            _show(access, question)
     return 0 if found else 1
 
 
@@ -100,11 +104,20 @@ def _question(arguments: argparse.Namespace) -> Question:
         raise UsageError(str(error)) from None
 
 
-def _show(access: Access) -> None:
+def _tell_of_special_files(arguments: argparse.Namespace, question: Question) -> None:
+    """Say by which names the kernel asks for files in special filesystems that were called otherwise."""
+    given = {*arguments.request, *(getattr(arguments, name) for name in _ARGUMENTS)}
+    asked = {value for case in question.cases if case.kind.keyword == "file" for _, value in case.wanted}
+    for name in sorted(str(value) for value in asked - given if isinstance(value, str)):
+        message("note", f"the kernel calls this file {name}: who may ask for it by that name is shown")
+
+
+def _show(access: Access, question: Question) -> None:
     mode = "" if access.mode is None else f"  ({access.mode.value})"
     lines = [f"{access.domain}{mode}"]
     for group, entry in access.entries:
-        lines.append(f"    {entry}" if group is None else f"    acl_group {group} {entry}")
+        socket = f"  (from an {_other_socket(question)} socket)" if entry in access.other_sockets else ""
+        lines.append(f"    {'' if group is None else f'acl_group {group} '}{entry}{socket}")
     if not access.entries:
         lines.append("    not enforced")
     if access.chain is None:
@@ -114,17 +127,29 @@ def _show(access: Access) -> None:
     sys.stdout.writelines(f"{visible(line)}\n" for line in lines)
 
 
+def _other_socket(question: Question) -> str:
+    """Which sockets reach the host that QUESTION asks about by an address of the other family."""
+    from ..model.addresses import AddressRange
+
+    asked = (value for case in question.cases for _, value in case.wanted if isinstance(value, AddressRange))
+    return "IPv4" if any(address.is_ipv6 for address in asked) else "IPv6"
+
+
 def _step(step: Step) -> str:
     if step.is_chosen:
         return f"{step.domain} (by its own will)"
     return step.domain.programs[-1] if step.domain.programs else step.domain.text
 
 
-def _plain(access: Access) -> dict[str, Any]:
+def _plain(access: Access, question: Question) -> dict[str, Any]:
     return {
         "domain": access.domain.text,
         "mode": access.mode.value if access.mode else None,
-        "entries": [{"acl_group": group, "entry": entry.text} for group, entry in access.entries],
+        "entries": [
+            {"acl_group": group, "entry": entry.text}
+            | ({"socket": _other_socket(question)} if entry in access.other_sockets else {})
+            for group, entry in access.entries
+        ],
         "chain": [
             {"domain": step.domain.text, "entry": step.entry.text if step.entry is not None else None} for step in access.chain
         ]

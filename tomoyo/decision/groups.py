@@ -94,6 +94,10 @@ class Groups:
         """The first member of path group GROUP that matches NAME, or None."""
         return self._path_group(group).member(name)
 
+    def paths(self, group: str) -> list[str]:
+        """The members of the path group GROUP, in their order."""
+        return [str(member) for member in self._members.get((GroupKind.PATH, group), ())]
+
     def smallest_group_of(self, name: str) -> str | None:
         """Of the path groups that have NAME itself as a member, the one with the fewest members; None where none has."""
         held = [group for group in self.path_groups_of(name) if self._path_group(group).holds(name)]
@@ -121,10 +125,17 @@ class Groups:
         members = self._members.get((GroupKind.ADDRESS, group), ())
         return any(member.overlaps(addresses) for member in members if isinstance(member, AddressRange))
 
+    def shares_host(self, group: str, addresses: AddressRange) -> bool:
+        """Whether the address group GROUP has an address of a host that is reached by any of ADDRESSES, or by its counterpart."""
+        counterpart = addresses.counterpart
+        return self.addresses_overlap(group, addresses) or (
+            counterpart is not None and self.addresses_overlap(group, counterpart)
+        )
+
     def _path_group(self, group: str) -> _PathGroup:
         found = self._paths.get(group)
         if found is None:
-            found = self._paths[group] = _PathGroup([str(m) for m in self._members.get((GroupKind.PATH, group), ())])
+            found = self._paths[group] = _PathGroup(self.paths(group))
         return found
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: What an IPv6 address begins with that stands for an IPv4 one, as in ``::ffff:192.168.1.20``.
+_MAPPED = bytes(10) + b"\xff\xff"
+
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
@@ -35,6 +38,23 @@ class AddressRange:
         """Whether some address is in both."""
         lower, upper = max(self.first, other.first), min(self.last, other.last)
         return self.is_ipv6 is other.is_ipv6 and lower <= upper
+
+    @property
+    def counterpart(self) -> AddressRange | None:
+        """The addresses of the other family that reach the same hosts; None where there are none.
+
+        An IPv6 socket reaches the host of an IPv4 address by the *mapped* one,
+        ``::ffff:A.B.C.D``.  The kernel compares the two as different addresses.
+        """
+        if not self.is_ipv6:
+            return AddressRange(_MAPPED + self.first, _MAPPED + self.last)
+        first, last = max(self.first, _MAPPED + bytes(4)), min(self.last, _MAPPED + b"\xff" * 4)
+        return AddressRange(first[12:], last[12:]) if first <= last else None
+
+    def shares_host(self, other: AddressRange) -> bool:
+        """Whether some host is reached by an address in both, or by one in this and the counterpart of one in OTHER."""
+        counterpart = other.counterpart
+        return self.overlaps(other) or (counterpart is not None and self.overlaps(counterpart))
 
     def __str__(self) -> str:
         if self.first == self.last:

@@ -176,8 +176,11 @@ def _read_group_member(line: Line, kind: GroupKind) -> GroupMember:
         if fault is not None:
             message = f"no valid pattern, so it does not match what it says: {fault.reason}"
             line.note(Effect.USELESS, start + fault.offset, token, message, "a word or a pattern")
+        elif token.startswith("@"):
+            message = f"a group cannot hold a group, and the kernel takes this for the name {token}"
+            line.note(Effect.USELESS, start, token, message, f"the members of {token[1:]}")
     elif token.startswith("@"):
-        line.drop(start, token, "a group cannot hold a group", f"a member of a {kind.value}")
+        line.drop(start, token, "a group cannot hold a group", f"the members of {token[1:]}")
     elif kind is GroupKind.NUMBER:
         member = number_range(line, start, token, "a number or a range")
     else:

@@ -12,7 +12,8 @@ A line is ``allow``, ``deny`` or ``ask`` and what the request must be:
 socket that it names) and ``request`` (the whole of it, as a line of policy).
 All that are given must hold; one given several times holds where any of its
 values does.  Words may be patterns as in policy.  A value with spaces stands
-in double or single quotes.
+in double or single quotes, or in several such pieces, one directly after the
+other: names may hold both kinds, ``"<kernel> /tmp/a'b"'"c'``.
 
 A request may name two paths, as a rename does: ``allow`` wants both to be
 among its ``path`` values, while ``deny`` and ``ask`` are content with one.
@@ -31,7 +32,8 @@ from ..syntax.record_stream import Outline
 from .record_filter import RecordFilter
 
 _KEYS = ("domain", "program", "operation", "path", "request")
-_PART = re.compile(r"""\s*([^\s=]*)(=?)(?:"([^"]*)"|'([^']*)'|([^\s"']\S*))?""")
+_PART = re.compile(r"""\s*([^\s=]*)(=?)(?:((?:"[^"]*"|'[^']*')+)|([^\s"']\S*))?""")
+_PIECE = re.compile(r"""(["'])(.*?)\1""")
 _EXPECTED = "allow, deny or ask, then domain=, program=, operation=, path= or request="
 
 
@@ -50,6 +52,11 @@ class QueryRule:
     verdict: Ruling
     chooses: RecordFilter
     requests: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for request in self.requests:
+            if not (request and request.isascii() and request.isprintable()):
+                raise ValueError(f"{request!a} can never match: a request is one line of printable ASCII")
 
     def fits(self, outline: Outline) -> bool:
         """Whether the rule is for a request like OUTLINE."""
@@ -70,7 +77,8 @@ def decide(rules: Iterable[QueryRule], outline: Outline) -> Ruling:
 
 def exact_rule(verdict: Ruling, outline: Outline) -> QueryRule:
     """The rule for requests like OUTLINE, of the same domain, and no other."""
-    return QueryRule(verdict, RecordFilter(domains=(outline.domain,)), (_quotable(outline.request),))
+    chooses = RecordFilter(domains=(outline.domain,), every_path=verdict is Ruling.ALLOW)
+    return QueryRule(verdict, chooses, (outline.request,))
 
 
 def parse_query_rules(text: str, *, file: str = "rules") -> tuple[QueryRule, ...]:
@@ -94,7 +102,7 @@ def _rule(line: str, file: str, number: int) -> QueryRule:
         part = _PART.match(line, position)
         assert part is not None
         key, equals = part[1], part[2]
-        value = next((group for group in part.groups()[2:] if group is not None), "")
+        value = "".join(text for _, text in _PIECE.findall(part[3])) if part[3] else part[4]
         ends = part.end() == len(line) or line[part.end()].isspace()
         if key not in values or not equals or not value or not ends or part.end() == position:
             raise _error(file, number, part.start(1), line[part.start(1) :], "no part of a rule", _EXPECTED)
@@ -110,9 +118,9 @@ def _rule(line: str, file: str, number: int) -> QueryRule:
             paths=tuple(values["path"]),
             every_path=verdict is Ruling.ALLOW,
         )
+        return QueryRule(verdict, chooses, tuple(values["request"]))
     except ValueError as error:
         raise _error(file, number, first.start(1), line.strip(), str(error), "") from None
-    return QueryRule(verdict, chooses, tuple(values["request"]))
 
 
 def _error(file: str, line: int, offset: int, text: str, message: str, expected: str) -> PolicySyntaxError:
@@ -126,12 +134,10 @@ def _is_line(pattern: str, line: str) -> bool:
     )
 
 
-def _quotable(text: str) -> str:
-    """TEXT, or a pattern for it where it holds both kinds of quotes."""
-    return text.replace('"', "\\?") if '"' in text and "'" in text else text
-
-
 def _quoted(value: str) -> str:
+    """VALUE as a rule has it: what ``_rule`` reads as VALUE."""
     if " " not in value and value[0] not in "\"'":
         return value
-    return f"'{value}'" if '"' in value else f'"{value}"'
+    if '"' in value and "'" not in value:
+        return f"'{value}'"
+    return "'\"'".join(f'"{piece}"' for piece in value.split('"'))

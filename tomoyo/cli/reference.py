@@ -31,6 +31,10 @@ The Nix package has all three installed.
 
 Exit codes: 0 fine; 1 the answer is no; 2 unusable input or arguments; 3 the kernel or the system refused. Messages go to standard
 error as `FILE:LINE:COLUMN: error: TEXT`. A file `-` is standard input. Options cannot be abbreviated.
+
+Files are replaced as a whole or not at all. A command writes through no symbolic link of another user, and replaces no symbolic
+link by a file. As root it writes only where no other user could put another directory or file in the way: each directory on the
+path must belong to root, and be writable for no one else unless it is sticky, as `/tmp` is.
 """
 
 

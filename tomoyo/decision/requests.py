@@ -16,7 +16,7 @@ from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, T
 from ..model.entries import Argument, ArgumentType, Entry, Kind
 from ..model.numbers import NumberRange, Radix, single
 from ..model.records import AuditRecord, Execution, FileAttributes, ParentAttributes, Task
-from ..model.words import DomainName, Quoted, Word
+from ..model.words import DomainName, GroupReference, Quoted, Word
 
 #: A name (with ``\\ooo`` as the kernel writes it), a number, or a packed address.
 Value = str | int | bytes
@@ -71,8 +71,12 @@ class Request:
                 arguments.append(AddressRange(value, value))
             elif isinstance(value, int):
                 arguments.append(single(value, Radix.DECIMAL if name in ("major", "minor") else radix))
+            elif wanted is ArgumentType.DOMAIN:
+                arguments.append(DomainName(value))
+            elif wanted is ArgumentType.NAME and value.startswith("@"):
+                arguments.append(GroupReference(value[1:]))  # a socket, say; the line cannot be told from that of a group
             else:
-                arguments.append(DomainName(value) if wanted is ArgumentType.DOMAIN else Word(value))
+                arguments.append(Word(value))
         return Entry(self.kind, (self.operation,), tuple(arguments))
 
     @property
@@ -82,7 +86,10 @@ class Request:
 
     @property
     def learned(self) -> Entry:
-        """The entry that learning mode adds: with what was executed, or where a symlink leads."""
+        """The entry that learning mode adds: with what was executed, or where a symlink leads.
+
+        Where a name begins with ``@``, the kernel adds one that means a group. This one is for the name.
+        """
         tests: list[Test] = []
         if self.kind.keyword == "file" and self.execution is not None:
             tests.append(Comparison(Attribute("exec.realpath"), self.execution.realpath))
@@ -91,7 +98,10 @@ class Request:
         if self.symlink_target is not None:
             tests.append(Comparison(Attribute("symlink.target"), self.symlink_target))
         entry = self.entry
-        return Entry(entry.kind, entry.operations, entry.arguments, Condition(tests=tuple(tests))) if tests else entry
+        arguments = tuple(Word(f"\\?{value.name}") if isinstance(value, GroupReference) else value for value in entry.arguments)
+        if not tests and arguments == entry.arguments:
+            return entry
+        return Entry(entry.kind, entry.operations, arguments, Condition(tests=tuple(tests)) if tests else None)
 
 
 def request_of(record: AuditRecord) -> Request:

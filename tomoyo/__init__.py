@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .analysis.conversion import converted, execution_conditions, request_conditions
-    from .analysis.explanation import Explainer, Explanation, NearMiss, Part, explain
+    from .analysis.explanation import Conclusion, Conditional, Explainer, Explanation, NearMiss, Part, explain
     from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
     from .analysis.lint import lint
     from .analysis.lint_codes import LINT_CODES, LintCode, LintFinding, LintSeverity
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
     from .analysis.suggestion import Evidence, Suggestion, Suggestions, merge_suggestions, missing_paths, policy_of
     from .analysis.suggestion_dialogue import Choice, Decision, SuggestionDialogue
+    from .decision.asked import NeverAsked, never_asked
     from .decision.engine import DecisionEngine, UnknownDomain, Verdict
     from .decision.groups import Groups
     from .decision.matching import Pattern, compile_pattern, matches
-    from .decision.requests import Request, parse_request, request_of
+    from .decision.requests import Request, parse_request, request_of, with_attributes
     from .decision.transition import Cause, Failure, Transition, TransitionRules, transition
     from .kernel.activation import ActivationError, Outcome, activate, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
@@ -142,7 +143,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "analysis.conversion": "converted execution_conditions request_conditions",
-    "analysis.explanation": "Explainer Explanation NearMiss Part explain",
+    "analysis.explanation": "Conclusion Conditional Explainer Explanation NearMiss Part explain",
     "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
     "analysis.lint": "lint",
     "analysis.lint_codes": "LINT_CODES LintCode LintFinding LintSeverity",
@@ -178,10 +179,11 @@ _MODULES = {
     "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
     "kernel.processes": "Process read_processes",
     "kernel.status": "Status read_status",
+    "decision.asked": "NeverAsked never_asked",
     "decision.engine": "DecisionEngine UnknownDomain Verdict",
     "decision.groups": "Groups",
     "decision.matching": "Pattern compile_pattern matches",
-    "decision.requests": "Request parse_request request_of",
+    "decision.requests": "Request parse_request request_of with_attributes",
     "decision.transition": "Cause Failure Transition TransitionRules transition",
     "kernel.simulated": "KernelPanic SimulatedKernel",
     "kernel.trusted": "UnsafeFile",

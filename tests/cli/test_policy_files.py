@@ -305,8 +305,8 @@ def test_fmt_as_json(policy: Path) -> None:
         (["--prefix", "<kernel> /s"], ["<kernel> /sbin/init"]),
         (["--glob", "*/s*"], ["<kernel> /usr/sbin/sshd", "<kernel> /usr/sbin/sshd /bin/bash", "<kernel> /sbin/init"]),
         (["--glob", "* /sbin/*"], ["<kernel> /sbin/init"]),
-        (["--name", "<kernel>", "--recursive"], []),
-        (["--name", "bash"], []),
+        (["--prefix", "<kernel> /x"], []),
+        (["--glob", "bash", "--recursive"], []),
     ],
 )
 def test_select(policy: Path, options: list[str], names: list[str]) -> None:
@@ -316,6 +316,32 @@ def test_select(policy: Path, options: list[str], names: list[str]) -> None:
     assert json.loads(tomoyo("select", "--json", policy, *options).output) == [
         domain for domain in json.loads(tomoyo("fmt", "--json", policy).output)["domains"] if domain["name"] in names
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("<kernel>", ""),
+        ("<kernel> /usr/sbin/ssh", "<kernel> /usr/sbin/sshd"),
+        ("<kernel> /usr/sbin/sshd /bin/bsh", "<kernel> /usr/sbin/sshd /bin/bash"),
+        ("<kernal> /usr/sbin/sshd", "<kernel> /usr/sbin/sshd"),
+        ("<kernel> /opt/sbin/init", "<kernel> /sbin/init"),
+        ("bash", "/bin/bash"),
+        ("/usr/sbin/sshdd", "/usr/sbin/sshd"),
+    ],
+)
+def test_select_a_name_that_no_domain_has(policy: Path, name: str, similar: str) -> None:
+    for options in ([], ["--name", "/sbin/init"]):
+        done = tomoyo("select", policy, "--name", name, *options)
+        assert (done.status, done.output) == (2, "")
+        assert f"'{name}'" in done.messages
+        assert (f"did you mean '{similar}'" in done.messages) is bool(similar)
+
+
+def test_select_what_a_kernel_would_create(policy: Path) -> None:
+    done = tomoyo("select", policy, "--as-created", "--name", "<kernel> /usr/sbin/sshd /x /y")
+    assert (done.status, done.output) == (0, "<kernel> /usr/sbin/sshd /x /y\nuse_profile 3\nuse_group 1\n\n\n")
+    assert tomoyo("select", policy, "--as-created", "--name", "<other> /x").status == 2
 
 
 def test_select_wants_to_know_which(policy: Path) -> None:

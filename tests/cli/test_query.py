@@ -174,9 +174,9 @@ def test_a_request_is_shown_with_what_comes_nearest(terminal: Terminal, capsys: 
 def test_what_another_has_granted_meanwhile(terminal: Terminal) -> None:
     request, explanation = waiting(terminal)
     assert request.record is not None
-    policy = parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n\n{explanation.remedy}\n")
+    policy = parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n\n{explanation.request.entry}\n")
     granted = Explainer(DecisionEngine(policy)).explain_record(request.record)
-    assert list(reasons(granted)) == [f"by now '{explanation.remedy}' grants it: retry"]
+    assert list(reasons(granted)) == [f"by now '{explanation.request.entry}' grants it: retry"]
     nothing = Explainer(DecisionEngine(parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n")))
     assert list(reasons(nothing.explain_record(request.record))) == ["no entry of its domain comes near"]
 

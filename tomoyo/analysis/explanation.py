@@ -1,5 +1,8 @@
 """Explaining a decision: what granted a request, or which entries came near and what each of them lacks.
 
+An attribute that is not known is not a condition that fails: where one decides,
+the answer is "granted if" and the conditions left.
+
 >>> from tomoyo import parse_domain_policy
 >>> engine = DecisionEngine(parse_domain_policy("<kernel> /bin/sh\\nfile read /etc/passwd\\n"))
 >>> print(*explain(engine, "<kernel> /bin/sh", Request(Kind.PATH, "read", ("/etc/shadow",))).sentences(), sep="\\n")
@@ -11,27 +14,34 @@ this would allow it: file read /etc/shadow
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 from typing import Any
 
-from ..decision.conditions import failing_tests
+from ..decision.asked import NeverAsked, never_asked
+from ..decision.conditions import Holds, failing_tests, test_holds
 from ..decision.engine import DecisionEngine, Verdict
 from ..decision.groups import Groups
 from ..decision.index import EntryIndex, argument_matches
 from ..decision.matching import matches
 from ..decision.requests import Request, Value, request_of
 from ..decision.transition import Transition, TransitionRules, transition
+from ..model.addresses import AddressRange, address_text
+from ..model.conditions import Test
 from ..model.domains import DomainPolicy
 from ..model.entries import Argument, ArgumentType, Entry, Kind
 from ..model.records import AuditRecord
 from ..model.words import DomainName, GroupReference, Word
 from .nearest import NearEntries
+from .undefined import UndefinedDomain, undefined_domain
 
 #: How many entries that came near are given.
 NEAREST = 3
+#: What packages' names begin with.
+NAMES = "nix:/"
 
 
 class Part(Enum):
@@ -56,60 +66,152 @@ class NearMiss:
     reason: str
 
     def __str__(self) -> str:
-        place = "" if self.group is None else f" of acl_group {self.group}"
-        return f"'{self.entry}'{place}, but {self.reason}"
+        return f"'{self.entry}'{_of_group(self.group)}, but {self.reason}"
+
+
+class Conclusion(Enum):
+    """What a request is answered."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    CONDITIONAL = "granted if"
+    """It hangs on attributes that are not known."""
+    FAILS = "fails"
+    """It is granted, but the domain that it leads to cannot be entered."""
+    NEVER_ASKED = "never asked"
+    """The kernel makes no such request, so no entry grants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """An entry that grants the request if its TESTS hold, of which it is not known; GROUP as in NearMiss."""
+
+    entry: Entry
+    group: int | None
+    tests: tuple[Test, ...]
+
+    @property
+    def condition(self) -> str:
+        """The tests, as conditions are written."""
+        return " ".join(map(str, self.tests))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of what the tests ask for, as conditions write them."""
+        sides = (side for test in self.tests for side in re.split("!?=", str(test), maxsplit=1))
+        return tuple(dict.fromkeys(side for side in sides if side.startswith(("task.", "exec.", "path", "symlink."))))
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a request is answered as it is.
 
-    Attributes: ``verdict``; ``transition``, what becomes of the process, if
-    the request is an execution; ``near``, the nearest entries where none
-    grants it, best first; ``remedy``, the entry that would grant just this, or
-    None where one does; ``named``, the same by the groups that hold the paths
-    (a *name*, such as ``@nix:/glibc/lib/libc.so.6``), or None.
+    Attributes:
+        domain, request: what was asked; an executed program as aggregators name it.
+        verdict: the answer of the entries.
+        transition: what becomes of the process, if the request is an execution or a manual transition.
+        near: the nearest entries where none grants it, best first.
+        remedy: the entry that would grant just this, by the package's name
+            where there is one (``@nix:/glibc/lib/libc.so.6``); None where one
+            grants it already, may grant it, or none could.
+        conditional: the entries that decide, the first whose tests hold.
+        never_asked: why the kernel never makes this request, or None.
+        undefined: what to say where the policy does not have the domain, or None.
     """
 
     domain: DomainName
     request: Request
     verdict: Verdict
-    transition: Transition | None
-    near: tuple[NearMiss, ...]
-    remedy: Entry | None
-    named: Entry | None = None
+    transition: Transition | None = None
+    near: tuple[NearMiss, ...] = ()
+    remedy: Entry | None = None
+    conditional: tuple[Conditional, ...] = ()
+    never_asked: NeverAsked | None = None
+    undefined: UndefinedDomain | None = None
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The answer in one word: only GRANTED is a plain yes."""
+        moved = self.transition
+        if self.never_asked is not None:
+            return Conclusion.NEVER_ASKED
+        if self.conditional and not self.verdict.granted:
+            return Conclusion.CONDITIONAL
+        if not self.verdict.granted:
+            return Conclusion.DENIED
+        failures = {each.failure is not None for each in (moved, *moved.alternatives)} if moved is not None else {False}
+        if failures == {False}:
+            return Conclusion.GRANTED
+        return Conclusion.FAILS if failures == {True} else Conclusion.CONDITIONAL
+
+    @property
+    def named(self) -> Entry | None:
+        """The remedy, where it is by name."""
+        return self.remedy if self.remedy != self.request.entry else None
 
     def sentences(self) -> Iterator[str]:
         """The explanation, a line at a time."""
         verdict, text = self.verdict, self.request.text
+        if self.undefined is not None:
+            yield from (self.undefined.problem, self.undefined.creation)
+        if self.never_asked is not None:
+            yield f"never asked: no process can ask for '{text}': {self.never_asked}"
+            return
         mode = "" if verdict.mode is None else f" ({verdict.mode.value} mode)"
+        moved = self.transition
+        for number, each in enumerate(self.conditional if not verdict.granted else ()):
+            start = f"{'or ' if number else ''}granted if {each.condition}{mode if not number else ''}"
+            yield f"{start}: '{each.entry}'{_of_group(each.group)} grants '{text}' in {self.domain}"
         if verdict.entry is not None:
-            place = "" if verdict.group is None else f" of acl_group {verdict.group}"
-            yield f"granted{mode}: '{verdict.entry}'{place} grants '{text}' in {self.domain}"
+            by = f"'{verdict.entry}'{_of_group(verdict.group)} grants '{text}' in {self.domain}"
+            if self.conclusion is Conclusion.FAILS and moved is not None and moved.failure is not None:
+                yield f"fails with {moved.failure.value}{mode}: {by}, but {_why(moved)}"
+            else:
+                yield f"granted{mode}: {by}"
+        elif self.conclusion is Conclusion.FAILS and moved is not None and moved.failure is not None:
+            yield f"fails with {moved.failure.value}{mode}: {self.domain} may execute '{moved.program}', but {_why(moved)}"
         elif verdict.granted:
-            yield f"granted{mode}: '{text}' needs no entry, as nothing like it is denied to {self.domain}"
+            yield f"granted{mode}: '{text}' needs no entry in {self.domain}, which is not enforcing"
         else:
-            word = "denied" if not verdict.allowed else "let happen"
-            yield f"{word}{mode}: no entry of {self.domain} grants '{text}'"
-        if not verdict.certain:
+            word = "denied" if not verdict.allowed else "allowed"
+            start = f"else {word}" if self.conditional else f"{word}{mode}"
+            yield f"{start}: no {'other ' if self.conditional else ''}entry of {self.domain} grants '{text}'"
+        if self.conditional and self.request.given is None:
             yield "uncertain: the record was cut off before an argument or a variable that a condition asks for"
-        for miss in self.near:
+        for miss in self.near if not self.conditional else ():
             yield f"nearest: {miss}"
         if verdict.learned is not None:
             yield f"learning mode adds: {verdict.learned}"
         if self.remedy is not None:
             yield f"this would allow it: {self.remedy}"
-        if self.named is not None:
-            yield f"so would this, by name: {self.named}"
-        if self.transition is not None:
-            yield from _transition_sentences(self.transition)
+        if moved is not None and self.conclusion is not Conclusion.FAILS:
+            yield from self._transition_sentences(moved)
+
+    def _transition_sentences(self, moved: Transition) -> Iterator[str]:
+        """What becomes of the process, for each condition of which it is not known whether it holds."""
+        ways = [_way(each) for each in (*moved.alternatives, moved)]
+        if len(set(ways)) == 1:
+            yield from filter(None, ways[:1])
+            return
+        way_of = dict(zip((entry for _, entry in self.verdict.conditional), ways))
+        for each in self.conditional:
+            yield f"if {each.condition}: {way_of[each.entry]}"
+        if ways[-1]:
+            yield f"else: {ways[-1]}"
 
     def plain(self) -> dict[str, Any]:
         """The explanation as plain data, for JSON."""
         verdict, moved = self.verdict, self.transition
+        never = self.never_asked
         return {
             "domain": self.domain.text,
+            "domain_defined": verdict.domain_defined,
+            "created_from": verdict.created_from.text if verdict.created_from else None,
+            "similar": list(self.undefined.similar) if self.undefined else [],
             "request": self.request.text,
+            "answer": self.conclusion.value,
+            "never_asked": never.reason if never else None,
+            "asked_instead": never.instead.text if never and never.instead else None,
             "mode": verdict.mode.value if verdict.mode else None,
             "granted": verdict.granted,
             "allowed": verdict.allowed,
@@ -118,15 +220,23 @@ class Explanation:
             "acl_group": verdict.group,
             "logged": verdict.logged,
             "learned": verdict.learned.text if verdict.learned else None,
+            "granted_if": [
+                {"entry": each.entry.text, "acl_group": each.group, "conditions": list(map(str, each.tests))}
+                for each in self.conditional
+            ],
             "nearest": [
                 {"entry": miss.entry.text, "acl_group": miss.group, "part": miss.part.value, "reason": miss.reason}
                 for miss in self.near
             ],
             "remedy": self.remedy.text if self.remedy else None,
-            "named": self.named.text if self.named else None,
             "next_domain": moved.domain.text if moved and not moved.failure else None,
             "failure": moved.failure.value if moved and moved.failure else None,
+            "reason": moved.reason if moved else None,
         }
+
+
+def _of_group(group: int | None) -> str:
+    return "" if group is None else f" of acl_group {group}"
 
 
 class Explainer:
@@ -160,17 +270,29 @@ class Explainer:
         engine = self.engine
         origin = engine.origin(domain)
         namespace = origin.name.namespace
+        groups = engine.groups(namespace)
         moved = None
-        if request.kind is Kind.PATH and request.operation == "execute":
+        # What a record is of was asked.
+        never = _with_path(never_asked(request), request, groups) if not rules else None
+        if never is not None:
+            verdict = Verdict(
+                None, granted=False, created_from=None if engine.domain(origin.name) else engine.ancestor(origin.name).name
+            )
+        elif request.operation == "execute" or request.kind is Kind.TRANSITION:
             moved = transition(engine, origin.name, request, self._transition_rules(namespace)[rules])
             verdict = moved.verdict
-            # Entries must name it as the aggregators do.
-            request = replace(request, arguments=(moved.program,))
+            if request.operation == "execute":  # entries must name it as the aggregators do
+                request = replace(request, arguments=(moved.program,))
         else:
             verdict = engine.decide(origin.name, request)
+        undefined = None
+        if not verdict.domain_defined:
+            # A record's domain is not misspelt, and to find what is similar takes a look at all domains.
+            missing = UndefinedDomain(origin.name.text, (), engine.ancestor(origin.name))
+            undefined = missing if rules else undefined_domain(engine, origin.name)
+        conditional = _conditional(verdict, request, groups)
         if verdict.granted:
-            return Explanation(origin.name, request, verdict, moved, (), None)
-        groups = engine.groups(namespace)
+            return Explanation(origin.name, request, verdict, moved, conditional=conditional, undefined=undefined)
         scored = []
         for number, (group, index) in enumerate(engine.lists(origin)):
             for position, entry in self._near_entries(index).candidates(request, groups, NEAREST):
@@ -179,7 +301,9 @@ class Explainer:
                     score, part, reason = miss
                     scored.append((score, -number, -position, NearMiss(entry, group, part, reason)))
         near = tuple(found[3] for found in heapq.nlargest(NEAREST, scored, key=lambda found: found[:3]))
-        return Explanation(origin.name, request, verdict, moved, near, request.entry, named_entry(request.entry, groups))
+        # Where something may grant it, more of the request should be told before anything is added.
+        remedy = None if never is not None or conditional else named_entry(request.entry, groups) or request.entry
+        return Explanation(origin.name, request, verdict, moved, near, remedy, conditional, never, undefined)
 
     def _near_entries(self, index: EntryIndex) -> NearEntries:
         found = self._near.get(id(index))
@@ -205,10 +329,33 @@ def explain(engine: DecisionEngine, domain: DomainName | str, request: Request) 
     return Explainer(engine).explain(domain, request)
 
 
-def named_entry(entry: Entry, groups: Groups) -> Entry | None:
-    """ENTRY with path groups in the place of the paths that they hold; None where no group does.
+def _with_path(never: NeverAsked | None, request: Request, groups: Groups) -> NeverAsked | None:
+    """NEVER, which for the name of a package tells a path that it is bound to."""
+    if never is None or never.instead is not None:
+        return never
+    paths = [
+        next(iter(groups.paths(value)), None) if isinstance(value, str) and value.startswith(NAMES) else None
+        for value in request.arguments
+    ]
+    if not any(paths):
+        return never
+    arguments = tuple(path or value for path, value in zip(paths, request.arguments))
+    return replace(never, instead=replace(request, arguments=arguments))
 
-    Of several the one with the fewest members is taken.
+
+def _conditional(verdict: Verdict, request: Request, groups: Groups) -> tuple[Conditional, ...]:
+    """The entries that may decide; of several that hang on the same tests only the first can."""
+    found: dict[tuple[str, ...], Conditional] = {}
+    for group, entry in verdict.conditional:
+        tests = failing_tests(entry.condition, request, groups)
+        found.setdefault(tuple(map(str, tests)), Conditional(entry, group, tests))
+    return tuple(found.values())
+
+
+def named_entry(entry: Entry, groups: Groups) -> Entry | None:
+    """ENTRY with packages' names in the place of the paths that they are bound to; None where none is.
+
+    Of several names the one with the fewest paths is taken.
     """
     if entry.operations == ("execute",):
         return None  # a domain is named after what its entry says, so that is the aggregators' business
@@ -216,7 +363,7 @@ def named_entry(entry: Entry, groups: Groups) -> Entry | None:
     for position, wanted in enumerate(entry.kind.arguments.values()):
         value = arguments[position]
         if wanted is ArgumentType.NAME and isinstance(value, Word):
-            name = groups.smallest_group_of(value.text)
+            name = groups.smallest_group_of(value.text, NAMES)
             arguments[position] = value if name is None else GroupReference(name)
     return replace(entry, arguments=tuple(arguments)) if arguments != list(entry.arguments) else None
 
@@ -227,18 +374,27 @@ def _miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Part, 
     An entry whose operation and arguments both differ did not, nor one with a path that begins otherwise.
     """
     operation = request.operation in entry.operations
+    # The kernel does not compare the protocol, but whoever asks about one looks for entries for it.
+    of_protocol = 100.0 if entry.kind is request.kind else 0.0
     for position, (name, argument, value) in enumerate(zip(request.kind.arguments, entry.arguments, request.arguments)):
         if (position == 0 and not request.device_counts) or argument_matches(argument, value, groups):
             continue
         share, reason = _argument_reason(name, argument, value)
         near = operation and (position > 0 or share > 0 or not isinstance(value, str))
-        return (position + share, Part.ARGUMENT, reason) if near else None
+        return (of_protocol + position + share, Part.ARGUMENT, reason) if near else None
     if not operation:
-        return 10.0, Part.OPERATION, f"it is for {'/'.join(entry.operations)}, not for {request.operation}"
+        return of_protocol + 10.0, Part.OPERATION, f"it is for {'/'.join(entry.operations)}, not for {request.operation}"
     tests = failing_tests(entry.condition, request, groups)
-    shown = ", ".join(map(str, tests))
-    reason = f"its condition {shown} does not hold" if len(tests) == 1 else f"of its condition these do not hold: {shown}"
-    return 20.0 - len(tests), Part.CONDITION, reason
+    failing = [test for test in tests if test_holds(test, request, groups) is Holds.NO]
+    told = failing or tests
+    shown = ", ".join(map(str, told))
+    if not tests:
+        reason = "the kernel never asks for it"
+    elif len(told) == 1:
+        reason = f"its condition {shown} {'does' if failing else 'may'} not hold"
+    else:
+        reason = f"of its condition these {'do' if failing else 'may'} not hold: {shown}"
+    return of_protocol + 20.0 - len(tests), Part.CONDITION, reason
 
 
 def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float, str]:
@@ -250,6 +406,8 @@ def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float
             pairs = zip(reversed(argument.name.split("/")), reversed(value.split("/")))
             share = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) / (value.count("/") + 3)
         return share, f"no member of @{argument.name} matches {_shown(value)} ({name})"
+    if isinstance(value, bytes) and isinstance(argument, AddressRange):
+        return _address_reason(argument, value)
     if not isinstance(value, str) or not isinstance(argument, Word):
         return 0.0, f"{argument} does not match {_shown(value)} ({name})"
     wanted, given = argument.text.split("/"), value.split("/")
@@ -262,27 +420,43 @@ def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float
         common += 1
     # That both begin at the root is nothing in common.
     share = max(common - (value[0] == "/"), 0) / (len(given) + 2)
-    if argument.is_directory and not value.endswith("/"):
-        return share, f"{argument} is for directories, and {value} is none"
-    if common < min(len(wanted), len(given)) and not wanted[common].startswith("\\{"):
+    several = common < len(wanted) and wanted[common].startswith("\\{")
+    if argument.is_directory is not value.endswith("/") and (several or common >= min(len(wanted), len(given)) - 1):
+        if argument.is_directory:
+            return share, f"{argument} is for directories, whose names end in '/', and {value} is none"
+        return share, f"{argument} is for no directory, and {value} is one"
+    if common < min(len(wanted), len(given)) and not several and wanted[common]:
         return share, f"'{wanted[common]}' does not match '{given[common]}' in the {name}"
     return share, f"{argument} does not match {value} ({name})"
 
 
+def _address_reason(argument: AddressRange, value: bytes) -> tuple[float, str]:
+    """How much of an address a range has in common with it, and why it is not in the range."""
+    reason = f"{argument} does not match {address_text(value)} (address)"
+    if len(argument.first) == len(value):
+        ends = (int.from_bytes(end, "big") ^ int.from_bytes(value, "big") for end in (argument.first, argument.last))
+        return 0.9 - min(each.bit_length() for each in ends) / (9 * len(value)), reason
+    if argument.shares_host(AddressRange(value, value)):
+        return 0.9, f"{reason}: an entry for IPv4 is for no IPv6 socket, and the reverse"
+    return 0.0, reason
+
+
 def _shown(value: Value) -> str:
-    if isinstance(value, bytes):
-        from ..model.addresses import address_text
-
-        return address_text(value)
-    return str(value)
+    return address_text(value) if isinstance(value, bytes) else str(value)
 
 
-def _transition_sentences(moved: Transition) -> Iterator[str]:
+def _why(moved: Transition) -> str:
+    """Why the domain that was wanted cannot be entered, and what led there."""
     rule = f": {moved.control}" if moved.control is not None else ""
-    if moved.failure is not None and moved.transition_failed is not None:
-        yield f"execve fails with {moved.failure.value}: {moved.transition_failed} cannot be entered ({moved.cause.value}{rule})"
-    elif moved.transition_failed is not None:
-        yield f"stays in {moved.domain}: {moved.transition_failed} cannot be entered ({moved.cause.value}{rule})"
-    elif moved.failure is None:
-        created = ", which is created" if moved.created is not None else ""
-        yield f"runs in {moved.domain}{created} ({moved.cause.value}{rule})"
+    return f"{moved.transition_failed} cannot be entered ({moved.cause.value}{rule}): {moved.reason}"
+
+
+def _way(moved: Transition) -> str:
+    """What becomes of the process; empty where that is said already, as it is denied."""
+    rule = f": {moved.control}" if moved.control is not None else ""
+    if moved.failure is not None:
+        return f"fails with {moved.failure.value}: {_why(moved)}" if moved.transition_failed is not None else ""
+    if moved.transition_failed is not None:
+        return f"stays in {moved.domain}: {_why(moved)}"
+    created = ", which is created" if moved.created is not None else ""
+    return f"runs in {moved.domain}{created} ({moved.cause.value}{rule})"

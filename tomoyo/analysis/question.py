@@ -4,7 +4,8 @@ What is left out may be anything: ``parse_question("connect", {"port": "22"})``
 is about any address, of any protocol.  A path may be either of two, a number
 or an address a range of which any will do.  A host is the same by its IPv4
 address and by the IPv6 address for it, a file in a special filesystem by its
-path and by the kernel's own name.
+path and by the kernel's own name.  What the kernel never asks for is left out:
+nobody may do it.
 
     >>> question = parse_question("rename", {"path": "/etc/passwd"})
     >>> [(kind.name, operation) for kind, operation in question.operations]
@@ -13,9 +14,10 @@ path and by the kernel's own name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from ..decision.asked import name_fault, never_asked
 from ..decision.groups import Groups
 from ..decision.index import argument_matches, asked_as
 from ..decision.requests import Request
@@ -47,14 +49,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What may be done, in any of CASES."""
+    """What may be done, in any of CASES; NEVER tells why the kernel never asks for others."""
 
     cases: tuple[Case, ...]
+    never: tuple[str, ...] = ()
 
     @property
     def operations(self) -> list[tuple[Kind, str]]:
         """The kinds and operations that are asked about."""
         return [(case.kind, case.operation) for case in self.cases]
+
+    @property
+    def domains(self) -> list[str]:
+        """The domains that manual transitions are asked about."""
+        wanted = (what for case in self.cases if case.kind is Kind.TRANSITION for _, what in case.wanted)
+        return [what for what in wanted if isinstance(what, str)]
 
     def granting(self, entry: Entry, groups: Groups) -> bool:
         """Whether ENTRY grants it, whatever its condition says."""
@@ -69,14 +78,44 @@ class Question:
 
 def question_of(request: Request) -> Question:
     """The question who may make just REQUEST."""
+    names = (
+        _special(request.kind, request.operation, place, value) if isinstance(value, str) else value
+        for place, value in enumerate(request.arguments)
+    )
+    request = replace(request, arguments=tuple(names))
     wanted: list[tuple[tuple[int, ...], Wanted]] = []
     for position, value in enumerate(request.arguments):
         if isinstance(value, bytes):
             wanted.append(((position,), AddressRange(value, value)))
         else:
-            named = single(value) if isinstance(value, int) else _special(request.kind, request.operation, position, value)
-            wanted.append(((position,), named))
-    return Question((Case(request.kind, request.operation, tuple(wanted)),))
+            wanted.append(((position,), single(value) if isinstance(value, int) else value))
+    return _asked([Case(request.kind, request.operation, tuple(wanted))], _reason(request))
+
+
+def _reason(request: Request) -> str:
+    never = never_asked(request)
+    return f"the kernel never asks for '{request.text}': {never}" if never is not None else ""
+
+
+def _asked(cases: Sequence[Case], reason: str = "") -> Question:
+    """The question of those CASES of which the kernel asks; REASON tells why not of the only one."""
+    faults = [(case, _fault(case)) for case in cases]
+    return Question(
+        tuple(case for case, fault in faults if not fault),
+        tuple(dict.fromkeys(reason or fault for _, fault in faults if fault)),
+    )
+
+
+def _fault(case: Case) -> str:
+    """Why the kernel never asks CASE; empty where it may."""
+    if case.operation in case.kind.unasked:
+        return f"the kernel never asks for '{case.kind.keyword} {case.operation}'"
+    for places, name in case.wanted:
+        faults = [name_fault(case.kind, case.operation, place, name) for place in places] if isinstance(name, str) else []
+        if faults and all(faults):
+            reason, instead = faults[0] or ("", "")
+            return f"the kernel never asks for '{name}' there: {reason}" + (f"; it would ask for '{instead}'" if instead else "")
+    return ""
 
 
 def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -> Question:
@@ -100,7 +139,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -
         raise ValueError("; ".join(dict.fromkeys(reasons)))
     # What is an IP address could be the name of a unix socket; nobody means that.
     of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
-    return Question(tuple(of_networks or cases))
+    return _asked(of_networks or cases)
 
 
 def _operations(text: str) -> list[tuple[Kind, str]]:

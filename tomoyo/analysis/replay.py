@@ -30,7 +30,10 @@ class ReplayOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A record, and what the policy says to it now; ``verdict`` is None where it says nothing."""
+    """A record, and what the policy says to it now; ``verdict`` is None where it says nothing.
+
+    The verdict tells, too, where the policy does not have the record's domain.
+    """
 
     record: AuditRecord
     outcome: ReplayOutcome

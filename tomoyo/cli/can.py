@@ -11,7 +11,7 @@ anything; a number or an address may be a range, of which any will do.  An
 entry with a condition counts, and is shown with it; a domain that is not
 enforced may do anything.  A host is asked about by its IPv4 address and by the
 IPv6 address for it, ::ffff:A.B.C.D, whichever is given.  Exit code 1 if nobody
-may.
+may; 2 if the kernel never asks for that, or the policy has no such domain.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from .interface import refused
 from .messages import message
 from .options import UsageError, print_json, visible
-from .policy_source import add_policy, read_engine
+from .policy_source import add_as_created, add_policy, may_be_asked, read_engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     for name, (metavar, purpose) in _ARGUMENTS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=purpose)
+    add_as_created(parser)
     parser.add_argument("--enforced", action="store_true", help="leave out those that may only for want of enforcing mode")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -76,9 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     question = _question(arguments)
     _tell_of_special_files(arguments, question)
     try:
-        found = list(who_may(read_engine(arguments), question))
+        engine = read_engine(arguments)
     except SecurityfsError as error:
         return refused(error)
+    if not all(may_be_asked(engine, name, as_created=arguments.as_created) for name in question.domains):
+        return 2
+    found = list(who_may(engine, question))
     if arguments.enforced:
         found = [access for access in found if access.entries]
     if arguments.json:
@@ -98,10 +102,19 @@ def _question(arguments: argparse.Namespace) -> Question:
         raise UsageError("say what: --op OPERATION and its arguments, or an entry")
     try:
         if arguments.request:
-            return question_of(parse_request(" ".join(arguments.request)))
-        return parse_question(arguments.op, given)
+            request = parse_request(" ".join(arguments.request))
+            if request.given:
+                raise UsageError(
+                    f"give no attributes: an entry counts whatever its condition says, such as {next(iter(request.given))}"
+                )
+            question = question_of(request)
+        else:
+            question = parse_question(arguments.op, given)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if not question.cases:
+        raise UsageError("; ".join(question.never))
+    return question
 
 
 def _tell_of_special_files(arguments: argparse.Namespace, question: Question) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..kernel.links import LOCKS
 from .interface import add_interface, refused, securityfs
 from .options import UsageError, message, print_json, visible
-from .select import add_selection, selected, selectors
+from .select import add_selection, created_domains, selected, selectors
 
 if TYPE_CHECKING:
     from ..kernel.modes import DomainMode, ProfileModes
@@ -68,6 +68,8 @@ def _run(arguments: argparse.Namespace, changes: bool) -> int:
 
     kernel = securityfs(arguments)
     modes, heads = read_profiles(kernel), read_heads(kernel)
+    if created_domains(arguments, heads, as_created=None) is None:
+        return 2
     domains = selected(arguments, heads) if selectors(arguments) else list(heads)
     if not domains:
         message("note", "no domain is selected")

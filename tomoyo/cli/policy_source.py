@@ -6,6 +6,8 @@ import argparse
 import os
 
 from .interface import securityfs
+from .logs import TOLD
+from .messages import counted
 from .options import UsageError, message, place
 
 TYPE_CHECKING = False
@@ -33,6 +35,79 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         help="domain_policy.conf and, if there, exception_policy.conf, bindings.conf and profile.conf (default: the kernel's)",
     )
     group.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
+
+
+def add_as_created(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take that a domain may be asked about which the policy does not have."""
+    parser.add_argument(
+        "--as-created",
+        action="store_true",
+        help="accept a domain that the policy does not have: answer as for the one that the kernel would create",
+    )
+
+
+def may_be_asked(engine: DecisionEngine, name: str, *, as_created: bool | None) -> bool:
+    """Whether the policy has the domain NAME, or the kernel could create it and AS_CREATED says that this is meant.
+
+    If not, that is said, with what may be meant and what the kernel would
+    create.  AS_CREATED is None where a command has no such option.  Raises
+    UsageError for what is no domain's name.
+    """
+    from ..analysis.undefined import undefined_domain
+
+    try:
+        found = undefined_domain(engine, name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if found is None or (as_created and found.above is not None):
+        return True
+    message("error", found.problem)
+    option = "; --as-created asks about that" if as_created is not None and found.above is not None else ""
+    message("help", found.creation + option)
+    return False
+
+
+class UndefinedDomains:
+    """The domains of records that the policy does not have: the first few are told of, all are counted.
+
+    Attributes: ``records``, how many records were left out for that.
+    """
+
+    def __init__(self, engine: DecisionEngine, *, as_created: bool) -> None:
+        self.records = 0
+        self._engine = engine
+        self._as_created = as_created
+        self._left_out: set[str] = set()
+
+    def take(self, name: str) -> bool:
+        """Whether a record of the domain NAME may be answered."""
+        if self._engine.domain(name) is not None:
+            return True
+        if name not in self._left_out:
+            if len(self._left_out) == TOLD:
+                message("error", "further domains that the policy does not have are only counted")
+            # What is similar takes a look at all domains.
+            if len(self._left_out) < TOLD and may_be_asked(self._engine, name, as_created=self._as_created):
+                return True
+            if self._as_created and self._can_be_created(name):
+                return True
+            self._left_out.add(name)
+        self.records += 1
+        return False
+
+    def _can_be_created(self, name: str) -> bool:
+        from ..decision.engine import UnknownDomain
+
+        try:
+            return self._engine.ancestor(name) is not None
+        except UnknownDomain:
+            return False
+
+    def tell(self) -> None:
+        """Say how many records were left out, if any."""
+        if self.records:
+            domains = counted(len(self._left_out), "domain")
+            message("error", f"{counted(self.records, 'record')} of {domains} that the policy does not have: not answered")
 
 
 def read_engine(arguments: argparse.Namespace) -> DecisionEngine:

@@ -3,23 +3,25 @@
 All numeric tests compare ranges: ``=`` holds where the two sides have a number
 in common.  A test about something that the request has not (a file's owner for
 a network request, an argument where nothing is executed) fails, whatever its
-sign.  ``setuid`` and the other permission bits, against a ``.perm``, ask for a
+sign; one about something that is only not known, of a request that was written
+by hand or a record that was cut off, may hold or not.  ``setuid`` and the other permission bits, against a ``.perm``, ask for a
 bit; between themselves they never hold.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 
-from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, EnvironmentTest, Test
-from ..model.numbers import NumberRange
+from ..model.conditions import STRING_ATTRIBUTES, ArgumentTest, Attribute, Comparison, Condition, EnvironmentTest, Test
+from ..model.entries import Kind
+from ..model.numbers import MAX_NUMBER, NumberRange
 from ..model.records import FileAttributes, ParentAttributes, Strings
 from ..model.words import GroupReference, Quoted
 from .groups import Groups
 from .matching import compile_pattern
-from .requests import Request
+from .requests import Request, has_attribute
 
 _TYPES = {
     "socket": stat.S_IFSOCK,
@@ -42,15 +44,16 @@ _BITS = {
 }
 _CONSTANTS = _TYPES | _BITS
 _TASK = ("uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "pid", "ppid")
+_VARIABLE = 'exec.envp["'
 _PERMISSIONS = frozenset({"path1.perm", "path1.parent.perm", "path2.perm", "path2.parent.perm"})
 
 
 class Holds(Enum):
-    """Whether a test holds; a record may have been cut off before what it asks for."""
+    """Whether a test holds; what it asks for may be unknown, or a record cut off before it."""
 
     YES = "it holds"
     NO = "it does not hold"
-    UNKNOWN = "the record does not say"
+    UNKNOWN = "what it asks for is not known"
 
 
 def holds(condition: Condition | None, request: Request, groups: Groups) -> Holds:
@@ -80,8 +83,8 @@ def test_holds(test: Test, request: Request, groups: Groups) -> Holds:
     if isinstance(test, EnvironmentTest):
         return _environment_holds(test, request)
     if test.compares_strings:
-        return _answer(_string_holds(test, request, groups))
-    return _answer(_numbers_hold(test, request, groups))
+        return _string_holds(test, request, groups)
+    return _numbers_hold(test, request, groups)
 
 
 def constant(side: Attribute | NumberRange | GroupReference | Quoted) -> tuple[int, int] | None:
@@ -104,7 +107,7 @@ def _answer(found: bool) -> Holds:
 def _argument_holds(test: ArgumentTest, request: Request) -> Holds:
     execution = request.execution
     if execution is None:
-        return Holds.NO
+        return _given_argument_holds(test, request)
     if test.index >= execution.argc:
         return _answer(not test.equal)
     if execution.argv is None or test.index >= len(execution.argv.values):
@@ -113,69 +116,134 @@ def _argument_holds(test: ArgumentTest, request: Request) -> Holds:
     return _answer(compile_pattern(test.value.text).matches(value) is test.equal)
 
 
+def _given_argument_holds(test: ArgumentTest, request: Request) -> Holds:
+    if not _is_unknown("exec.argv", request):
+        return Holds.NO
+    given = request.given or {}
+    value, argc = given.get(f"exec.argv[{test.index}]"), given.get("exec.argc")
+    if isinstance(value, str):
+        return _answer(compile_pattern(test.value.text).matches(value) is test.equal)
+    return _answer(not test.equal) if isinstance(argc, int) and test.index >= argc else Holds.UNKNOWN
+
+
 def _environment_holds(test: EnvironmentTest, request: Request) -> Holds:
     """The name may be a pattern; then the test must hold for each variable that it matches."""
     execution = request.execution
-    if execution is None:
-        return Holds.NO
-    variables: Iterable[Quoted] = execution.envp.values if execution.envp else ()
     name = compile_pattern(test.name.text)
+    variables: list[tuple[str, str]] = []
+    if execution is not None:
+        pairs = (variable.text.partition("=") for variable in (execution.envp.values if execution.envp else ()))
+        variables = [(found, value) for found, sign, value in pairs if sign]
+        complete = not _is_cut(execution.envp)
+    elif _is_unknown("exec.envp", request):
+        given = request.given or {}
+        variables = [
+            (key[len(_VARIABLE) : -2], str(value))
+            for key, value in given.items()
+            if key.startswith(_VARIABLE) and value is not None
+        ]
+        complete = given.get("exec.envc") == len(variables) or (not name.is_pattern and f'{_VARIABLE}{test.name}"]' in given)
+    else:
+        return Holds.NO
     met = False
-    for variable in variables:
-        found, sign, value = variable.text.partition("=")
-        if not sign or not name.matches(found):
-            continue
-        met = True
-        good = not test.equal if test.value is None else compile_pattern(test.value.text).matches(value) is test.equal
-        if not good:
-            return Holds.NO
-    if _is_cut(execution.envp):
-        return Holds.UNKNOWN
-    return _answer(met or (test.value is None) is test.equal)
+    for found, value in variables:
+        if name.matches(found):
+            met = True
+            good = not test.equal if test.value is None else compile_pattern(test.value.text).matches(value) is test.equal
+            if not good:
+                return Holds.NO
+    return _answer(met or (test.value is None) is test.equal) if complete else Holds.UNKNOWN
+
+
+def _is_unknown(name: str, request: Request) -> bool:
+    """Whether REQUEST may have the attribute NAME, which stands in no part of a record."""
+    return request.given is not None and has_attribute(request.kind, request.operation, name)
 
 
 def _is_cut(strings: Strings | None) -> bool:
     return strings is None or strings.truncated
 
 
-def _string_holds(test: Comparison, request: Request, groups: Groups) -> bool:
+def _string_holds(test: Comparison, request: Request, groups: Groups) -> Holds:
     assert isinstance(test.left, Attribute)
-    if test.left.name == "exec.realpath":
-        value = request.execution.realpath if request.execution else None
-    else:
-        value = request.symlink_target
+    name = test.left.name
+    held = request.symlink_target
+    if name == "exec.realpath":
+        held = request.execution.realpath if request.execution else None
+    value = held.text if held is not None else None
     if value is None:
-        return False
+        if not _is_unknown(name, request):
+            return Holds.NO
+        found = (request.given or {}).get(name)
+        if not isinstance(found, str):
+            empty = isinstance(test.right, GroupReference) and not groups.paths(test.right.name)
+            return _answer(not test.equal) if empty else Holds.UNKNOWN
+        value = found
     if isinstance(test.right, GroupReference):
-        return (groups.path_member(test.right.name, value.text) is not None) is test.equal
+        return _answer((groups.path_member(test.right.name, value) is not None) is test.equal)
     assert isinstance(test.right, Quoted)
-    return compile_pattern(test.right.text).matches(value.text) is test.equal
+    return _answer(compile_pattern(test.right.text).matches(value) is test.equal)
 
 
-def _numbers_hold(test: Comparison, request: Request, groups: Groups) -> bool:
+def _numbers_hold(test: Comparison, request: Request, groups: Groups) -> Holds:
     left = _range(test.left, request)
-    if left is None:
-        return False
     if isinstance(test.right, GroupReference):
-        return groups.numbers_overlap(test.right.name, *left) is test.equal
+        if left is None:
+            found = _without(test, request)
+            empty = found is Holds.UNKNOWN and not groups.numbers_overlap(test.right.name, 0, MAX_NUMBER)
+            return _answer(not test.equal) if empty else found
+        return _answer(groups.numbers_overlap(test.right.name, *left) is test.equal)
     assert not isinstance(test.right, Quoted)
     right = _range(test.right, request)
-    if right is None:
-        return False
+    if left is None or right is None:
+        return _without(test, request)
     if isinstance(test.right, Attribute):
         names = [side.name if isinstance(side, Attribute) else "" for side in (test.left, test.right)]
         bits = [name in _BITS for name in names]
         if any(bits):
             other = names[0] if bits[1] else names[1]
-            return not all(bits) and other in _PERMISSIONS and bool(left[0] & right[0]) is test.equal
-    return (left[0] <= right[1] and right[0] <= left[1]) is test.equal
+            return _answer(not all(bits) and other in _PERMISSIONS and bool(left[0] & right[0]) is test.equal)
+    return _answer((left[0] <= right[1] and right[0] <= left[1]) is test.equal)
+
+
+def _without(test: Comparison, request: Request) -> Holds:
+    """Whether TEST holds where a side of it has no value: the request has not that attribute, or it is not known."""
+    names = [side.name for side in (test.left, test.right) if isinstance(side, Attribute)]
+    for name in names:
+        if _VALUES[name](request) is None and (name in STRING_ATTRIBUTES or not _is_unknown(name, request)):
+            return Holds.NO
+    if len(names) == 2 and (names[0] == names[1] or is_strange_bit(*names)):
+        return _answer(test.equal and names[0] == names[1])
+    for number in (1, 2):
+        if set(names) == {f"path{number}.type", "directory"} and not _may_be_directory(request, number):
+            return _answer(not test.equal)
+    return Holds.UNKNOWN
+
+
+def _may_be_directory(request: Request, number: int) -> bool:
+    """Whether the name of a file, the first or the second, leaves open that it is a directory."""
+    place = number - 1 if len(request.arguments) >= number else 0
+    return request.kind.keyword == "file" and str(request.arguments[place]).endswith("/")
 
 
 def _range(side: Attribute | NumberRange, request: Request) -> tuple[int, int] | None:
+    """Lowest and highest number of a side of a test; None where it has none, or it is not known."""
     if isinstance(side, NumberRange):
         return side.first.value, side.last.value
     value = _VALUES[side.name](request)
+    if value is None:
+        value = _given(side.name, request) if request.given is not None else None
     return None if value is None else (value, value)
+
+
+def _given(name: str, request: Request) -> int | None:
+    """The attribute NAME of a request that was written by hand; None where it is not known."""
+    value = (request.given or {}).get(name)
+    if value is None and name in ("path1.type", "path2.type") and _may_be_directory(request, int(name[4])):
+        value = "directory"
+    elif value is None and name == "path1.type" and (request.operation == "execute" or request.kind is Kind.ENVIRONMENT):
+        value = "file"
+    return _TYPES.get(value, 0) if isinstance(value, str) else value
 
 
 def _of_task(name: str) -> Callable[[Request], int | None]:

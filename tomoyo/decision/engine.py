@@ -15,7 +15,7 @@ entries grant; no mode is known then.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, Kind
@@ -41,15 +41,21 @@ class Verdict:
     """The answer to a request.
 
     Attributes:
-        mode: the mode that holds for it; None where no profiles were given.
+        mode: the mode that holds for it; None where no profiles were given,
+            and for ``manual_domain_transition``, which entries alone grant.
         granted: whether an entry grants it; always so in disabled mode.
         entry: the entry that decided, or None.
         group: the acl_group that the entry is in; None if it is the domain's own.
         logged: whether an audit record is written.
         learned: the entry that learning mode adds, or None.
-        certain: False where the record was cut off before an argument or a
-            variable that a condition asks for.
+        certain: False where something that a condition asks for is not known:
+            the request was written by hand, or the record cut off before it.
         matched_path: for ``execute``, what the new domain is named after.
+        conditional: the entries that would decide, the first whose condition
+            holds, each with its acl_group; all come before ``entry``.  They
+            are there where it is not ``certain``.
+        created_from: where the policy has no such domain, the one of which
+            execve would inherit profile and groups as it creates it.
     """
 
     mode: Mode | None
@@ -60,10 +66,17 @@ class Verdict:
     learned: Entry | None = None
     certain: bool = True
     matched_path: str | None = None
+    conditional: tuple[tuple[int | None, Entry], ...] = ()
+    created_from: DomainName | None = None
+
+    @property
+    def domain_defined(self) -> bool:
+        """Whether the policy has the domain; the answer is else that of the one that execve would create."""
+        return self.created_from is None
 
     @property
     def allowed(self) -> bool:
-        """Whether the process gets what it asks for: only enforcing mode denies."""
+        """Whether the process gets what it asks for, as far as is known: only enforcing mode denies."""
         return self.granted or self.mode not in (Mode.ENFORCING, None)
 
 
@@ -126,15 +139,23 @@ class DecisionEngine:
         """
         text = str(name)
         found = self._domains.get(text)
-        parent = text
-        while found is None:
+        if found is not None:
+            return found
+        ancestor = self.ancestor(text)
+        return Domain(DomainName(text), ancestor.profile, ancestor.groups)
+
+    def ancestor(self, name: DomainName | str) -> Domain:
+        """The nearest domain above NAME that the policy has: what a domain inherits from where its program is executed.
+
+        Raises UnknownDomain where there is none.
+        """
+        parent, space, _ = str(name).rpartition(" ")
+        while space:
+            found = self._domains.get(parent)
+            if found is not None:
+                return found
             parent, space, _ = parent.rpartition(" ")
-            if not space:
-                raise UnknownDomain(text)
-            origin = self._domains.get(parent)
-            if origin is not None:
-                found = Domain(DomainName(text), origin.profile, origin.groups)
-        return found
+        raise UnknownDomain(str(name))
 
     def config(self, domain: Domain, functionality: str) -> tuple[Profile, Config] | None:
         """DOMAIN's profile, and its settings for FUNCTIONALITY; None without profiles."""
@@ -158,38 +179,52 @@ class DecisionEngine:
         return self.decide(record.domain, request_of(record))
 
     def decide(self, name: DomainName | str, request: Request) -> Verdict:
-        """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain."""
+        """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain.
+
+        It is that of the entries, also for a request that the kernel never makes (see `never_asked`).
+        """
         text = str(name)
-        domain = self._domains.get(text) or self.origin(text)
-        settings = self.config(domain, functionality_of(request.kind, request.operation))
+        domain = self._domains.get(text)
+        if domain is None:
+            return replace(self._decide(self.origin(text), request), created_from=self.ancestor(text).name)
+        return self._decide(domain, request)
+
+    def _decide(self, domain: Domain, request: Request) -> Verdict:
+        functionality = functionality_of(request.kind, request.operation)
+        # No mode lets a process choose its domain: that takes an entry.
+        settings = self.config(domain, functionality) if request.kind is not Kind.TRANSITION else None
         mode = settings[1].mode if settings else None
         executes = request.operation == "execute"
-        if mode is Mode.DISABLED and not executes and request.kind is not Kind.TRANSITION:
+        if mode is Mode.DISABLED and not executes:
             return Verdict(mode, granted=True)
-        groups = self.groups(text.partition(" ")[0])
+        groups = self.groups(domain.name.namespace)
         lists = self.lists(domain)
-        certain = True
+        unknown: list[tuple[int | None, Entry]] = []
         for group, index in lists:
             for _, entry in index.candidates(request):
                 if not arguments_match(entry, request, groups):
                     continue
                 found = Holds.YES if entry.condition is None else holds(entry.condition, request, groups)
                 if found is Holds.UNKNOWN:
-                    certain = False
+                    unknown.append((group, entry))
                 elif found is Holds.YES:
                     path = _path(entry, request, groups) if executes else None
-                    logged = settings is not None and _is_logged(settings, request, entry)
-                    return Verdict(mode, True, entry, group, logged, None, certain, path)
+                    logged = settings is not None and _is_logged(settings, entry)
+                    return Verdict(mode, True, entry, group, logged, None, not unknown, path, tuple(unknown))
+        path = self._last_path(lists, request, groups) if executes else None
         if mode is Mode.DISABLED and executes:
-            return Verdict(mode, granted=True, certain=certain, matched_path=self._last_path(lists, request, groups))
+            return Verdict(mode, granted=True, certain=not unknown, matched_path=path, conditional=tuple(unknown))
         learned = None
-        if mode is Mode.LEARNING and settings is not None and request.kind is not Kind.TRANSITION:
+        if mode is Mode.LEARNING and settings is not None:
             count = self._own_index(domain).weight
             if not domain.quota_exceeded and count < settings[0].max_learning_entry:
                 learned = request.learned
-        logged = settings is not None and _is_logged(settings, request, None)
-        path = self._last_path(lists, request, groups) if executes else None
-        return Verdict(mode, False, None, None, logged, learned, certain, path)
+        logged = settings is not None and _is_logged(settings, None)
+        return Verdict(mode, False, None, None, logged, learned, not unknown, path, tuple(unknown))
+
+    def matched_path(self, domain: Domain, entry: Entry, request: Request) -> str | None:
+        """What a new domain is named after where ENTRY of DOMAIN grants the execution REQUEST; None where it does not match."""
+        return _path(entry, request, self.groups(domain.name.namespace))
 
     def lists(self, domain: Domain) -> list[tuple[int | None, EntryIndex]]:
         """What is searched for DOMAIN, in order: its own entries (None), then acl_groups by number."""
@@ -229,9 +264,9 @@ def _path(entry: Entry, request: Request, groups: Groups) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _is_logged(settings: tuple[Profile, Config], request: Request, entry: Entry | None) -> bool:
+def _is_logged(settings: tuple[Profile, Config], entry: Entry | None) -> bool:
     profile, config = settings
-    if profile.max_audit_log == 0 or request.kind is Kind.TRANSITION:
+    if profile.max_audit_log == 0:
         return False
     if entry is None:
         return config.reject_log

@@ -98,9 +98,10 @@ class Groups:
         """The members of the path group GROUP, in their order."""
         return [str(member) for member in self._members.get((GroupKind.PATH, group), ())]
 
-    def smallest_group_of(self, name: str) -> str | None:
-        """Of the path groups that have NAME itself as a member, the one with the fewest members; None where none has."""
-        held = [group for group in self.path_groups_of(name) if self._path_group(group).holds(name)]
+    def smallest_group_of(self, name: str, beginning: str = "") -> str | None:
+        """Of the path groups called BEGINNING... that have NAME itself as a member, the smallest; None where none has."""
+        groups = (group for group in self.path_groups_of(name) if group.startswith(beginning))
+        held = [group for group in groups if self._path_group(group).holds(name)]
         return min(held, key=lambda group: len(self._members[GroupKind.PATH, group]), default=None)
 
     def has_number(self, group: str, number: int) -> bool:

@@ -1,22 +1,27 @@
 """Requests: what a process asks the kernel, and all that a condition can test about it.
 
 An audit record is a request with the kernel's answer; ``request_of`` takes the
-request out of it.  One can also be built by hand:
+request out of it, with every attribute.  One that is written by hand
+(``parse_request``) has the attributes that are written behind it; the others
+are unknown, which is not the same as false:
 
-    >>> Request(Kind.PATH, "read", ("/etc/passwd",)).text
-    'file read /etc/passwd'
+    >>> request = parse_request("file execute /bin/ls task.uid=0 exec.argv[0]=ls")
+    >>> request.text, dict(request.given or {})
+    ('file execute /bin/ls', {'task.uid': 0, 'exec.argv[0]': 'ls'})
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from ..model.addresses import AddressRange
-from ..model.conditions import ArgumentTest, Attribute, Comparison, Condition, Test
+from ..model.addresses import AddressRange, address_text
+from ..model.conditions import ATTRIBUTES, STRING_ATTRIBUTES, ArgumentTest, Attribute, Comparison, Condition, Test
 from ..model.entries import Argument, ArgumentType, Entry, Kind
 from ..model.numbers import NumberRange, Radix, single
-from ..model.records import AuditRecord, Execution, FileAttributes, ParentAttributes, Task
-from ..model.words import DomainName, GroupReference, Quoted, Word
+from ..model.records import FILE_TYPES, AuditRecord, Execution, FileAttributes, ParentAttributes, Task
+from ..model.words import DomainName, Quoted, Word, encode_character, word_fault
 
 #: A name (with ``\\ooo`` as the kernel writes it), a number, or a packed address.
 Value = str | int | bytes
@@ -31,12 +36,21 @@ _HEXADECIMAL = {(Kind.PATH_NUMBER, "ioctl"), (Kind.MOUNT, "mount")}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request.  Attributes that are None are those that the kernel does not know of it.
+    """One request.
 
-    ``arguments`` are in the order of the Kind table: names as words, numbers,
-    packed addresses.  ``device_counts`` tells for a mount whether the kernel
-    compares the device: not for a filesystem that needs none, such as tmpfs.
-    ``execution`` is there while a program is executed.
+    Attributes:
+        kind, operation: what is done.
+        arguments: in the order of the Kind table: names as words, numbers, packed addresses.
+        task, path1, path1_parent, path2, path2_parent, symlink_target: what
+            conditions look at; None for what the request has not.
+        execution: the same; there while a program is executed.
+        device_counts: for a mount whether the kernel compares the device: not
+            for a filesystem that needs none, such as tmpfs.
+        given: None for a request of which everything is known, as of a record.
+            Else the attributes that are known beside those above, by the
+            names that conditions have for them (``task.uid``,
+            ``exec.argv[0]``, ``exec.envp["HOME"]``): a number, a word, or
+            None for a variable that is not set.  All others are unknown.
     """
 
     kind: Kind
@@ -50,6 +64,7 @@ class Request:
     execution: Execution | None = None
     symlink_target: Quoted | None = None
     device_counts: bool = field(default=True, kw_only=True)
+    given: Mapping[str, int | str | None] | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
         if self.operation not in self.kind.operations:
@@ -59,49 +74,65 @@ class Request:
 
     @property
     def entry(self) -> Entry:
-        """The entry that grants just this, numbers written as the kernel prints them."""
-        radix = Radix.DECIMAL
-        if (self.kind, self.operation) in _OCTAL:
-            radix = Radix.OCTAL
-        elif (self.kind, self.operation) in _HEXADECIMAL:
-            radix = Radix.HEXADECIMAL
+        """The entry that grants just this, numbers written as the kernel prints them.
+
+        A name that begins with ``@`` would read as a group, so ``\\?`` stands for that character.
+        """
         arguments: list[Argument] = []
         for (name, wanted), value in zip(self.kind.arguments.items(), self.arguments):
             if isinstance(value, bytes):
                 arguments.append(AddressRange(value, value))
             elif isinstance(value, int):
-                arguments.append(single(value, Radix.DECIMAL if name in ("major", "minor") else radix))
+                arguments.append(single(value, self._radix(name)))
             elif wanted is ArgumentType.DOMAIN:
                 arguments.append(DomainName(value))
-            elif wanted is ArgumentType.NAME and value.startswith("@"):
-                arguments.append(GroupReference(value[1:]))  # a socket, say; the line cannot be told from that of a group
             else:
-                arguments.append(Word(value))
+                is_group = wanted is ArgumentType.NAME and value.startswith("@")
+                arguments.append(Word(f"\\?{value[1:]}" if is_group else value))
         return Entry(self.kind, (self.operation,), tuple(arguments))
 
     @property
     def text(self) -> str:
         """The request as a record's last line says it."""
-        return self.entry.text
+        words = [self.kind.keyword, self.operation]
+        for name, value in zip(self.kind.arguments, self.arguments):
+            if isinstance(value, bytes):
+                words.append(address_text(value))
+            else:
+                words.append(str(single(value, self._radix(name))) if isinstance(value, int) else value)
+        return " ".join(words)
+
+    def _radix(self, argument: str) -> Radix:
+        """In what the kernel prints the number called ARGUMENT."""
+        if argument in ("major", "minor"):
+            return Radix.DECIMAL
+        if (self.kind, self.operation) in _OCTAL:
+            return Radix.OCTAL
+        return Radix.HEXADECIMAL if (self.kind, self.operation) in _HEXADECIMAL else Radix.DECIMAL
 
     @property
     def learned(self) -> Entry:
-        """The entry that learning mode adds: with what was executed, or where a symlink leads.
+        """The entry that learning mode adds: with what was executed, or where a symlink leads, as far as that is known.
 
         Where a name begins with ``@``, the kernel adds one that means a group. This one is for the name.
         """
         tests: list[Test] = []
+        given = (self.given or {}) if self.kind.keyword == "file" else {}
+        realpath, first, target = (given.get(name) for name in ("exec.realpath", "exec.argv[0]", "symlink.target"))
         if self.kind.keyword == "file" and self.execution is not None:
-            tests.append(Comparison(Attribute("exec.realpath"), self.execution.realpath))
-            if self.execution.argv is not None and self.execution.argv.values:
-                tests.append(ArgumentTest(0, self.execution.argv.values[0]))
+            realpath = self.execution.realpath.text
+            argv = self.execution.argv
+            first = argv.values[0].text if argv is not None and argv.values else None
         if self.symlink_target is not None:
-            tests.append(Comparison(Attribute("symlink.target"), self.symlink_target))
+            target = self.symlink_target.text
+        if isinstance(realpath, str):
+            tests.append(Comparison(Attribute("exec.realpath"), Quoted(realpath)))
+        if isinstance(first, str):
+            tests.append(ArgumentTest(0, Quoted(first)))
+        if isinstance(target, str):
+            tests.append(Comparison(Attribute("symlink.target"), Quoted(target)))
         entry = self.entry
-        arguments = tuple(Word(f"\\?{value.name}") if isinstance(value, GroupReference) else value for value in entry.arguments)
-        if not tests and arguments == entry.arguments:
-            return entry
-        return Entry(entry.kind, entry.operations, arguments, Condition(tests=tuple(tests)) if tests else None)
+        return Entry(entry.kind, entry.operations, entry.arguments, Condition(tests=tuple(tests))) if tests else entry
 
 
 def request_of(record: AuditRecord) -> Request:
@@ -161,24 +192,118 @@ _FUNCTIONALITIES = {
 
 
 def parse_request(text: str) -> Request:
-    """The request that TEXT, an entry of one operation without patterns, ranges, groups or conditions, says.
+    """The request that TEXT says: an entry of one operation without patterns, ranges, groups or transition preference.
 
-    Raises ValueError where it says something else.
+    Behind it may stand what is known of its attributes, each as a condition
+    that it meets: ``task.uid=0``, ``path1.perm=0644``, ``exec.argv[0]="ls"``.
+    Raises ValueError where TEXT says something else.
     """
     from ..syntax.entries import read_entry
-    from ..syntax.lines import Dropped, Line, normalise
+    from ..syntax.lines import Dropped, Effect, Line, normalise
 
-    line = Line(normalise(text))
+    words = normalise(text).split(" ")
+    end = len(words)
+    while end > 1 and _ATTRIBUTE.match(words[end - 1]):
+        end -= 1
+    line = Line(" ".join(words[:end]))
     try:
         entry = read_entry(line)
     except Dropped as dropped:
         problem = dropped.problem
+        if text.startswith("network unix") and problem.text.isdecimal():
+            raise ValueError(f"not a request: a unix socket has no port: leave out '{problem.text}'") from None
         expected = f"; expected {problem.expected}" if problem.expected else ""
-        raise ValueError(f"not a request: {problem.message}: {problem.text!r}{expected}") from None
+        raise ValueError(f"not a request: {problem.message}: '{problem.text}'{expected}") from None
     several = len(entry.operations) > 1 or entry.condition is not None
-    if several or line.problems or any(not _is_single(argument) for argument in entry.arguments):
+    altered = any(problem.effect is not Effect.USELESS for problem in line.problems)
+    if several or altered or any(not _is_single(argument) for argument in entry.arguments):
         raise ValueError(f"not a single request: {entry}")
-    return Request(entry.kind, entry.operations[0], tuple(map(_value, entry.arguments)))
+    request = Request(entry.kind, entry.operations[0], tuple(map(_value, entry.arguments)))
+    return with_attributes(request, words[end:])
+
+
+def with_attributes(request: Request, attributes: Sequence[str]) -> Request:
+    """REQUEST, of which these ATTRIBUTES are known too: ``task.uid=0``, ``exec.realpath=/bin/ls`` and so on.
+
+    Strings are words as the kernel writes them, in quotes or not; a character
+    that a word cannot hold is written as it must be.  Raises ValueError for
+    what is no attribute of such a request, or has no single value.
+    """
+    given = dict(request.given or {})
+    for text in attributes:
+        name, value = _parse_attribute(text)
+        if not has_attribute(request.kind, request.operation, name):
+            raise ValueError(f"{name}: a request for '{request.kind.keyword} {request.operation}' has no such attribute")
+        given[name] = value
+    return replace(request, given=given)
+
+
+def has_attribute(kind: Kind, operation: str, name: str) -> bool:
+    """Whether a request for OPERATION can have the attribute NAME; a test of one that it has not never holds.
+
+    From tomoyo_condition() and tomoyo_get_attributes() in security/tomoyo/condition.c.
+    """
+    if name.startswith("exec."):
+        return kind is Kind.ENVIRONMENT or operation == "execute"
+    if name == "symlink.target":
+        return operation == "symlink"
+    if not name.startswith(("path1.", "path2.")):
+        return True
+    if kind is Kind.ENVIRONMENT:
+        return True
+    if kind.keyword != "file" or (name.startswith("path2.") and kind not in (Kind.TWO_PATHS, Kind.MOUNT)):
+        return False
+    # What is only just made has no attributes yet, but its directory has.
+    made = (operation in _MADE and name.startswith("path1.")) or (operation == "link" and name.startswith("path2."))
+    return not made or ".parent." in name
+
+
+_MADE = frozenset({"create", "mkdir", "mkfifo", "mksock", "mkblock", "mkchar", "symlink"})
+_ATTRIBUTE = re.compile(r"(?:task|exec|path1|path2|symlink)\.[^/=]*!?=")
+_ARGUMENT = re.compile(r"exec\.argv\[([0-9]+)\]")
+_VARIABLE = re.compile(r"exec\.envp\[(\"?)([^\"]+)\1\]")
+
+
+def _parse_attribute(text: str) -> tuple[str, int | str | None]:
+    """The name of an attribute, as conditions write it, and its value."""
+    from ..syntax.values import parse_range
+
+    name, equals, value = text.partition("=")
+    if not equals or name.endswith("!"):
+        raise ValueError(f"not an attribute: '{text}' (expected NAME=VALUE, such as task.uid=0)")
+    argument, variable = _ARGUMENT.fullmatch(name), _VARIABLE.fullmatch(name)
+    if argument:
+        return f"exec.argv[{int(argument[1])}]", _string(name, value)
+    if variable:
+        return f'exec.envp["{_word(name, variable[2])}"]', None if value == "NULL" else _string(name, value)
+    if name not in ATTRIBUTES or "." not in name:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, ATTRIBUTES, 1)
+        raise ValueError(f"no such attribute: '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    if name in STRING_ATTRIBUTES:
+        return name, _string(name, value)
+    if name.endswith(".type"):
+        if value not in FILE_TYPES:
+            raise ValueError(f"{name}: no file type: '{value}' (expected {', '.join(FILE_TYPES)})")
+        return name, value
+    found = parse_range(value)
+    if not isinstance(found, tuple) or found[0].first.value != found[0].last.value:
+        raise ValueError(f"{name}: not a number: '{value}'")
+    return name, found[0].first.value
+
+
+def _string(name: str, text: str) -> str:
+    return _word(name, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text) if text not in ("", '""') else ""
+
+
+def _word(name: str, text: str) -> str:
+    """TEXT, in which what a word cannot hold is written as octal."""
+    word = "".join(each if "!" <= each <= "~" else encode_character(each) for each in text)
+    fault = word_fault(word)
+    if fault is not None or Word(word).is_pattern:
+        raise ValueError(f"{name}: not a name as the kernel writes it: '{text}': {fault.reason if fault else 'a pattern'}")
+    return word
 
 
 def _is_single(argument: Argument) -> bool:

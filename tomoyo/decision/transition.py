@@ -27,14 +27,16 @@ class Cause(Enum):
     PREFERENCE = "the transition preference of the entry"
     CONTROL = "the exception policy"
     CHILD = "no rule, so the program's own domain"
+    MANUAL = "the process chose it"
     DENIED = "execution is not granted"
 
 
 class Failure(Enum):
-    """Why execve fails."""
+    """The error with which execve, or a manual transition, fails."""
 
     DENIED = "EPERM"
     NOT_READY = "ENOMEM"
+    NO_DOMAIN = "ENOENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,13 @@ class Transition:
         name: the name that the new domain is built from.
         verdict: the answer to ``file execute``.
         cause, control: what decided, and the line of exception policy if one did.
-        failure: why execve fails, or None.
+        failure: the error with which execve fails, or None.
         created: the domain that did not exist and is created, or None.
         transition_failed: the wanted domain that could not be entered; outside
             enforcing mode the process goes on in its old one, which is flagged.
+        reason: why it could not, in words; else empty.
+        alternatives: what becomes of it instead where the condition of one of
+            the verdict's ``conditional`` entries holds, in their order.
     """
 
     domain: DomainName
@@ -62,6 +67,8 @@ class Transition:
     failure: Failure | None = None
     created: Domain | None = None
     transition_failed: str | None = None
+    reason: str = ""
+    alternatives: tuple[Transition, ...] = ()
 
 
 class TransitionRules:
@@ -118,19 +125,32 @@ class TransitionRules:
 def transition(
     engine: DecisionEngine, domain: DomainName | str, request: Request, rules: TransitionRules | None = None
 ) -> Transition:
-    """What becomes of a process in DOMAIN that executes what REQUEST, a ``file execute``, says.
+    """What becomes of a process in DOMAIN that makes REQUEST, a ``file execute`` or ``manual_domain_transition``.
 
     The request names the program as execve sees it: parents resolved, a
     symlink at its end not followed.  RULES are those of the domain's
     namespace, for who asks often.  Raises UnknownDomain.
     """
+    if request.kind is Kind.TRANSITION:
+        return _manual_transition(engine, domain, request)
     if request.kind is not Kind.PATH or request.operation != "execute":
         raise ValueError(f"not an execution: {request.text}")
     origin = engine.origin(domain)
     if rules is None:
         rules = TransitionRules(engine.exceptions(origin.name.namespace))
     program = rules.aggregated(str(request.arguments[0]))
-    verdict = engine.decide(origin.name, replace(request, arguments=(program,)))
+    request = replace(request, arguments=(program,))
+    verdict = engine.decide(origin.name, request)
+    alternatives = []
+    for group, entry in verdict.conditional:
+        path = engine.matched_path(origin, entry, request)
+        granted = replace(verdict, granted=True, entry=entry, group=group, matched_path=path, learned=None)
+        alternatives.append(_executed(engine, origin, program, granted, rules))
+    return replace(_executed(engine, origin, program, verdict, rules), alternatives=tuple(alternatives))
+
+
+def _executed(engine: DecisionEngine, origin: Domain, program: str, verdict: Verdict, rules: TransitionRules) -> Transition:
+    """What becomes of a process in ORIGIN that executes PROGRAM, as VERDICT says."""
     name = verdict.matched_path or program
     if not verdict.granted and verdict.mode is Mode.ENFORCING:
         return Transition(origin.name, program, name, verdict, Cause.DENIED, failure=Failure.DENIED)
@@ -140,7 +160,37 @@ def transition(
     if way.entered is not None:
         return Transition(way.entered, program, name, verdict, way.cause, way.control, created=way.created)
     failure = Failure.NOT_READY if way.strict or verdict.mode is Mode.ENFORCING else None
-    return Transition(origin.name, program, name, verdict, way.cause, way.control, failure, transition_failed=way.wanted)
+    return Transition(
+        *(origin.name, program, name, verdict, way.cause, way.control, failure),
+        transition_failed=way.wanted,
+        reason=way.reason,
+    )
+
+
+def _manual_transition(engine: DecisionEngine, domain: DomainName | str, request: Request) -> Transition:
+    """What becomes of a process in DOMAIN that writes to ``self_domain`` (tomoyo_write_self() in securityfs_if.c)."""
+    origin = engine.origin(domain)
+    verdict = engine.decide(origin.name, request)
+    wanted = str(request.arguments[0])
+    name = wanted.rpartition(" ")[2]
+    if not verdict.granted:
+        alternatives: tuple[Transition, ...] = ()
+        if verdict.conditional:
+            group, entry = verdict.conditional[0]
+            entered = _entered_by_hand(engine, origin, wanted, replace(verdict, granted=True, entry=entry, group=group))
+            alternatives = (entered,) * len(verdict.conditional)
+        return Transition(origin.name, name, name, verdict, Cause.DENIED, failure=Failure.DENIED, alternatives=alternatives)
+    return _entered_by_hand(engine, origin, wanted, verdict)
+
+
+def _entered_by_hand(engine: DecisionEngine, origin: Domain, wanted: str, verdict: Verdict) -> Transition:
+    name = wanted.rpartition(" ")[2]
+    entered, created, reason = _enter(engine, origin, wanted)
+    if entered is not None:
+        return Transition(entered, name, name, verdict, Cause.MANUAL, created=created)
+    return Transition(
+        *(origin.name, name, name, verdict, Cause.MANUAL, None, Failure.NO_DOMAIN), transition_failed=wanted, reason=reason
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +199,8 @@ class Destination:
 
     Attributes: ``wanted``, the domain's name; ``entered``, the same where it
     can be entered; ``created``, where it must be created for that; ``strict``,
-    whether execve fails in every mode if it cannot be entered; ``cause`` and
-    ``control`` as in Transition.
+    whether execve fails in every mode if it cannot be entered; ``cause``,
+    ``control`` and ``reason`` as in Transition.
     """
 
     wanted: str
@@ -159,6 +209,7 @@ class Destination:
     strict: bool
     cause: Cause
     control: TransitionControl | None
+    reason: str = ""
 
 
 def destination(
@@ -177,8 +228,8 @@ def destination(
         cause = Cause.CHILD if control is None else Cause.CONTROL
         how = "child" if control is None else control.keyword.removesuffix("_domain")
     wanted = _wanted(origin.name, name, how)
-    entered, created = _enter(engine, origin, wanted)
-    return Destination(wanted, entered, created, preference is not None or how == "reset", cause, control)
+    entered, created, reason = _enter(engine, origin, wanted)
+    return Destination(wanted, entered, created, preference is not None or how == "reset", cause, control, reason)
 
 
 def _wanted(domain: DomainName, name: str, how: str) -> str:
@@ -196,19 +247,26 @@ def _wanted(domain: DomainName, name: str, how: str) -> str:
     return f"{domain.text} {name if how == 'child' else how}"
 
 
-def _enter(engine: DecisionEngine, origin: Domain, wanted: str) -> tuple[DomainName | None, Domain | None]:
-    """The domain entered, and the one created for that; None where it cannot be."""
+def _enter(engine: DecisionEngine, origin: Domain, wanted: str) -> tuple[DomainName | None, Domain | None, str]:
+    """The domain entered, and the one created for that; None where it cannot be, with the reason."""
     if wanted == origin.name.text:
-        return origin.name, None
+        return origin.name, None, ""
     held = engine.domain(wanted)
     if held is not None:
         # A namespace's profiles may not be defined yet when its first process comes.
-        return (held.name if _has_profile(engine, held) else None), None
+        if _has_profile(engine, held):
+            return held.name, None, ""
+        return None, None, f"its profile {held.profile} is not defined in {held.name.namespace}"
     namespace = wanted.partition(" ")[0]
-    if len(wanted) >= MAX_DOMAIN_NAME or domain_fault(wanted) or namespace != origin.name.namespace:
-        return None, None
+    if len(wanted) >= MAX_DOMAIN_NAME:
+        return None, None, f"its name is {len(wanted)} bytes long, and a domain's name is shorter than {MAX_DOMAIN_NAME}"
+    fault = domain_fault(wanted)
+    if fault is not None:
+        return None, None, f"that is no domain's name: {fault.reason}"
+    if namespace != origin.name.namespace:
+        return None, None, "the policy has no such domain, and the kernel creates none in another namespace"
     created = Domain(DomainName(wanted), origin.profile, origin.groups)
-    return created.name, created
+    return created.name, created, ""
 
 
 def _has_profile(engine: DecisionEngine, domain: Domain) -> bool:

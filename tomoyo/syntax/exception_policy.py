@@ -180,7 +180,7 @@ def _read_group_member(line: Line, kind: GroupKind) -> GroupMember:
             message = f"a group cannot hold a group, and the kernel takes this for the name {token}"
             line.note(Effect.USELESS, start, token, message, f"the members of {token[1:]}")
     elif token.startswith("@"):
-        line.drop(start, token, "a group cannot hold a group", f"the members of {token[1:]}")
+        line.drop(start, token, "a group cannot hold a group", f"a member of a {kind.value}")
     elif kind is GroupKind.NUMBER:
         member = number_range(line, start, token, "a number or a range")
     else:

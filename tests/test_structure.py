@@ -18,7 +18,7 @@ import tomoyo
 PACKAGE = Path(tomoyo.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom up: a module imports from its own layer and those below.
-LAYERS = ("model", "syntax", "decision", "analysis", "kernel", "nix", "report", "cli")
+LAYERS = ("model", "syntax", "decision", "analysis", "kernel", "activation", "nix", "report", "cli")
 POLICY = "<kernel> /bin/sh\nuse_profile 3\n\nfile write/read /tmp/x\n"
 FORMATTED = "<kernel> /bin/sh\nuse_profile 3\n\nfile read/write /tmp/x\n\n"
 

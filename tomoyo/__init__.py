@@ -18,6 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .activation.activation import activate
+    from .activation.cleanup import collect_garbage
+    from .activation.outcome import ActivationError, Outcome
+    from .activation.plan import Plan
+    from .activation.planner import plan
+    from .activation.status import Status, read_status
     from .analysis.conversion import converted, execution_conditions, request_conditions
     from .analysis.explanation import Conclusion, Conditional, Explainer, Explanation, NearMiss, Part, explain
     from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
@@ -39,17 +45,14 @@ if TYPE_CHECKING:
     from .decision.matching import Pattern, compile_pattern, matches
     from .decision.requests import Request, parse_request, request_of, with_attributes
     from .decision.transition import Cause, Failure, Transition, TransitionRules, transition
-    from .kernel.activation import ActivationError, Outcome, activate, read_held
     from .kernel.audit import AuditLog, DropCounter, Drops
     from .kernel.boot import boot_script, check_boot
     from .kernel.diagnosis import Finding, diagnose
-    from .kernel.garbage import collect_garbage
+    from .kernel.held_texts import read_held
     from .kernel.learning import LearningSession
     from .kernel.log_file import LogFile
     from .kernel.machine import Machine
     from .kernel.modes import DomainMode, read_heads, read_profiles, set_profiles
-    from .kernel.plan import Plan
-    from .kernel.planner import plan
     from .kernel.policy_set import (
         Fault,
         PolicySet,
@@ -68,7 +71,6 @@ if TYPE_CHECKING:
     from .kernel.saving import read_consistent, save
     from .kernel.securityfs import Securityfs, SecurityfsError
     from .kernel.simulated import KernelPanic, SimulatedKernel
-    from .kernel.status import Status, read_status
     from .kernel.trusted import UnsafeFile
     from .model.addresses import AddressRange
     from .model.conditions import (
@@ -142,6 +144,11 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "activation.activation": "activate",
+    "activation.cleanup": "collect_garbage",
+    "activation.outcome": "ActivationError Outcome",
+    "activation.plan": "Plan",
+    "activation.planner": "plan",
     "analysis.conversion": "converted execution_conditions request_conditions",
     "analysis.explanation": "Conclusion Conditional Explainer Explanation NearMiss Part explain",
     "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
@@ -157,12 +164,10 @@ _MODULES = {
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
     "analysis.suggestion": "Evidence Suggestion Suggestions merge_suggestions missing_paths policy_of",
     "analysis.suggestion_dialogue": "Choice Decision SuggestionDialogue",
-    "kernel.activation": "ActivationError Outcome activate read_held",
+    "kernel.held_texts": "read_held",
     "kernel.audit": "AuditLog DropCounter Drops",
     "kernel.learning": "LearningSession",
     "kernel.log_file": "LogFile",
-    "kernel.plan": "Plan",
-    "kernel.planner": "plan",
     "kernel.policy_set": (
         "Fault PolicySet PolicySetError SetProblem check_policy_set read_policy_set with_digests write_policy_set"
     ),
@@ -174,12 +179,11 @@ _MODULES = {
     "kernel.securityfs": "Securityfs SecurityfsError",
     "kernel.boot": "boot_script check_boot",
     "kernel.diagnosis": "Finding diagnose",
-    "kernel.garbage": "collect_garbage",
     "kernel.machine": "Machine",
     "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
     "kernel.processes": "Process read_processes",
-    "kernel.status": "Status read_status",
     "decision.asked": "NeverAsked never_asked",
+    "activation.status": "Status read_status",
     "decision.engine": "DecisionEngine UnknownDomain Verdict",
     "decision.groups": "Groups",
     "decision.matching": "Pattern compile_pattern matches",

@@ -6,14 +6,15 @@ import errno
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import tomoyo as package
-from tomoyo.kernel import activation, garbage
-from tomoyo.kernel.activation import ActivationError, Outcome
-from tomoyo.kernel.plan import Plan, Write
+from tomoyo.activation import activation, cleanup, state
+from tomoyo.activation.outcome import ActivationError, Outcome
+from tomoyo.activation.plan import Plan, Write
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError, write_policy_set
 from tomoyo.kernel.securityfs import SecurityfsError
 from tomoyo.syntax.lines import Effect, PolicySyntaxError, Problem
@@ -81,13 +82,15 @@ def test_called_plainly_it_loads_nothing_that_takes_long(tmp_path: Path) -> None
     stand_in.mkdir()
     for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
         (stand_in / name).write_text(getattr(given, name))
-    write_policy_set(given, tmp_path / "set")
+    write_policy_set(replace(given, stat=""), tmp_path / "set")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "current").symlink_to(tmp_path / "set")
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(package.__file__).parents[1])!r})
 before = set(sys.modules)
 from tomoyo.cli import main
-from tomoyo.kernel import activation
+from tomoyo.activation import activation
 from tomoyo.kernel.securityfs import Securityfs
 activation.Securityfs = lambda **_: Securityfs({str(stand_in)!r})
 activation.activate.__kwdefaults__.update(state={str(tmp_path / "state")!r}, locks={str(tmp_path / "locks")!r})
@@ -99,9 +102,10 @@ sys.exit(status)
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
-        *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.kernel", "tomoyo.kernel.activation"),
+        *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.cli.streams", "tomoyo.kernel"),
         *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        *("tomoyo.kernel.held_texts", "tomoyo.kernel.shortcut", "tomoyo.kernel.boot_faults", "tomoyo.cli.streams"),
+        *("tomoyo.kernel.held_texts", "tomoyo.activation", "tomoyo.activation.activation", "tomoyo.activation.outcome"),
+        "tomoyo.activation.state",
     }
     assert not loaded & {
         "argparse",
@@ -129,7 +133,7 @@ sys.exit(status)
 )
 def test_whoever_is_not_root_is_told_so(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = raising(PermissionError(errno.EACCES, "Permission denied", "/run/tomoyo"))
-    for module, name in ((activation, "activate"), (activation, "Lock"), (garbage, "collect_garbage")):
+    for module, name in ((activation, "activate"), (state, "Lock"), (cleanup, "collect_garbage")):
         monkeypatch.setattr(module, name, refusal)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = tomoyo(*arguments)

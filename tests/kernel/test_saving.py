@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.activation import ActivationError
 from tomoyo.kernel.policy_set import PolicySetError, read_policy_set
-from tomoyo.kernel.saving import read_consistent, save
+from tomoyo.kernel.saving import UnsteadyPolicyError, read_consistent, save
 from tomoyo.kernel.simulated import SimulatedKernel
 
 MOMENT = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
@@ -36,7 +35,7 @@ def test_it_reads_again_until_nothing_moved() -> None:
 
 
 def test_it_gives_up_on_a_policy_that_never_stands_still() -> None:
-    with pytest.raises(ActivationError, match="policy changed during each"):
+    with pytest.raises(UnsteadyPolicyError, match="policy changed during each"):
         read_consistent(Busy(10**6))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.sets import NEW, OLD, STORE, Counting, bindings, options, policy, process, put
+from tests.activation.sets import NEW, OLD, STORE, Counting, bindings, options, policy, process, put
+from tomoyo.activation.activation import activate
+from tomoyo.activation.cleanup import collect_garbage
 from tomoyo.kernel import store_use
-from tomoyo.kernel.activation import activate
-from tomoyo.kernel.garbage import collect_garbage
 
 NGINX = "<kernel> nix:/nginx/bin/nginx"
 PROGRAM, FILE = bindings(OLD).splitlines()

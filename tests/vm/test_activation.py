@@ -11,7 +11,7 @@ import os
 import random
 from typing import Any
 
-from tests.kernel.policies import bootable, held_by, random_set
+from tests.activation.policies import bootable, held_by, random_set
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.policy_text import domain_blocks
 
@@ -67,7 +67,7 @@ def test_switching_never_gives_a_wrong_answer(kernel: Kernel, seed: int) -> None
 
 def comparable(name: str, text: str) -> object:
     if name == "domain_policy":
-        blocks = domain_blocks(text)
+        blocks = domain_blocks(text) or {}
         return {
             domain: sorted(blocks[domain].split()) for domain in blocks if "<shelter>" not in domain and "python" not in domain
         }

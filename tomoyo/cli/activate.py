@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..kernel.activation import Outcome
-    from ..kernel.plan import Plan
+    from ..activation.outcome import Outcome
+    from ..activation.plan import Plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,9 @@ def add_activation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="print the plan, and write nothing")
     parser.add_argument("--now", action="store_true", help="delete old bindings at once, in use or not")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what was done")
-    parser.add_argument("--state", default=STATE, metavar="DIR", help=f"where the set is recorded (default: {STATE})")
-    parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock is (default: {LOCKS})")
+    kernel = "for the running kernel"
+    parser.add_argument("--state", metavar="DIR", help=f"where the set is recorded ({kernel} by default {STATE})")
+    parser.add_argument("--locks", metavar="DIR", help=f"where the lock is ({kernel} by default {LOCKS})")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     from .interface import add_interface
 
@@ -54,7 +55,7 @@ def run_plainly(arguments: list[str]) -> int | None:
         return None
     gc.disable()
     try:
-        from ..kernel.activation import activate
+        from ..activation.activation import activate
 
         outcome = activate(directories[0], keep_learned=bool(options))
     except (Exception, KeyboardInterrupt) as error:
@@ -75,7 +76,7 @@ def _failed(error: BaseException) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import activate
+    from ..activation.activation import activate
     from .interface import securityfs
 
     return carry_out(
@@ -96,7 +97,8 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 
 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
-    from ..kernel.activation import ActivationError
+    from ..activation.outcome import ActivationError
+    from ..activation.state import UnknownStateError
     from ..kernel.set_directory import PolicySetError
     from .interface import refused
     from .options import UsageError
@@ -105,6 +107,8 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
         outcome = change()
     except PolicySetError as error:
         raise UsageError(str(error)) from None
+    except UnknownStateError as error:
+        raise UsageError(f"{error} (--state and --locks)") from None
     except ActivationError as error:
         message("error", str(error))
         return 3

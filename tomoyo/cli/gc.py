@@ -21,6 +21,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.garbage import collect_garbage
+    from ..activation.cleanup import collect_garbage
 
     return carry_out(arguments, lambda options: collect_garbage(arguments.directory, securityfs(arguments), **options))

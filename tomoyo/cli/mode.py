@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import Lock
+    from ..activation.state import Lock
     from ..kernel.modes import ModeError, NotChanged
 
     changes = arguments.set is not None or arguments.profile is not None

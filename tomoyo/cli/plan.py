@@ -24,9 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import ActivationError, activate
-    from ..kernel.plan import Plan
-    from ..kernel.planner import plan
+    from ..activation.activation import activate
+    from ..activation.outcome import ActivationError
+    from ..activation.plan import Plan
+    from ..activation.planner import plan
     from ..kernel.policy_set import PolicySetError, read_policy_set
     from ..syntax.lines import PolicySyntaxError
 

@@ -31,9 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.activation import ActivationError
     from ..kernel.policy_set import PolicySetError
-    from ..kernel.saving import read_consistent, save
+    from ..kernel.saving import UnsteadyPolicyError, read_consistent, save
     from ..kernel.securityfs import SecurityfsError
 
     try:
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     except PolicySetError as error:
         raise UsageError(str(error)) from None
-    except ActivationError as error:
+    except UnsteadyPolicyError as error:
         message("error", str(error))
         return 3
     except SecurityfsError as error:

@@ -16,8 +16,8 @@ from .interface import add_interface, refused, securityfs
 from .options import UsageError, print_json, visible
 
 if TYPE_CHECKING:
+    from ..activation.status import Status
     from ..kernel.policy_set import PolicySet
-    from ..kernel.status import Status
 
 #: Lines of a list that are shown unless all are asked for.
 SHOWN = 10
@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from ..activation.status import read_status
     from ..kernel.securityfs import SecurityfsError
-    from ..kernel.status import read_status
 
     wanted = _set(arguments.set) if arguments.set is not None else None
     try:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from .boot_faults import boot_faults
 from .links import STATE
 from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
+from .policy_text import PolicyReading
 from .set_directory import MAX_FILE
 
 if TYPE_CHECKING:
@@ -158,7 +159,9 @@ def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
     if not _is_plain(path):
         found.insert(0, SetProblem(Fault.DAMAGED, path, 0, 0, "its loader takes only a path of printable ASCII"))
     judged = check_policy_set(policy)
-    for fault in boot_faults(policy):
+    reading = PolicyReading(policy)
+    reading.parse(list(reading.blocks))
+    for fault in boot_faults(reading):
         # The simulated kernel tells of each domain.
         if fault.kind != "PANIC" or not any(problem.fault is Fault.PANIC for problem in judged):
             column = 1 if fault.line else 0

@@ -1,21 +1,15 @@
-"""What makes a set unfit for any kernel, found in its texts: a boot loader refuses such a set, and so should an activation.
-
-Nothing is parsed but transition control that leads to another namespace, and
-where all domains are in one namespace none is looked at by itself.  So it takes
-no longer than to look through the texts a few times, and what loads long is
-loaded only where there is such control.
-"""
+"""What makes a set unfit for any kernel: a boot loader refuses such a set, and so does an activation."""
 
 from __future__ import annotations
 
-from .policy_text import KERNEL, DomainLines, domain_blocks, named_lines, plain, read_number
+from .policy_text import KERNEL
 from .set_directory import FILES, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .shortcut import Texts
+    from .policy_text import PolicyReading
 
 #: The profile versions that a kernel boots with, the one that it prints first; boot.sh and a test know them, too.
 PROFILE_VERSIONS = ("20150505", "20110903")
@@ -49,15 +43,16 @@ class BootFault:
         return f"{place}: {printable(self.message)}"
 
 
-def boot_faults(texts: Texts) -> Iterator[BootFault]:
-    """Find what the boot loader refuses the set TEXTS for, beside damage and what lies in the files' places."""
+def boot_faults(policy: PolicyReading) -> Iterator[BootFault]:
+    """Find what the boot loader refuses the set POLICY for, beside damage and what lies in the files' places."""
+    texts = policy.texts
     for name in _NEVER_EMPTY:
         if not getattr(texts, name):
             yield BootFault("DAMAGED", FILES[name], 0, "it is empty, so the set would confine nothing")
     profiles: dict[str, set[str]] = {}
     yield from _read_profiles(texts.profile, profiles)
-    yield from _undefined_profiles(texts, profiles)
-    yield from _dead_ends(texts)
+    yield from _undefined_profiles(policy, profiles)
+    yield from _dead_ends(policy)
 
 
 def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]:
@@ -79,47 +74,33 @@ def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]
             found.setdefault(namespace, set()).add(line.partition("-")[0])
 
 
-def _undefined_profiles(texts: Texts, profiles: dict[str, set[str]]) -> Iterator[BootFault]:
-    if _are_all_defined(texts.domain_policy, profiles.get(KERNEL, set())):
-        return
-    policy = plain(texts.domain_policy)
+def _undefined_profiles(policy: PolicyReading, profiles: dict[str, set[str]]) -> Iterator[BootFault]:
+    """Find domains whose profile is not defined where the boot loader looks for it: PROFILES by namespace."""
     used: dict[tuple[str, int], str] = {}
-    for name, block in {KERNEL: "", **domain_blocks(policy)}.items():
-        used.setdefault((name.partition(" ")[0], DomainLines(block).profile), name)
-    lenient = named_lines(plain(texts.profile))
+    for name in policy.blocks:
+        used.setdefault((name.partition(" ")[0], policy.head(name)[0]), name)
     for (namespace, profile), name in used.items():
         if str(profile) in profiles.get(namespace, ()):
             continue
         kind, message = "PANIC", f"profile {profile} of {name} is not defined in namespace {namespace}"
-        if any(_is_about(line, profile) for line in lenient.get(namespace, ())):
+        part = policy.namespaces.get(namespace)
+        if part and profile in part.profiles:
             kind = "DAMAGED"
             message += " as the boot loader reads it: there may be no space in front of a line, nor a zero in front of a number"
-        line = line_of(texts.domain_policy, name)
+        line = line_of(policy.texts.domain_policy, name)
         yield BootFault(kind, FILES["domain_policy"], line, message)
 
 
-def _is_about(line: str, profile: int) -> bool:
-    """Whether the kernel takes LINE for one of PROFILE."""
-    number, minus, _ = line.partition("-")
-    return bool(minus) and (read_number(number) if number else 0) == profile
-
-
-def _are_all_defined(policy: str, numbers: set[str]) -> bool:
-    """Whether all domains of POLICY are in the first namespace, with profiles of NUMBERS; False may mean: not sure."""
-    if "0" not in numbers or not policy.startswith(KERNEL) or policy.count("<") != policy.count(f"\n{KERNEL}") + 1:
-        return False
-    return policy.count("use_profile") == sum(policy.count(f"\nuse_profile {number}\n") for number in numbers)
-
-
-def _dead_ends(texts: Texts) -> Iterator[BootFault]:
+def _dead_ends(policy: PolicyReading) -> Iterator[BootFault]:
     """Transition control that leads to no domain: what it catches, perhaps the first program, fails to execute."""
+    texts = policy.texts
     names = [name for name in ("exception_policy", "bindings") if _ELSEWHERE in getattr(texts, name)]
     if not names:
         return
     from ..analysis.namespaces import missing_domains
     from .policy_set import PolicySet
 
-    domains = "".join(f"{name}\n" for name in domain_blocks(plain(texts.domain_policy)))
+    domains = "".join(f"{name}\n" for name in policy.blocks)
     for name in names:
         lines = [line if _ELSEWHERE in line else "" for line in getattr(texts, name).split("\n")]
         holding = PolicySet(domains, exception_policy="\n".join(lines)).loaded().holding

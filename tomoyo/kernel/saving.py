@@ -10,10 +10,10 @@ import errno
 import os
 import time
 
-from .activation import ActivationError, read_held
+from .held_texts import read_held
 from .links import SAVED, absolute, advance_links, make_directory
 from .policy_set import FILES, PolicySet, PolicySetError, remove_directory
-from .policy_text import quotas
+from .policy_text import PolicyReading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 ATTEMPTS = 20
 
 
+class UnsteadyPolicyError(Exception):
+    """Policy changes faster than it can be read."""
+
+
 def read_consistent(interface: Interface) -> PolicySet:
     """Everything that a kernel holds, at one moment.
 
-    Raises ActivationError where policy changes faster than it can be read.
+    Raises UnsteadyPolicyError where policy changes faster than it can be read.
     """
     for attempt in range(ATTEMPTS):
         before = _updates(interface.read("stat"))
@@ -34,7 +38,7 @@ def read_consistent(interface: Interface) -> PolicySet:
         if _updates(held.stat) == before:
             return held
         time.sleep(0.01 * attempt)
-    raise ActivationError(f"policy changed during each of {ATTEMPTS} readings; save it while nothing is learned")
+    raise UnsteadyPolicyError(f"policy changed during each of {ATTEMPTS} readings; save it while nothing is learned")
 
 
 def _updates(stat: str) -> str:
@@ -71,7 +75,7 @@ def save(held: PolicySet, directory: str | os.PathLike[str] = SAVED, *, moment: 
 
 
 def _fill(parent: int, name: str, held: PolicySet) -> None:
-    settings = "".join(f"Memory used by {kind}: {quota}\n" for kind, quota in quotas(held.stat).items())
+    settings = "".join(f"Memory used by {kind}: {quota}\n" for kind, quota in PolicyReading(held).quotas.items())
     texts = {kind: getattr(held, kind) for kind in ("domain_policy", "exception_policy", "profile", "manager")}
     directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:

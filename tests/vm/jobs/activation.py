@@ -19,7 +19,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.vm import guest
-from tomoyo.kernel.activation import ActivationError, activate
+from tomoyo.activation.activation import activate
+from tomoyo.activation.outcome import ActivationError
 from tomoyo.kernel.policy_set import PolicySet, write_policy_set
 from tomoyo.kernel.policy_text import domain_blocks
 from tomoyo.kernel.securityfs import Securityfs
@@ -190,11 +191,11 @@ def kills(request: dict[str, Any]) -> dict[str, Any]:
 
 def sorted_domains(text: str) -> dict[str, tuple[str, ...]]:
     """The lines of each domain, each once, in an order of their own."""
-    return {name: tuple(sorted(set(filter(None, block.split("\n"))))) for name, block in domain_blocks(text).items()}
+    return {name: tuple(sorted(set(filter(None, block.split("\n"))))) for name, block in (domain_blocks(text) or {}).items()}
 
 
 def pairs(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Bring the kernel through random sets (see tests/kernel/policies.py) and give back what it prints after each."""
+    """Bring the kernel through random sets (see tests/activation/policies.py) and give back what it prints after each."""
     shelter = ["<shelter> 0-CONFIG={ mode=disabled }\n", "<shelter>\n<kernel>\ntask manual_domain_transition <shelter>\n"]
     guest.write("profile", shelter[0].encode())
     guest.write("domain_policy", shelter[1].encode())

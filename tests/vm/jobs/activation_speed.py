@@ -26,7 +26,7 @@ from tomoyo.cli import main
 sys.exit(main())
 """
 #: All that the command loads, and no more.
-START = COMMAND.partition("sys.exit")[0] + "import tomoyo.cli.activate, tomoyo.kernel.activation\n"
+START = COMMAND.partition("sys.exit")[0] + "import tomoyo.cli.activate, tomoyo.activation.activation\n"
 NAMES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tomoyo.activation.status import drift, stale_bindings, status_of
 from tomoyo.kernel.policy_set import PolicySet
 from tomoyo.kernel.simulated import SimulatedKernel
-from tomoyo.kernel.status import drift, stale_bindings, status_of
 
 OLD = "/nix/store/00000000000000000000000000000000-nginx-1.0"
 NEW = "/nix/store/11111111111111111111111111111111-nginx-1.1"

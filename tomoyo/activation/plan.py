@@ -1,4 +1,4 @@
-"""What is to be written to a kernel's interface files, in order; ``planner`` finds it."""
+"""What is to be written to a kernel's interface files, in order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ class Write:
     text: str
     domain: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.domain}\n{self.text}" if self.domain and self.text else self.domain or self.text
 
-
-#: Wait until what was deleted is collected, so that it may be added again at the end.
+#: Wait until the kernel has collected what was deleted, so that adding it again puts it last.
 SETTLE = Write("", "")
 
 
@@ -29,13 +26,18 @@ SETTLE = Write("", "")
 class Plan:
     """Writes, in order, and what a reader should know of them.
 
-    ``kept`` are held lines, and ``left`` domains, that are not wanted but stay
-    as somebody uses them.
+    Attributes:
+        writes: what to write.
+        kept: held bindings that are not wanted, but stay while in use.
+        left: held domains that are not wanted, but stay.
+        forgotten: how many learned entries are deleted although learned
+            entries are kept, as their domains no longer learn.
     """
 
     writes: tuple[Write, ...] = ()
     kept: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    forgotten: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.writes)
@@ -43,7 +45,7 @@ class Plan:
     @property
     def count(self) -> int:
         """How many lines are written, those that only select a domain not counted."""
-        return sum(max(write.text.count("\n") + 1, 1) for write in self.writes if write is not SETTLE)
+        return sum(write.text.count("\n") + 1 for write in self.writes if write is not SETTLE)
 
     def batches(self) -> Iterator[tuple[str, str]]:
         """Interface files and what to write to each through one opening; an empty name means to settle."""

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.kernel.activation import ActivationError, activate, read_held
-from tomoyo.kernel.garbage import collect_garbage
-from tomoyo.kernel.policy_pair import PolicyPair
+from tomoyo.activation.activation import activate
+from tomoyo.activation.cleanup import collect_garbage
+from tomoyo.activation.kept_domains import enforced
+from tomoyo.activation.outcome import ActivationError
+from tomoyo.kernel.held_texts import read_held
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError
-from tomoyo.kernel.policy_text import DomainLines, ancestors, domain_blocks
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.kernel.policy_text import PolicyReading, domain_blocks
 
 from .policies import bootable, held_by, random_set
-from .sets import NEW, OLD, PROFILES, Counting, bindings, options, policy, process, put
+from .sets import DOMAINS, NEW, OLD, PROFILES, Active, Counting, bindings, options, policy, process, put
 
 ALL_PROFILES = f"{PROFILES}1-CONFIG={{ mode=learning grant_log=no reject_log=no }}\n"
 
@@ -47,7 +48,7 @@ def of(domains: str, **texts: str) -> PolicySet:
     return PolicySet(ROOT + domains, texts.get("exceptions", ""), "", ALL_PROFILES, "/manager\n")
 
 
-class Busy(SimulatedKernel):
+class Busy(Active):
     """Lets something HAPPEN once, just before a line with the text BEFORE is written."""
 
     def __init__(self, before: str = "", happen: str = "") -> None:
@@ -177,6 +178,7 @@ def test_a_domain_that_a_program_makes_meanwhile_is_confined(folder: Path, happe
 def test_a_domain_that_a_program_makes_again_is_no_failure(folder: Path) -> None:
     where = options(folder)
     kernel = Again("delete <kernel> /gone")
+    kernel.processes[7] = "<kernel> nix:/nginx/bin/nginx"
     process(folder, 7, f"{OLD}/bin/nginx")
     first = policy(OLD)
     activate(put(folder, "old", replace(first, domain_policy=first.domain_policy + domain("/gone", 3))), kernel, **where)
@@ -186,7 +188,7 @@ def test_a_domain_that_a_program_makes_again_is_no_failure(folder: Path) -> None
     assert kernel.holding.domains["<kernel> /gone"].profile == 0
 
 
-class Again(SimulatedKernel):
+class Again(Active):
     """Makes a domain again as soon as a LINE has deleted it."""
 
     def __init__(self, line: str) -> None:
@@ -211,19 +213,16 @@ def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path, draw: ra
         new = put(folder, f"new{number}", replace(wanted, stat=""))
         keep = draw.random() < 0.5
         activate(new, kernel, keep_learned=keep, **where)
-        held = read_held(kernel)
-        blocks, named = domain_blocks(held.domain_policy), domain_blocks(wanted.domain_policy)
-        enforced = PolicyPair(held, held).enforced
-        for name in blocks.keys() - named.keys() - {"<kernel>"}:
-            above = next((above for above in ancestors(name) if above in blocks), None)
+        held = PolicyReading(read_held(kernel))
+        named = PolicyReading(wanted).blocks
+        for name in held.blocks.keys() - named.keys() - {"<kernel>"}:
+            above = held.above(name)
             if above:
-                own, other = (
-                    enforced(name.partition(" ")[0], DomainLines(blocks[which]).profile, True) for which in (name, above)
-                )
+                own, other = (enforced(held, held, name.partition(" ")[0], held.head(which)[0]) for which in (name, above))
                 assert own >= other
                 stayed += 1
         again = activate(new, kernel, keep_learned=keep, **where)
-        assert not again, (again.plan.text(), kernel.processes, held.domain_policy, wanted.domain_policy)
+        assert not again, (again.plan.text(), kernel.processes, wanted.domain_policy)
     assert stayed > 10
 
 
@@ -313,7 +312,7 @@ class Killed(BaseException):
     """The activation is no more."""
 
 
-class Mortal(SimulatedKernel):
+class Mortal(Active):
     """Dies after so many lines."""
 
     lines = -1
@@ -506,9 +505,12 @@ def test_bindings_in_other_namespaces_stay_while_in_use(folder: Path) -> None:
 
     def named(path: str) -> PolicySet:
         lines = "".join(f"<other> {line}\n" for line in bindings(path).splitlines())
-        return replace(policy(path), bindings=lines)
+        domains = f"{DOMAINS}{DOMAINS.replace('<kernel>', '<other>')}"
+        profiles = "".join(f"<other> {line}\n" for line in PROFILES.splitlines())
+        return replace(policy(path, domains), bindings=lines, profile=PROFILES + profiles)
 
     process(folder, 7, f"{OLD}/bin/nginx")
+    kernel.processes[7] = "<other> nix:/nginx/bin/nginx"
     activate(put(folder, "old", named(OLD)), kernel, **where)
     outcome = activate(put(folder, "new", named(NEW)), kernel, **where)
     assert sorted(outcome.kept) == sorted(named(OLD).bindings.splitlines())

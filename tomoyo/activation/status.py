@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..kernel.modes import MODES, read_heads, read_profiles
+from ..kernel.policy_set import PolicySet
+from ..kernel.store_use import bindings, old_bindings
 from ..model.stat import Counter, MemoryUse
-from .modes import MODES, read_heads, read_profiles
-from .policy_set import PolicySet
-from .policy_text import domain_blocks, is_byproduct
-from .store_use import bindings, old_bindings
+from .drift import drift
 
 if TYPE_CHECKING:
-    from .differences import Differences, Lines
-    from .securityfs import Interface, Securityfs
+    from ..kernel.securityfs import Interface, Securityfs
 
 STORE = "/nix/store"
 
@@ -108,60 +107,3 @@ def stale_bindings(exceptions: str, wanted: PolicySet | None, exists: Callable[[
     found = list(bindings(exceptions))
     gone = {name for name in {binding.store_path for binding in found} if not exists(f"{STORE}/{name}")}
     return [binding.line for binding in found if binding.store_path in gone]
-
-
-def drift(interface: Interface, wanted: PolicySet) -> list[str]:
-    """What differs between what a kernel holds and WANTED, in words; nothing where it holds just that.
-
-    Raises PolicySyntaxError for a line of WANTED that no kernel would keep.
-    """
-    from .activation import read_held
-    from .differences import find_differences, refuse_lost_lines
-
-    refuse_lost_lines(wanted)
-    held = read_held(interface)
-    blocks = domain_blocks(held.domain_policy)
-    found = find_differences(held, wanted)
-    # What the kernel made as a program ran, and would make again, is no drift.
-    found.extra_domains = [name for name in found.extra_domains if not is_byproduct(name, blocks[name], blocks)]
-    return list(_in_words(found))
-
-
-def _in_words(found: Differences) -> Iterable[str]:
-    for new in found.new_domains:
-        yield f"domain {new.name} is missing"
-    for name in found.extra_domains:
-        yield f"domain {name} is in no policy"
-    for domain in found.domains:
-        if domain.held_profile != domain.profile:
-            yield f"domain {domain.name} is in profile {domain.held_profile} instead of {domain.profile}"
-        if domain.held_groups != domain.groups:
-            held, wanted = (" ".join(map(str, sorted(groups))) or "none" for groups in (domain.held_groups, domain.groups))
-            yield f"domain {domain.name} uses groups {held} instead of {wanted}"
-        yield from _lines_in_words(f"domain {domain.name}", "entries", domain.lines)
-    yield from _lines_in_words("exception policy", "transition controls", found.transitions)
-    for namespace, lines in found.aggregators.items():
-        yield from _lines_in_words(f"exception policy of {namespace}", "aggregators", lines)
-    yield from _lines_in_words("exception policy", "group members", found.groups)
-    for (namespace, number), lines in found.shared.items():
-        yield from _lines_in_words(f"acl_group {number} of {namespace}", "entries", lines)
-    for line in found.versions:
-        yield f"profiles: {line}"
-    for profile in found.profiles:
-        state = "is not defined" if profile.is_new else "differs"
-        yield f"profile {profile.number} of {profile.namespace} {state}"
-    yield from _lines_in_words("managers", "managers", found.managers)
-    for name, (quota, wanted_quota) in found.quotas.items():
-        yield f"quota for {name}: {quota} instead of {wanted_quota}"
-
-
-def _lines_in_words(subject: str, what: str, lines: Lines) -> Iterable[str]:
-    moved = sum(move.held is not None for move in lines.move)
-    parts = (
-        (len(lines.add) + len(lines.move) - moved, "missing"),
-        (len(lines.delete), "not wanted"),
-        (moved, "in another order"),
-    )
-    told = [f"{count} {what} {state}" for count, state in parts if count]
-    if told:
-        yield f"{subject}: {', '.join(told)}"

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.kernel.activation import ActivationError, activate, lock
-from tomoyo.kernel.garbage import collect_garbage
+from tomoyo.activation.activation import activate
+from tomoyo.activation.cleanup import collect_garbage
+from tomoyo.activation.outcome import ActivationError
+from tomoyo.activation.state import Lock
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError, read_policy_set
 from tomoyo.kernel.simulated import SimulatedKernel
 
 from .policies import held_by
-from .sets import DOMAINS, NEW, OLD, PROFILES, Counting, bindings, options, policy, process, put
+from .sets import DOMAINS, NEW, OLD, PROFILES, Active, Counting, bindings, options, policy, process, put
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_a_line_that_the_kernel_drops_is_named_and_the_old_policy_comes_back(fol
     assert os.listdir(folder / "state") == []
 
 
-class Full(SimulatedKernel):
+class Full(Active):
     """Has 50,000 bytes of policy."""
 
     def read(self, name: str) -> str:
@@ -233,7 +235,7 @@ def test_bindings_that_are_written_with_their_namespace_are_no_old_ones(folder: 
 
 def test_two_activations_take_turns(folder: Path) -> None:
     order: list[str] = []
-    with lock(str(folder / "locks")):
+    with Lock(str(folder / "locks")):
         other = threading.Thread(
             target=lambda: activate(folder / "set", Counting(), **options(folder)) and order.append("second")
         )
@@ -312,7 +314,9 @@ def test_the_noop_path_loads_no_parser(folder: Path) -> None:
     stand_in.mkdir()
     for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
         (stand_in / name).write_text(kernel.read(name))
-    put(folder, "set", replace(policy(), profile=kernel.read("profile")))  # as compile writes it
+    path = put(folder, "set", replace(policy(), profile=kernel.read("profile")))  # as compile writes it
+    (folder / "s").mkdir()
+    (folder / "s" / "current").symlink_to(path)
     script = (
         "import sys, tomoyo\n"
         f"kernel = tomoyo.Securityfs({str(stand_in)!r})\n"
@@ -327,7 +331,7 @@ def test_the_noop_path_loads_no_parser(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not {"tomoyo.syntax", "tomoyo.model", "tomoyo.kernel.plan", "tomoyo.kernel.planner"} & set(done.stdout.split())
+    assert not {"tomoyo.syntax", "tomoyo.model", "tomoyo.activation.planner"} & set(done.stdout.split())
 
 
 def test_the_script_in_the_document_works(

@@ -21,7 +21,15 @@ def policy(path: str = OLD, domains: str = DOMAINS) -> PolicySet:
     return PolicySet(domains, "", bindings(path), PROFILES, "/manager\n")
 
 
-class Counting(SimulatedKernel):
+class Active(SimulatedKernel):
+    """Enforces policy, of which there is none yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holding.active = True
+
+
+class Counting(Active):
     """Counts writes, and drops a line if told to."""
 
     def __init__(self, drops: str | None = None) -> None:

@@ -1,0 +1,190 @@
+"""Bringing a kernel to a policy set: planned, written, verified, and undone where the kernel does not take it.
+
+    import tomoyo
+    outcome = tomoyo.activate("/nix/store/...-policy")
+
+Where the kernel holds what the set says, reading that is all that happens.
+Killed at any point, the next activation goes on from what it finds.
+
+The set is then recorded: ``current`` in the state directory leads to it and
+``previous`` to the one before, which the boot loader falls back to.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.held_texts import read_held_texts
+from ..kernel.links import absolute, make_directory
+from ..kernel.policy_text import is_unchanged
+from ..kernel.securityfs import Securityfs
+from ..kernel.set_directory import PolicySetError, SetTexts, digest, read_set_text, read_set_texts
+from .outcome import ActivationError, Outcome
+from .state import Lock, places, record, recorded_set, refuse_unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.policy_text import PolicyReading
+    from ..kernel.securityfs import Interface
+
+
+def activate(
+    directory: str | os.PathLike[str],
+    interface: Interface | None = None,
+    *,
+    inactive: bool = False,
+    keep_learned: bool = False,
+    keep_used: bool = True,
+    dry_run: bool = False,
+    state: str | None = None,
+    locks: str | None = None,
+    proc: str = "/proc",
+) -> Outcome:
+    """Bring a kernel to the policy set in DIRECTORY.
+
+    Arguments:
+        interface: the kernel, by default the running one.
+        inactive: load the set even if the kernel does not enforce policy yet.
+        keep_learned: keep learned entries of domains that stay in learning
+            mode, and domains of no set that learn.  What the recorded set
+            names was not learned.
+        keep_used: keep old bindings while a program uses their store paths.
+        dry_run: find the plan, and write nothing.
+        state: the directory of the links to this set and the one before; for
+            the running kernel /var/lib/tomoyo by default.
+        locks: the directory of the lock that keeps two activations apart; for
+            the running kernel /run/tomoyo by default.
+        proc: where procfs is mounted.
+
+    Raises PolicySetError for a set that cannot be used, PolicySyntaxError for a
+    line that a kernel would drop or store as something else, ActivationError
+    where the kernel is not active or did not take the set, UnknownStateError
+    where another kernel's directories are not given, and OSError
+    (SecurityfsError) where the system refuses.
+    """
+    interface = interface or Securityfs(proc=proc)
+    state, locks = places(interface, state, locks)
+    record_in = None if dry_run else refuse_unknown(state, locks)
+    path = absolute(directory)
+    with Lock(locks):
+        wanted = read_set_texts(directory)
+        refuse_damaged(wanted)
+        if not (inactive or dry_run):
+            refuse_inactive(interface)
+        held = read_held_texts(interface)
+        # What could keep the set from being recorded is found out first.
+        if record_in is not None:
+            os.close(make_directory(record_in, 0o755))
+        recorded = recorded_set(state)
+        # With a manifest it is as it was when it was recorded.
+        if recorded == path and wanted.manifest is not None and is_unchanged(held, wanted):
+            return Outcome()
+        outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+        if record_in is not None:
+            try:
+                record(path, record_in)
+            except OSError as error:
+                reason = (
+                    f"the policy is in force, but cannot be recorded in {state}: {error}; the boot loader does not know of it"
+                )
+                raise ActivationError(reason, restored=False) from error
+    return outcome
+
+
+def _bring(
+    interface: Interface,
+    held_texts: SetTexts,
+    wanted_texts: SetTexts,
+    recorded: str | None,
+    keep_learned: bool,
+    keep_used: bool,
+    dry_run: bool,
+    proc: str,
+) -> Outcome:
+    from dataclasses import replace
+
+    from ..kernel.policy_set import policy_set_of
+    from ..kernel.policy_text import PolicyReading, same_exceptions
+    from ..kernel.store_use import used_bindings
+    from .apply import carry_out
+    from .differences import are_made_by_programs, domains_that_differ
+    from .planner import NoFreeProfileError, make_plan, read_wanted
+
+    held, wanted = PolicyReading(held_texts), read_wanted(wanted_texts)
+    domains_that_differ(held, wanted)  # parses what has to be
+    if not same_exceptions(held_texts, wanted_texts):
+        wanted.parse_exceptions()
+    refuse_unbootable(wanted)
+    before = _recorded_domains(recorded)
+    extra = [name for name in held.blocks if name not in wanted.blocks]
+    named = before.blocks.keys() if before else set()
+    made = {name for name in are_made_by_programs(held, wanted) if name not in named}
+    used = (set(extra) - made) & set(interface.process_domains().values()) if extra else set()
+    own = interface.own_names()
+    keep_lines: frozenset[str] = frozenset()
+    if keep_used:
+        keep_lines = used_bindings(interface, policy_set_of(held_texts), policy_set_of(wanted_texts), proc)
+    try:
+        found = make_plan(
+            held,
+            wanted,
+            keep_learned=keep_learned,
+            keep_lines=keep_lines,
+            keep_domains=made | used,
+            own=own,
+            before=before,
+        )
+    except NoFreeProfileError as error:
+        raise ActivationError(f"{error}; nothing was changed") from None
+    found = replace(found, left=tuple(name for name in found.left if name in used))
+    outcome = Outcome(found)
+    if found and not dry_run:
+        carry_out(interface, held_texts, wanted_texts, found, own)
+    return outcome
+
+
+def _recorded_domains(recorded: str | None) -> PolicyReading | None:
+    """The domains of the RECORDED set, as far as there is one."""
+    from ..kernel.policy_text import PolicyReading
+
+    try:
+        return PolicyReading(SetTexts("", {"domain_policy": read_set_text(recorded, "domain_policy")})) if recorded else None
+    except (PolicySetError, OSError):
+        return None  # it is gone
+
+
+# What is refused
+
+
+def refuse_inactive(interface: Interface) -> None:
+    """Raise ActivationError where the kernel does not enforce policy; a simulated one confines nobody in any case."""
+    if isinstance(interface, Securityfs) and not interface.active:
+        raise ActivationError("the kernel is not active, so nothing would be confined; nothing was changed")
+
+
+def refuse_damaged(wanted: SetTexts) -> None:
+    """Raise PolicySetError where the texts are not those that the manifest has digests of, or where that is none."""
+    known, texts = wanted.digests(), wanted.files()
+    if wanted.manifest is None or (
+        known is not None
+        and not set(known) - {"bindings.conf"} - set(texts)
+        and all(digest(texts[file]) == known[file] for file in known if file in texts)
+    ):
+        return
+    from ..kernel.policy_set import check_digests, policy_set_of
+
+    for problem in check_digests(policy_set_of(wanted)):
+        raise PolicySetError(os.path.join(wanted.path, problem.file), problem.message)
+
+
+def refuse_unbootable(wanted: PolicyReading) -> None:
+    """Raise PolicySetError where the boot loader would refuse the set."""
+    from ..kernel.boot_faults import boot_faults
+
+    path = getattr(wanted.texts, "path", "")
+    for fault in boot_faults(wanted):
+        place = os.path.join(path, fault.file)
+        raise PolicySetError(f"{place}:{fault.line}:1" if fault.line else place, fault.message)
+    if wanted.manage_by_non_root:
+        reason = "manage_by_non_root lets other users change the policy, and the kernel does not print it, so it is not activated"
+        raise PolicySetError(os.path.join(path, "manager.conf"), reason)

@@ -1,0 +1,57 @@
+"""What an activation did, or why it failed."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+class ActivationError(Exception):
+    """The kernel does not hold what it should, or must not be given it; the message says which lines.
+
+    ``restored`` tells whether it holds again what it held before.
+    """
+
+    def __init__(self, message: str, *, restored: bool = True) -> None:
+        super().__init__(message)
+        self.restored = restored
+
+
+class Outcome:
+    """What an activation did, or would do in a dry run.
+
+    Attributes:
+        plan: what was written; None where nothing had to be.
+        changes: how many lines that is.
+        kept: bindings that stay until no program uses their store paths.
+        left: domains that stay until no process is in them.
+        forgotten: how many learned entries were deleted although learned ones
+            are kept, as their domains no longer learn.
+    """
+
+    __slots__ = ("changes", "forgotten", "kept", "left", "plan")
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        self.plan = plan
+        self.changes = plan.count if plan is not None else 0
+        self.kept = plan.kept if plan is not None else ()
+        self.left = plan.left if plan is not None else ()
+        self.forgotten = plan.forgotten if plan is not None else 0
+
+    def __bool__(self) -> bool:
+        return self.changes > 0
+
+    def __str__(self) -> str:
+        parts = [_counted(self.changes, "line", "written") if self.changes else "nothing to do"]
+        if self.kept:
+            parts.append(_counted(len(self.kept), "old binding", "kept while in use"))
+        if self.left:
+            parts.append(_counted(len(self.left), "old domain", "kept while in use"))
+        if self.forgotten:
+            parts.append(_counted(self.forgotten, "learned line", "deleted, as the domain no longer learns"))
+        return ", ".join(parts)
+
+
+def _counted(number: int, noun: str, what: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {what}"

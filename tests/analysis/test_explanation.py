@@ -222,9 +222,9 @@ def test_a_name_that_is_bound_to_another_package() -> None:
 def test_an_entry_by_name() -> None:
     exceptions = parse_exception_policy("path_group big /lib/x\npath_group big /lib/y\npath_group nix:/x/lib/x /lib/x\n")
     engine = DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n"), exceptions)
-    found = explain(engine, SSHD, parse_request("file rename /lib/x /lib/z"))
-    assert str(found.named) == "file rename @nix:/x/lib/x /lib/z"
-    assert "this would allow it: file rename @nix:/x/lib/x /lib/z" in found.sentences()
+    found = explain(engine, SSHD, parse_request("file link /lib/x /lib/z"))
+    assert str(found.named) == "file link @nix:/x/lib/x /lib/z"
+    assert "this would allow it: file link @nix:/x/lib/x /lib/z" in found.sentences()
     assert explain(engine, SSHD, parse_request("file execute /lib/x")).named is None
     assert explain(engine, SSHD, parse_request("file read /lib/z")).named is None
 

@@ -92,6 +92,9 @@ def test_what_was_denied_is_explained_by_the_running_policy(answers: dict[str, A
         f"nearest: '{APPEND} task.uid=1', but its condition task.uid=1 does not hold",
         f"this would allow it: {APPEND}",
     ]
+    status, output, messages = asked["explain_any"]
+    assert (status, output.splitlines()[1]) == (1, f"else denied: no other entry of {NOTES} grants '{APPEND}'")
+    assert output.startswith("granted if task.uid=1 (enforcing mode): ")
 
 
 def test_the_running_policy_says_what_it_said(answers: dict[str, Any]) -> None:

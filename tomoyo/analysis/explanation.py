@@ -31,11 +31,12 @@ from ..decision.requests import Request, Value, request_of
 from ..decision.transition import Transition, TransitionRules, transition
 from ..model.addresses import AddressRange, address_text
 from ..model.conditions import Test
-from ..model.domains import DomainPolicy
+from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Argument, ArgumentType, Entry, Kind
 from ..model.records import AuditRecord
 from ..model.words import DomainName, GroupReference, Word
 from .nearest import NearEntries
+from .remedies import Remedies
 from .undefined import UndefinedDomain, undefined_domain
 
 #: How many entries that came near are given.
@@ -114,6 +115,8 @@ class Explanation:
         remedy: the entry that would grant just this, by the package's name
             where there is one (``@nix:/glibc/lib/libc.so.6``); None where one
             grants it already, may grant it, or none could.
+        objection: what lint has against such an entry, so that there is no remedy; else empty.
+        new_domain: the domain to define with the remedy, since the execution leads there, or None.
         conditional: the entries that decide, the first whose tests hold.
         never_asked: why the kernel never makes this request, or None.
         undefined: what to say where the policy does not have the domain, or None.
@@ -128,6 +131,8 @@ class Explanation:
     conditional: tuple[Conditional, ...] = ()
     never_asked: NeverAsked | None = None
     undefined: UndefinedDomain | None = None
+    objection: str = ""
+    new_domain: Domain | None = None
 
     @property
     def conclusion(self) -> Conclusion:
@@ -183,7 +188,13 @@ class Explanation:
         if verdict.learned is not None:
             yield f"learning mode adds: {verdict.learned}"
         if self.remedy is not None:
-            yield f"this would allow it: {self.remedy}"
+            yield f"this would allow it{', once the policy has the domain' if self.undefined else ''}: {self.remedy}"
+        if self.objection:
+            yield f"no entry is proposed, because lint objects: {self.objection}"
+        if self.new_domain is not None:
+            new = self.new_domain
+            groups = "".join(f", use_group {group}" for group in new.groups)
+            yield f"define the domain that it leads to, too: {new.name}, use_profile {new.profile}{groups}"
         if moved is not None and self.conclusion is not Conclusion.FAILS:
             yield from self._transition_sentences(moved)
 
@@ -229,6 +240,10 @@ class Explanation:
                 for miss in self.near
             ],
             "remedy": self.remedy.text if self.remedy else None,
+            "objection": self.objection or None,
+            "new_domain": None
+            if self.new_domain is None
+            else {"name": self.new_domain.name.text, "profile": self.new_domain.profile, "groups": list(self.new_domain.groups)},
             "next_domain": moved.domain.text if moved and not moved.failure else None,
             "failure": moved.failure.value if moved and moved.failure else None,
             "reason": moved.reason if moved else None,
@@ -246,11 +261,13 @@ class Explainer:
         self.engine = engine
         self._near: dict[int, tuple[EntryIndex, NearEntries]] = {}
         self._rules: dict[str, tuple[TransitionRules, TransitionRules]] = {}
+        self._remedies = Remedies(engine)
 
     def with_domains(self, domains: DomainPolicy) -> Explainer:
         """The explainer for other DOMAINS under the same exception policy and profiles, which are not looked through again."""
         other = Explainer(self.engine.with_domains(domains))
         other._rules = self._rules
+        other._remedies = Remedies(other.engine, whole=False)
         return other
 
     def explain(self, domain: DomainName | str, request: Request) -> Explanation:
@@ -302,8 +319,16 @@ class Explainer:
                     scored.append((score, -number, -position, NearMiss(entry, group, part, reason)))
         near = tuple(found[3] for found in heapq.nlargest(NEAREST, scored, key=lambda found: found[:3]))
         # Where something may grant it, more of the request should be told before anything is added.
-        remedy = None if never is not None or conditional else named_entry(request.entry, groups) or request.entry
-        return Explanation(origin.name, request, verdict, moved, near, remedy, conditional, never, undefined)
+        if never is not None or conditional:
+            return Explanation(origin.name, request, verdict, moved, near, None, conditional, never, undefined)
+        entry = named_entry(request.entry, groups) or request.entry
+        remedy = self._remedies.of(origin, request, entry, self._transition_rules(namespace)[rules])
+        return Explanation(
+            *(origin.name, request, verdict, moved, near, remedy.entry),
+            undefined=undefined,
+            objection=remedy.objection,
+            new_domain=remedy.domain,
+        )
 
     def _near_entries(self, index: EntryIndex) -> NearEntries:
         found = self._near.get(id(index))

@@ -81,7 +81,8 @@ def ask() -> dict[str, object]:
     answers: dict[str, object] = {"denied": denied, "audit": (status, messages), "log": log}
     Path("/run/log").write_text(log)
     answers["explain_log"] = tomoyo("explain", "--json", "--log", "/run/log")
-    answers["explain"] = tomoyo("explain", NOTES, "file", "append", "/var/lib/notes/notes")
+    answers["explain"] = tomoyo("explain", NOTES, "file", "append", "/var/lib/notes/notes", "--uid", "0")
+    answers["explain_any"] = tomoyo("explain", NOTES, "file", "append", "/var/lib/notes/notes")
     answers["replay"] = tomoyo("replay", "/run/log")
     answers["can"] = tomoyo("can", "--enforced", "--op", "append", "--path", "/var/lib/notes/notes")
     answers["can_connect"] = tomoyo("can", "--enforced", "--op", "connect", "--address", "10.0.0.1", "--port", "22")

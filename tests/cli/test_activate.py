@@ -92,7 +92,11 @@ before = set(sys.modules)
 from tomoyo.cli import main
 from tomoyo.activation import activation
 from tomoyo.kernel.securityfs import Securityfs
-activation.Securityfs = lambda **_: Securityfs({str(stand_in)!r})
+class StandIn(Securityfs):
+    active = True
+    def __init__(self, **_):
+        super().__init__({str(stand_in)!r})
+activation.Securityfs = StandIn
 activation.activate.__kwdefaults__.update(state={str(tmp_path / "state")!r}, locks={str(tmp_path / "locks")!r})
 status = main(["activate", {str(tmp_path / "set")!r}])
 print(*sorted(set(sys.modules) - before))

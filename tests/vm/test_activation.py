@@ -60,7 +60,7 @@ def test_switching_never_gives_a_wrong_answer(kernel: Kernel, seed: int) -> None
     assert "the kernel did not take (policy uses" in few["message"]
     assert "the old policy is in force again" in few["message"]
     assert few["restored"]
-    assert few["changes"] == [6, 3]
+    assert few["changes"] == 6
     assert few["right"] == [True, 42]
     assert few["again"] == 0
 

@@ -107,7 +107,8 @@ def _bring(
     from ..kernel.policy_text import PolicyReading, same_exceptions
     from ..kernel.store_use import used_bindings
     from .apply import carry_out
-    from .differences import are_made_by_programs, domains_that_differ
+    from .differences import domains_that_differ
+    from .kept_domains import are_made_by_programs
     from .planner import NoFreeProfileError, make_plan, read_wanted
 
     held, wanted = PolicyReading(held_texts), read_wanted(wanted_texts)

@@ -13,7 +13,8 @@ from ..kernel.set_directory import printable, read_set_texts
 from ..kernel.store_use import old_bindings, used_bindings
 from .activation import refuse_damaged, refuse_unbootable
 from .apply import SHOWN, write_plan
-from .differences import is_learning, says_nothing
+from .differences import is_learning
+from .kept_domains import says_nothing
 from .outcome import ActivationError, Outcome
 from .plan import Plan, Write
 from .planner import read_wanted

@@ -4,8 +4,9 @@ Two policies are the same where
 
 - each wanted domain has the same profile, groups and entries.  The flags
   ``quota_exceeded`` and ``transition_failed`` are the kernel's notes, no policy;
-- transition control, aggregators, groups, managers and quotas are the same,
-  and so is each wanted profile.  Other profiles stay, as a kernel forgets none;
+- transition control, aggregators, groups and managers are the same, and so are
+  each wanted profile and quota.  Other profiles stay, as a kernel forgets none,
+  and so do other quotas;
 - the order is the same wherever it counts (see ``order``).
 """
 
@@ -15,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ..kernel.policy_text import KERNEL, PolicyReading, ancestors, same_exceptions
+from ..kernel.policy_text import KERNEL, PolicyReading, same_exceptions
 from ..model.entries import Entry
 from ..model.exception_policy import Aggregator, TransitionControl
-from ..model.profiles import FUNCTIONALITIES, Mode, Profile
+from ..model.profiles import FUNCTIONALITIES, OLD_PROFILE_VERSION, PROFILE_VERSION, Mode, Profile
 from ..syntax.holding import HeldNamespace
 from .order import aggregator_places, entry_places, is_stand_in, to_move
 
@@ -196,10 +197,8 @@ def find_differences(
     _compare_profiles(found, held, wanted)
     ours, theirs = list(map(str, held.managers)), list(map(str, wanted.managers))
     found.managers = Lines([line for line in theirs if line not in set(ours)], [line for line in ours if line not in set(theirs)])
-    for name in {**held.quotas, **wanted.quotas}:
-        quotas = held.quotas.get(name, 0), wanted.quotas.get(name, 0)
-        if quotas[0] != quotas[1]:
-            found.quotas[name] = quotas
+    now = held.quotas
+    found.quotas = {name: (now.get(name, 0), quota) for name, quota in wanted.quotas.items() if now.get(name, 0) != quota}
     return found
 
 
@@ -294,24 +293,6 @@ def learns_on(held: PolicyReading, wanted: PolicyReading, namespace: str, number
     return bool(learned) and learned <= {name for name, mode in then.items() if mode is Mode.LEARNING}
 
 
-def says_nothing(policy: PolicyReading, name: str) -> bool:
-    """Whether the domain NAME is as the kernel made it when a program ran, and would make it again."""
-    above = policy.above(name)
-    domain = policy.domain(name)
-    return above is not None and domain is not None and not domain.entries and policy.head(name) == policy.head(above)
-
-
-def are_made_by_programs(held: PolicyReading, wanted: PolicyReading) -> list[str]:
-    """The domains that nobody wants, and that only say what a domain above them says that is wanted or such a one itself."""
-    extra = [name for name in held.blocks if name not in wanted.blocks]
-    held.parse(extra)
-    found: set[str] = set()
-    for name in sorted(extra, key=lambda name: name.count(" ")):
-        if says_nothing(held, name) and any(above in wanted.blocks or above in found for above in ancestors(name)):
-            found.add(name)
-    return [name for name in extra if name in found]
-
-
 # Exception policy
 
 
@@ -372,8 +353,10 @@ def _compare_aggregators(held: list[Aggregator], wanted: list[Aggregator]) -> Ag
 def _compare_profiles(found: Differences, held: PolicyReading, wanted: PolicyReading) -> None:
     for name, part in wanted.namespaces.items():
         now = held.namespaces.get(name) or HeldNamespace(name)
-        if part.profiles and now.version != part.version:
-            found.versions.append(in_namespace(name, f"PROFILE_VERSION={part.version}"))
+        # A kernel that boots with the older version converts it.
+        version = PROFILE_VERSION if part.version == OLD_PROFILE_VERSION else part.version
+        if part.profiles and now.version != version:
+            found.versions.append(in_namespace(name, f"PROFILE_VERSION={version}"))
         for number, profile in part.profiles.items():
             change = compare_profile(name, now.profiles.get(number), profile)
             if change.modes or change.others:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..kernel.held_texts import read_held_texts
 from ..kernel.policy_text import PolicyReading
-from .differences import AggregatorChange, Differences, EntryChange, Lines, are_made_by_programs, find_differences
+from .differences import AggregatorChange, Differences, EntryChange, Lines, find_differences
+from .kept_domains import are_made_by_programs
 from .planner import read_wanted
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ..kernel.policy_text import PolicyReading
+from ..kernel.policy_text import PolicyReading, ancestors
 from ..model.domains import Domain
+from ..model.entries import Entry
 from ..model.profiles import Mode
 from ..model.words import DomainName
 from .differences import learns_on, modes_of, profile_of
@@ -65,7 +66,7 @@ def keep_domains(
     return tuple(name for name in extra if name in wanted.blocks)
 
 
-def _domain(name: str, profile: int, groups: Iterable[int], entries: tuple) -> Domain:  # type: ignore[type-arg]
+def _domain(name: str, profile: int, groups: Iterable[int], entries: tuple[Entry, ...]) -> Domain:
     return Domain(DomainName(name), profile, tuple(sorted(groups)), entries)
 
 
@@ -73,3 +74,21 @@ def enforced(held: PolicyReading, wanted: PolicyReading, namespace: str, number:
     """The functionalities that a profile enforces as wanted; as held, where it is not wanted."""
     profile = profile_of(wanted, namespace, number) or profile_of(held, namespace, number)
     return frozenset(name for name, mode in modes_of(profile).items() if mode is Mode.ENFORCING)
+
+
+def says_nothing(policy: PolicyReading, name: str) -> bool:
+    """Whether the domain NAME is as the kernel made it when a program ran, and would make it again."""
+    above = policy.above(name)
+    domain = policy.domain(name)
+    return above is not None and domain is not None and not domain.entries and policy.head(name) == policy.head(above)
+
+
+def are_made_by_programs(held: PolicyReading, wanted: PolicyReading) -> list[str]:
+    """The domains that nobody wants, and that only say what a domain above them says that is wanted or such a one itself."""
+    extra = [name for name in held.blocks if name not in wanted.blocks]
+    held.parse(extra)
+    found: set[str] = set()
+    for name in sorted(extra, key=lambda name: name.count(" ")):
+        if says_nothing(held, name) and any(above in wanted.blocks or above in found for above in ancestors(name)):
+            found.add(name)
+    return [name for name in extra if name in found]

@@ -34,6 +34,7 @@ from .differences import (
     DomainChange,
     EntryChange,
     Number,
+    ProfileChange,
     compare_profile,
     find_differences,
     in_namespace,
@@ -127,9 +128,9 @@ def _keep_lines(found: Differences, lines: Collection[str]) -> tuple[str, ...]:
     """Take LINES out of what is deleted, and give those that were."""
     kept: list[str] = []
     for namespace, change in found.aggregators.items():
-        staying = [line for line in change.delete if in_namespace(namespace, str(line)) in lines]
-        kept += [in_namespace(namespace, str(line)) for line in staying]
-        change.delete = [line for line in change.delete if line not in staying]
+        texts = {line: in_namespace(namespace, str(line)) for line in change.delete}
+        kept += [text for text in texts.values() if text in lines]
+        change.delete = [line for line, text in texts.items() if text not in lines]
     kept += [line for line in found.groups.delete if line in lines]
     found.groups.delete = [line for line in found.groups.delete if line not in lines]
     return tuple(kept)
@@ -249,8 +250,8 @@ def _lines(interface: str, lines: Sequence[str], domain: str = "") -> Iterator[W
 
 def switch(found: Differences, held: PolicyReading, wanted: PolicyReading) -> Iterator[Write]:
     """Change what leads to domains, then profiles and the profiles of domains."""
-    for namespace, change in found.aggregators.items():
-        yield from _lines(EXCEPTION, [in_namespace(namespace, str(line)) for line in change.add])
+    for namespace, aggregators in found.aggregators.items():
+        yield from _lines(EXCEPTION, [in_namespace(namespace, str(line)) for line in aggregators.add])
     # What takes precedence is added first and deleted last.
     order = {keyword: place for place, keyword in enumerate(TRANSITION_CONTROLS)}
 
@@ -261,17 +262,26 @@ def switch(found: Differences, held: PolicyReading, wanted: PolicyReading) -> It
     yield from _lines(EXCEPTION, sorted(found.transitions.add, key=place))
     yield from _lines(EXCEPTION, [f"delete {line}" for line in sorted(found.transitions.delete, key=place, reverse=True)])
     yield from _drop_aggregators(found.aggregators)
-    namespaces = {key[0] for key in found.profiles} | {change.namespace for change in found.domains.values()}
-    for namespace in sorted(namespaces):
-        yield from _switch_profiles(found, held, wanted, namespace)
+    changing: dict[str, dict[int, ProfileChange]] = {}
+    for (namespace, number), profile in found.profiles.items():
+        if profile.decides:
+            changing.setdefault(namespace, {})[number] = profile
+    movers: dict[str, list[DomainChange]] = {}
+    for change in found.domains.values():
+        if change.held_profile != change.profile:
+            movers.setdefault(change.namespace, []).append(change)
+    for namespace in sorted({*changing, *movers}):
+        yield from _switch_profiles(held, wanted, namespace, changing.get(namespace, {}), movers.get(namespace, []))
 
 
-def _switch_profiles(found: Differences, held: PolicyReading, wanted: PolicyReading, namespace: str) -> Iterator[Write]:
+def _switch_profiles(
+    held: PolicyReading,
+    wanted: PolicyReading,
+    namespace: str,
+    changing: dict[int, ProfileChange],
+    movers: Sequence[DomainChange],
+) -> Iterator[Write]:
     """Change the modes of profiles, and let domains change theirs: from a profile before it changes, to one afterwards."""
-    changing = {key[1]: profile for key, profile in found.profiles.items() if key[0] == namespace and profile.decides}
-    movers = [
-        change for change in found.domains.values() if change.namespace == namespace and change.held_profile != change.profile
-    ]
     leaving: dict[int, list[DomainChange]] = {}
     for change in movers:
         leaving.setdefault(change.held_profile, []).append(change)
@@ -285,7 +295,7 @@ def _switch_profiles(found: Differences, held: PolicyReading, wanted: PolicyRead
         ]
         if not ready:
             number = next(number for number in changing if number not in stands_in)
-            free = _free_profile(found, held, wanted, namespace, set(stands_in.values()))
+            free = _free_profile(held, wanted, namespace, set(stands_in.values()))
             stands_in[number] = free
             yield from _define(held, namespace, replace(changing[number].wanted, number=free))
             continue
@@ -301,7 +311,7 @@ def _switch_profiles(found: Differences, held: PolicyReading, wanted: PolicyRead
             yield Write(DOMAIN, f"use_profile {change.profile}", change.name)
 
 
-def _free_profile(found: Differences, held: PolicyReading, wanted: PolicyReading, namespace: str, taken: Collection[int]) -> int:
+def _free_profile(held: PolicyReading, wanted: PolicyReading, namespace: str, taken: Collection[int]) -> int:
     """A number of a profile that is not wanted, and that no domain uses; best one that is not defined."""
     used = {policy.head(name)[0] for policy in (held, wanted) for name in policy.blocks if name.partition(" ")[0] == namespace}
     part = wanted.namespaces.get(namespace)

@@ -105,5 +105,5 @@ def stale_bindings(exceptions: str, wanted: PolicySet | None, exists: Callable[[
     if wanted is not None:
         return list(old_bindings(exceptions, wanted))
     found = list(bindings(exceptions))
-    gone = {name for name in {binding.store_path for binding in found} if not exists(f"{STORE}/{name}")}
+    gone = {name for name in dict.fromkeys(binding.store_path for binding in found) if not exists(f"{STORE}/{name}")}
     return [binding.line for binding in found if binding.store_path in gone]

@@ -88,7 +88,6 @@ def is_unchanged(held: Texts, wanted: Texts) -> bool:
         and _same_profiles(held.profile, wanted.profile)
         and sorted(_lines(held.manager)) == sorted(_lines(wanted.manager))
         and not wanted.stat
-        and "Quota:" not in held.stat
     )
 
 
@@ -278,11 +277,11 @@ class PolicyReading:
 
     @property
     def quotas(self) -> dict[str, int]:
-        """The memory quotas that are set, by name."""
+        """The memory quotas by name; 0 is none."""
         from ..syntax.stat import parse_stat
 
         file = self._files["stat"] if self._files else "stat"
-        return {use.name: use.quota for use in parse_stat(self.texts.stat, file=file).memory if use.quota}
+        return {use.name: use.quota for use in parse_stat(self.texts.stat, file=file).memory}
 
 
 def _refuse(error: PolicySyntaxError) -> None:

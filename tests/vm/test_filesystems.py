@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tomoyo.analysis.lint import lint
+from tomoyo.analysis.placed_policy import PolicyText, TextKind
 from tomoyo.decision.matching import matches
 from tomoyo.model.filesystems import FILESYSTEMS, asked_name
 
@@ -71,3 +73,13 @@ def test_where_it_usually_is(answers: dict[str, Any]) -> None:
     for path, operation, names in answers["questions"]:
         assert names, path
         assert all(matches(asked_name(path, operation), name) for name in names), (path, operation, names)
+
+
+def test_what_it_asks_where_files_and_directories_are_confused_is_not_said_to_be_impossible(answers: dict[str, Any]) -> None:
+    asked = answers["confusions"]
+    assert "file rename /run/confused/f /run/confused/d/" in asked
+    assert "file rename /run/confused/d/ /run/confused/f/" in asked
+    assert "file rmdir /run/confused/f/" in asked
+    text = PolicyText(TextKind.DOMAIN, "asked", "".join(f"{line}\n" for line in dict.fromkeys(["<kernel> /a", *asked])))
+    codes = ["not-canonical", "wrong-directory", "impossible-number", "dropped-line", "useless-line"]
+    assert [str(finding) for finding in lint([text], codes=codes)] == []

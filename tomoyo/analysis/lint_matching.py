@@ -143,11 +143,12 @@ def _judge_directories(entry: Entry, context: LintContext, namespace: str) -> It
             reasons = [_ending(member, operation) for member in members]
             if all(reasons):
                 useless.setdefault(operation, (reasons[0], argument))
-    if entry.operations == ("rename",):
+    for operation in {"rename", "link"}.intersection(entry.operations):
         first, second = (_members(argument, context, namespace) for argument in entry.arguments[:2])
         ends = [{member.endswith("/") for member in members} for members in (first, second) if len(members) <= _MEMBERS]
-        if len(ends) == 2 and all(ends) and not ends[0] & ends[1]:
-            useless["rename"] = "a folder becomes a folder, and a file a file", entry.arguments[1]
+        # Of what is renamed another name may be a directory's: RENAME_EXCHANGE swaps a file and a directory.
+        if len(ends) == 2 and all(ends) and not ends[0] & ends[1] and (operation == "link" or ends[0] == {True}):
+            useless[operation] = "the kernel ends both names with '/', or neither", entry.arguments[1]
     for operation, (reason, argument) in useless.items():
         whole = " (the entry's other operations can match)" if len(useless) < len(entry.operations) else ""
         yield Remark("wrong-directory", f"{operation} {argument}: {reason}{whole}", str(argument))

@@ -1,7 +1,7 @@
 """Mounts each special filesystem that the kernel has, where it usually is and elsewhere, and asks for files in it.
 
-`answers.json` has for each type that could be mounted the places; and for each question the path, the operation and the names by
-which the kernel asked, in the order of asking.
+`answers.json` has for each type that could be mounted the places; for each question the path, the operation and the names by
+which the kernel asked, in the order of asking; and all that it asks where files and directories are taken for each other.
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ def records() -> list[list[str]]:
 
 def asked(operation: str, work: Callable[[], object]) -> list[str]:
     """The names with which the kernel asks for OPERATION, while a process does WORK."""
+    words = (request.split(" ") for request in requests(work))
+    return [name for keyword, each, name, *_ in words if (keyword, each) == ("file", operation)]
+
+
+def requests(work: Callable[[], object]) -> list[str]:
+    """What the kernel asks for while a process does WORK."""
     records()
     process = os.fork()
     if process == 0:
@@ -51,8 +57,7 @@ def asked(operation: str, work: Callable[[], object]) -> list[str]:
             work()
         os._exit(0)
     os.waitpid(process, 0)
-    requests = [lines[2].split(" ") for lines in records() if lines[1] == DOMAIN]
-    return [words[2] for words in requests if words[:2] == ["file", operation]]
+    return [lines[2] for lines in records() if lines[1] == DOMAIN]
 
 
 def questions(place: str, new: str) -> list[tuple[str, str, list[str]]]:
@@ -63,6 +68,46 @@ def questions(place: str, new: str) -> list[tuple[str, str, list[str]]]:
     found.append((place + new, "create", created))
     if file is not None:
         found.append((file, "getattr", asked("getattr", lambda: os.stat(file))))
+    return found
+
+
+def exchange(one: str, other: str) -> None:
+    """Let two names change places."""
+    C.syscall(316, -100, one.encode(), -100, other.encode(), 2)  # renameat2 with RENAME_EXCHANGE
+
+
+def confusions() -> list[str]:
+    """What the kernel asks for where a file is given for a directory, or the reverse, by every operation that there is."""
+    os.makedirs("/run/confused")
+    os.chdir("/run/confused")
+    works: list[Callable[[], object]] = [
+        *(lambda one=one, other=other: os.rename(one, other) for one, other in ("fd", "df", "fg")),  # type: ignore[misc]
+        *(lambda one=one, other=other: os.link(one, other) for one, other in ("fd", "dx", "fy")),  # type: ignore[misc]
+        lambda: [exchange("f", "d") for _ in range(2)],
+    ]
+    for name in ("f", "d", "g/", "new/", "new"):
+        works += [
+            lambda name=name: os.unlink(name),
+            lambda name=name: os.rmdir(name),
+            lambda name=name: os.mkdir(name),
+            lambda name=name: os.truncate(name, 0),
+            lambda name=name: os.execv(name, ["x"]),
+            lambda name=name: os.mkfifo(name),
+            lambda name=name: os.mknod(name),
+            lambda name=name: os.symlink("x", name),
+            lambda name=name: os.chroot(name),
+            lambda name=name: os.chmod(name, 0o700),
+            *(
+                lambda name=name, flags=flags: os.open(name, flags)
+                for flags in (0, os.O_WRONLY, os.O_RDWR, os.O_APPEND | os.O_WRONLY, os.O_CREAT, os.O_RDWR | os.O_TMPFILE)
+            ),
+        ]  # type: ignore[misc]
+    found = []
+    for work in works:
+        os.makedirs("d", exist_ok=True)
+        for name in "fg":
+            os.close(os.open(name, os.O_CREAT | os.O_RDONLY, 0o755))
+        found += requests(work)
     return found
 
 
@@ -91,7 +136,7 @@ def main() -> None:
     for path in ("/proc/mounts", "/proc/self/ns/net"):
         found.append((path, "getattr", asked("getattr", lambda path=path: os.lstat(path))))  # type: ignore[misc]
     with open("answers.json", "w", encoding="ascii") as result:
-        json.dump({"usual": usual, "elsewhere": elsewhere, "questions": found}, result)
+        json.dump({"usual": usual, "elsewhere": elsewhere, "questions": found, "confusions": confusions()}, result)
 
 
 if __name__ == "__main__":

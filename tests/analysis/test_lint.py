@@ -229,12 +229,14 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         [entries("file execute /var/lib/tmp/x")],
     ),
     "not-canonical": (
-        [entries(f"file read {path}") for path in ("/a//b", "/a/./b", "/a/../b", "a", "etc/passwd", "/a/..")],
+        [entries(f"file read {path}") for path in ("/a//b", "/a/./b", "/a/../b", "a", "etc/passwd", "/a/..")]
+        + [Case(entries="file read @g", exceptions="path_group g /a\npath_group g etc/passwd")],
         [
             entries(f"file read {path}")
             for path in ("/a/...", "proc:/self/x", "pipe:[\\$]", "/a/.b", "/\\*/..b", "anon_inode:[eventfd]")
         ]
-        + [entries("network unix stream connect web"), entries("file mount proc /proc/ proc 0")],
+        + [entries("network unix stream connect web"), entries("file mount proc /proc/ proc 0")]
+        + [Case(entries="network unix stream connect @g", exceptions="path_group g web")],
     ),
     "never-asked": (
         [entries(f"file read {mount}x") for one in FILESYSTEMS if one.by_type for mount in one.mounts]
@@ -364,6 +366,10 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         [
             Case(entries="file execute /bin/x1", exceptions="aggregator /bin/x\\$ /bin/x"),
             Case(exceptions="aggregator /bin/x1 /bin/x\ninitialize_domain /bin/x1 from any"),
+            Case(exceptions="aggregator x1 /bin/x"),
+            Case(exceptions="aggregator /bin/ /bin/x"),
+            Case(exceptions="aggregator /bin//x1 /bin/x"),
+            Case(exceptions="aggregator /a/\\*\\-\\* /bin/x"),
         ],
         [
             Case(entries="file execute /bin/x\nfile read /bin/x1", exceptions="aggregator /bin/x\\$ /bin/x"),

@@ -53,12 +53,34 @@ def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
                     yield context.finding(
                         "never-executed", placed, f"{program}: {reason}", word=program.text, entry=str(placed.value)
                     )
+        for placed in part.aggregators:
+            text = placed.value.pattern.text
+            reason = (
+                name_fault(text)
+                or _ending(text, "execute")
+                or ("the pattern excludes all that it includes" if matches_nothing(text) else "")
+            )
+            if reason:
+                yield context.finding("never-executed", placed, f"{text}: {reason}", word=text, entry=str(placed.value))
         for placed in part.members:
             member = placed.value.member
-            if placed.value.kind is GroupKind.PATH and isinstance(member, Word) and matches_nothing(member.text):
+            if placed.value.kind is not GroupKind.PATH or not isinstance(member, Word):
+                continue
+            entry = f"path_group {placed.value.name} {member}"
+            if matches_nothing(member.text):
                 reason = f"{member} excludes all that it includes"
-                entry = f"path_group {placed.value.name} {member}"
                 yield context.finding("impossible-pattern", placed, reason, word=member.text, entry=entry)
+            elif _only_of_files(context, part.name, placed.value.name.text):
+                reason = name_fault(member.text)
+                if reason:
+                    yield context.finding("not-canonical", placed, f"{member}: {reason}", word=member.text, entry=entry)
+
+
+def _only_of_files(context: LintContext, namespace: str, group: str) -> bool:
+    """Whether entries name the path group, and only where the kernel compares names of files."""
+    found = context.references().get((namespace, GroupKind.PATH, group), ())
+    reference = GroupReference(group)
+    return bool(found) and all(placed.value.kind.keyword == "file" and reference in _paths(placed.value) for placed in found)
 
 
 def unmatched(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:

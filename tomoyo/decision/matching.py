@@ -15,7 +15,7 @@ component.  Some of what the kernel does here surprises:
 The time to match is bounded by the product of the two lengths, whatever the
 pattern: names come from anyone who may create a file.
 
-    >>> matches("/proc/\\$/status", "/proc/1/status")
+    >>> matches("proc:/\\$/status", "proc:/1/status")
     True
 """
 

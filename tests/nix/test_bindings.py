@@ -616,3 +616,30 @@ def test_nothing_to_bind_reads_no_program(toy: ToyStore, monkeypatch: pytest.Mon
     toy.add("x-1", {"bin/x": Program()})
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a program was opened"))
     assert bound(toy).policy == ExceptionPolicy(())
+
+
+def test_what_is_told_to_write_binds(toy: ToyStore) -> None:
+    """Each remedy, put where it belongs, leaves nothing to say; where none would, none is told."""
+    notes = {"bin/notes": Program(), "share/help": "x", "share/link": Link("help"), "lib": None, "bin/n": Link("notes")}
+    toy.add("notes-1", notes)
+    toy.add("farm", {"notes": Link(f"{toy.paths[0]}/bin/notes"), "help": Link(f"{toy.paths[0]}/share/help")})
+    names = ("notes/share/help", "notes/share/link", "notes/lib", "notes/lib/", "notes/bin/notes", "notes/share/hlep", "none/x")
+    names += ("farm/notes", "farm/help", "notes", "notes/bin/n")
+    forms = ("file read nix:/{}", "file read @nix:/{}", "file execute @nix:/{}", "file execute nix:/{}", "file link /x nix:/{}")
+    forms += ('file execute /x exec.realpath="nix:/{}"', "file read @g")
+    told = 0
+    for name in names:
+        for form in forms:
+            line, exceptions = form.format(name), f"path_group g nix:/{name}\n" if "@g" in form else ""
+            for problem in bound(toy, f"<kernel>\n{line}\n", exceptions).problems:
+                _, found, remedy = problem.reason.rpartition("write ")
+                if not found:
+                    continue
+                told += 1
+                remedy = remedy.removesuffix(", without quotes").removesuffix(" in the entry")
+                after = (
+                    remedy if remedy.startswith("file ") else line.replace("@g" if "@g" in form else problem.use.written, remedy)
+                )
+                after = after.replace("==", "=")
+                assert bound(toy, f"<kernel>\n{after}\n").problems == (), (line, problem.reason)
+    assert told > 30

@@ -13,18 +13,24 @@ from .tree import LinkError
 from .uses import Role
 from .ways import find_executed
 
-#: Roles in which a name never matches.
+#: Roles in which a name never matches: why, what to write instead, and the role that this has.
 MISUSES = {
-    Role.BARE: "the kernel compares real paths here, and a name is none: write @{name}",
-    Role.QUOTED: "the kernel compares real paths here, and a name is none: write =@{name}, without quotes",
-    Role.EXECUTED_REFERENCE: "an executed program has its name itself, no group of paths: write file execute {name}",
-    Role.MEMBER: "the kernel compares real paths with this group, and a name is none: write @{name} in the entry",
+    Role.BARE: ("the kernel compares real paths here, and a name is none", "@{name}", Role.REFERENCE),
+    Role.QUOTED: ("the kernel compares real paths here, and a name is none", "=@{name}, without quotes", Role.REFERENCE),
+    Role.EXECUTED_REFERENCE: (
+        "an executed program has its name itself, no group of paths",
+        "file execute {name}",
+        Role.EXECUTED,
+    ),
+    Role.MEMBER: ("the kernel compares real paths with this group, and a name is none", "@{name} in the entry", Role.REFERENCE),
 }
 
 
-def misused(role: Role, name: str) -> str:
-    """NAME stands in a ROLE of `MISUSES`."""
-    return MISUSES[role].format(name=name)
+def misused(role: Role, name: str, fault: str = "") -> str:
+    """NAME stands in a ROLE of `MISUSES`; FAULT is why what should stand there would bind nothing either."""
+    reason, instead, _ = MISUSES[role]
+    instead = instead.format(name=name)
+    return f"{reason}; nor would {instead} do: {fault}" if fault else f"{reason}: write {instead}"
 
 
 def unknown_package(name: Name, names: NameTable) -> str:
@@ -44,9 +50,11 @@ def missing_file(name: Name, role: Role, paths: tuple[StorePath, ...], contents:
         return f"{where}, so this grants nothing"
     for path in paths:
         file = StoreFile(path, name.file_name)
+        if role is Role.EXECUTED and contents.node(StoreFile(path, name.file_name.rstrip("/"))) is NodeType.DIRECTORY:
+            return "a directory cannot be executed"
         if contents.node(file) is NodeType.DIRECTORY:
             slash = "" if name.file.endswith("/") else f": write {_sigil(role)}{name}/"
-            return f"a directory's name ends in '/'{slash}" if role is not Role.EXECUTED else "a directory cannot be executed"
+            return f"a directory's name ends in '/'{slash}"
         if contents.node(StoreFile(path, name.file_name.rstrip("/"))) is not None:
             return f"no directory: write {_sigil(role)}{str(name).rstrip('/')}"
         seen = _seen(file, role, contents)

@@ -19,7 +19,7 @@ mended silently; a name with an error binds nothing and so grants nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ..decision.matching import compile_pattern
@@ -156,6 +156,17 @@ def bind(
     for use in uses:
         binder.add(use)
     binder.bind_programs(links, programs)
+    if binder.misused:
+        # What is told to write instead must bind something.
+        right = bind(
+            dict.fromkeys(binder.misused.values()),
+            *(names, tree),
+            exceptions=exceptions,
+            several=several,
+            links=links,
+            contents=contents,
+        )
+        binder.tell_misused({problem.use: problem.reason for problem in reversed(right.problems)})
     return binder.bindings()
 
 
@@ -187,6 +198,7 @@ class _Binder:
         self.given = _given_names(self.exceptions, contents.tree)
         self.problems: list[Problem] = []
         self.namespaces = {KERNEL: None, **{part.namespace: None for part in self.exceptions}}
+        self.misused: dict[Use, Use] = {}  # with what should stand there
         self.executed: list[_Executed] = []
         self.wrappers: list[tuple[Use, Name]] = []
         self.aggregated: dict[tuple[str, str], _Aggregated] = {}  # by namespace and path
@@ -211,7 +223,7 @@ class _Binder:
             self.error(Fault.MALFORMED, use, str(error))
             return
         if use.role in advice.MISUSES:
-            self.error(Fault.MISUSED, use, advice.misused(use.role, use.text))
+            self.misused[use] = replace(use, role=advice.MISUSES[use.role][2])
         elif name.key == WRAPPERS:
             self._add_wrapper(use, name)
         else:
@@ -236,6 +248,11 @@ class _Binder:
     def _missing(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         reason = advice.missing_file(name, use.role, paths, self.contents, self.names)
         self.error(Fault.MISSING_FILE, use, reason, paths)
+
+    def tell_misused(self, faults: Mapping[Use, str]) -> None:
+        """Tell what to write instead of names that never match, or by FAULTS why that would not do either."""
+        for use, right in self.misused.items():
+            self.error(Fault.MISUSED, use, advice.misused(use.role, use.text, faults.get(right, "")))
 
     # Groups of real paths, and managers
 

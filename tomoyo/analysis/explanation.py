@@ -290,7 +290,7 @@ class Explainer:
         groups = engine.groups(namespace)
         moved = None
         # What a record is of was asked.
-        never = _with_path(never_asked(request), request, groups) if not rules else None
+        never = self._never_asked(request, namespace) if not rules else None
         if never is not None:
             verdict = Verdict(
                 None, granted=False, created_from=None if engine.domain(origin.name) else engine.ancestor(origin.name).name
@@ -330,6 +330,20 @@ class Explainer:
             new_domain=remedy.domain,
         )
 
+    def _never_asked(self, request: Request, namespace: str) -> NeverAsked | None:
+        """Why the kernel never makes REQUEST; for a package's name it asks by a path that this is bound to."""
+        never = never_asked(request)
+        if request.operation == "execute" and never is None:
+            name, rules = str(request.arguments[0]), self._transition_rules(namespace)[0]
+            if name.startswith(NAMES) and rules.gives_names(NAMES) and not rules.is_aggregate(name):
+                return NeverAsked(f"no aggregator gives a program the name {name}")
+        if never is None or never.instead is not None:
+            return never
+        groups = self.engine.groups(namespace)
+        bound = (groups.paths(each)[:1] if isinstance(each, str) and each.startswith(NAMES) else [] for each in request.arguments)
+        arguments = tuple(paths[0] if paths else each for paths, each in zip(bound, request.arguments))
+        return never if arguments == request.arguments else replace(never, instead=replace(request, arguments=arguments))
+
     def _near_entries(self, index: EntryIndex) -> NearEntries:
         found = self._near.get(id(index))
         if found is None:  # the index is kept, so that no other takes its number
@@ -352,20 +366,6 @@ def explain(engine: DecisionEngine, domain: DomainName | str, request: Request) 
     For many requests use an ``Explainer``.
     """
     return Explainer(engine).explain(domain, request)
-
-
-def _with_path(never: NeverAsked | None, request: Request, groups: Groups) -> NeverAsked | None:
-    """NEVER, which for the name of a package tells a path that it is bound to."""
-    if never is None or never.instead is not None:
-        return never
-    paths = [
-        next(iter(groups.paths(value)), None) if isinstance(value, str) and value.startswith(NAMES) else None
-        for value in request.arguments
-    ]
-    if not any(paths):
-        return never
-    arguments = tuple(path or value for path, value in zip(paths, request.arguments))
-    return replace(never, instead=replace(request, arguments=arguments))
 
 
 def _conditional(verdict: Verdict, request: Request, groups: Groups) -> tuple[Conditional, ...]:

@@ -155,7 +155,11 @@ def _operations(text: str) -> list[tuple[Kind, str]]:
         ]
         if not known:
             there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
-            raise ValueError(f"no operation: {f'{keyword} {name}'.strip()!a} (expected {', '.join(there)})")
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, there, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else f" (expected {', '.join(there)})"
+            raise ValueError(f"no operation: '{f'{keyword} {name}'.strip()}'{hint}")
         found += known
     return found
 
@@ -190,7 +194,7 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
     if wanted in (ArgumentType.NUMBER, ArgumentType.PORT):
         found = parse_range(text)
         if not isinstance(found, tuple) or found[1]:
-            raise ValueError(f"not a number, nor a range of numbers: {text!r}")
+            raise ValueError(f"not a number, nor a range of numbers: '{text}'")
         if wanted is ArgumentType.PORT and found[0].last.value > MAX_PORT:
             raise ValueError(f"no port: {text}")
         return found[0]
@@ -200,11 +204,11 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
         lower = read(first)
         upper = read(last) if dash else lower
         if lower is None or upper is None or lower > upper:
-            raise ValueError(f"not an IP address, nor a range of addresses: {text!r}")
+            raise ValueError(f"not an IP address, nor a range of addresses: '{text}'")
         return AddressRange(lower, upper)
     fault = domain_fault(text) if wanted is ArgumentType.DOMAIN else word_fault(text)
     if fault is not None or (wanted is not ArgumentType.DOMAIN and Word(text).is_pattern):
-        raise ValueError(f"not a name as the kernel writes it: {text!r}" + (f": {fault.reason}" if fault else ", but a pattern"))
+        raise ValueError(f"not a name as the kernel writes it: '{text}'" + (f": {fault.reason}" if fault else ", but a pattern"))
     return text
 
 

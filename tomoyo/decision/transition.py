@@ -99,6 +99,10 @@ class TransitionRules:
                 return name
         return program if exact is None else exact[1]
 
+    def gives_names(self, beginning: str) -> bool:
+        """Whether an aggregator gives programs a name that begins with BEGINNING."""
+        return any(name.startswith(beginning) for name in self._results)
+
     def is_aggregate(self, name: str) -> bool:
         """Whether an aggregator gives programs the name NAME."""
         return name in self._results

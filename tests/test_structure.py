@@ -169,3 +169,22 @@ def test_no_test_draws_a_seed_of_its_own() -> None:
         if chance.match(call) and path.name != "seeds.py"
     ]
     assert found == []
+
+
+#: Who measures, and is no test; and who waits until a kernel's own time is over.
+CLOCKS = ("bench/", "vm/jobs/activation_speed.py", "vm/jobs/audit_speed.py", "vm/jobs/boot_speed.py", "fuzz.py")
+SLEEPERS = ("vm/jobs/answering.py",)
+
+
+def test_no_test_depends_on_a_clock() -> None:
+    """A busy machine is no failure: benchmarks measure; a test counts what is done (see `work`), or waits until it is so."""
+    found = []
+    for path in sorted(TESTS.rglob("*.py")):
+        name = path.relative_to(TESTS).as_posix()
+        used = [(line, call) for line, call in calls(path) if re.match(r"time\.|timeit\.|os\.times|resource\.getrusage", call)]
+        used += [(line, module) for line, level, module in imports(path) if not level and module in ("time", "timeit")]
+        if name in SLEEPERS:
+            used = [(line, call) for line, call in used if call not in ("time", "time.sleep(...)")]
+        if not name.startswith(CLOCKS):
+            found += [f"{name}:{line}: {call}" for line, call in used]
+    assert found == []

@@ -1,6 +1,6 @@
 """How long `bind` takes for a large system, and how much memory, beside reading the policy alone.
 
-    python3 tests/bench/bindings.py [PATHS FILES LINES]
+    python3 -m tests.bench.bindings [PATHS FILES LINES]
 
 By default 5,000 store paths with 200,000 files, and a policy of 100,000 lines.  Ends with 1 where it takes longer than it may, or
 more memory.  Seconds are those of the clock and, behind them, of the processor: on a busy machine the latter count.
@@ -16,15 +16,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from ._size import USUAL, sizes, times
+from ._system import write_source, write_system
 
-from tests.bench.system import write_source, write_system  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 #: Seconds and MiB that binding may take for the default size.
 SECONDS = 5.0
 MEMORY = 1024
-RUNS = 3
+RUNS = times(3)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def measure(*arguments: str | Path) -> Cost:
 
 def main() -> int:
     """Print a line for each command."""
-    paths, files, lines = map(int, sys.argv[1:]) if len(sys.argv) == 4 else (5000, 200_000, 100_000)
+    (lines,) = sizes(100_000)
+    paths, files, lines = map(int, sys.argv[1:]) if len(sys.argv) == 4 else (lines // 20, 2 * lines, lines)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         system = write_system(folder / "system", paths, files)
@@ -78,7 +79,7 @@ def main() -> int:
         ratio = cost.processor / base
         print(f"{command:<32} {cost.clock:>6.2f} s {cost.processor:>8.2f} s {cost.memory:>5} MiB {ratio:>6.2f}")
     bind = costs["bind"]
-    return int(len(sys.argv) == 1 and (bind.processor > SECONDS or bind.memory > MEMORY))
+    return int(USUAL and len(sys.argv) == 1 and (bind.processor > SECONDS or bind.memory > MEMORY))
 
 
 if __name__ == "__main__":

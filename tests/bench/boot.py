@@ -12,12 +12,13 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from tests.vm import kernels, machine
 from tomoyo.kernel.boot import boot_script
 
-TIMES = int(os.environ.get("TOMOYO_BENCH_TIMES", "6"))
+from ._size import sizes, times
+
+TIMES = times(6)
+(LINES,) = sizes(10_000)
 #: Where cat and ls are; whoever compiles a set knows it, as tomoyo-init's path is known.
 FOLDER = os.path.dirname(os.path.realpath(shutil.which("ls") or "/usr/bin/ls"))
 SHELLS = {"dash": "/bin/dash", "busybox": "/bin/busybox sh", "bash": "/bin/bash"}
@@ -30,7 +31,7 @@ DOMAINS = "<kernel>\nuse_profile 0\n\n" + "".join(
     f"<kernel> /usr/bin/p{domain}\nuse_profile 3\n\n"
     + "".join(f"file read /usr/share/package{domain}/folder/file{number}.so\n" for number in range(97))
     + "\n"
-    for domain in range(100)
+    for domain in range(max(1, LINES // 100))
 )
 SET = {
     "profile.conf": PROFILES,

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ._size import times
 from .policy_text import ROOT, SIZES, write_policy
 
 PROFILES = (
@@ -91,7 +92,7 @@ SHAPES = {
 def seconds(*arguments: str) -> tuple[float, int]:
     """Processor time and peak memory in MiB of a command; the better of two runs."""
     found = []
-    for _ in range(2):
+    for _ in range(times(2)):
         with open(os.devnull, "wb") as nowhere:
             process = subprocess.Popen([sys.executable, "-m", "tomoyo", *arguments], stdout=nowhere, stderr=nowhere, cwd=ROOT)
             _, status, usage = os.wait4(process.pid, 0)

@@ -1,6 +1,6 @@
 """How long `fmt --sort` and `check` take beside the C tools, and how much memory.
 
-    python3 tests/bench/policy_text.py [LINES]...
+    python3 -m tests.bench.policy_text [LINES]...
 
 Policies have the shape of learned ones: thousands of domains that share many entries.  Each line of the result is one size;
 a ratio below 1 means that ours is faster.
@@ -18,8 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench._size import sizes
+
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = sizes(10_000, 100_000, 1_000_000)
 SEED = 1
 
 

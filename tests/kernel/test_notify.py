@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def python(script: str) -> list[str]:
 
 def wait(command: Command) -> None:
     while command.is_running(0.0):
-        time.sleep(0.01)
+        os.sched_yield()
 
 
 def test_the_command_reads_the_records_and_is_run_as_given(tmp_path: Path) -> None:
@@ -59,35 +60,23 @@ def test_the_command_reads_the_records_and_is_run_as_given(tmp_path: Path) -> No
 
 
 def test_a_command_that_reads_nothing_holds_up_nothing() -> None:
-    command = Command(python("import time; time.sleep(60)"), limit=5.0)
+    command = Command(python("import signal; signal.pause()"), limit=5.0)
     command.start(Notification((b"x" * 5_000_000,)), 100.0)
     assert command.is_running(104.0)
     assert not command.is_running(106.0)
 
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
-    script = (
-        "import os, time\n"
-        "child = os.fork()\n"
-        f"if child: open({str(tmp_path / 'child')!r}, 'w').write(str(child) + '.')\n"
-        "time.sleep(60)"
-    )
+    path = tmp_path / "child"
+    os.mkfifo(path)
+    script = f"import os, signal\nchild = os.fork()\nif child: open({str(path)!r}, 'w').write(str(child))\nsignal.pause()"
     command = Command(python(script), limit=5.0)
     command.start(Notification((b"x\n",)), 0.0)
-    path = tmp_path / "child"
-    while not path.exists() or not path.read_text().endswith("."):
-        time.sleep(0.01)
-    child = int(path.read_text()[:-1])
+    child = os.pidfd_open(int(path.read_text()))
     assert not command.is_running(6.0)
-    for _ in range(500):
-        try:
-            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
-        except (ProcessLookupError, FileNotFoundError):
-            return
-        if state == "Z":
-            return
-        time.sleep(0.01)
-    pytest.fail("the child goes on")
+    # It comes back once the child has ended.
+    select.select([child], [], [])
+    os.close(child)
 
 
 def test_what_is_chosen_is_told_one_run_at_a_time() -> None:
@@ -118,12 +107,12 @@ def test_what_is_chosen_is_told_one_run_at_a_time() -> None:
     [
         ("raise SystemExit(3)", "ended with exit status 3"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "was ended by signal 15"),
-        ("import time; time.sleep(60)", "took longer than 0.05 seconds, and was ended"),
+        ("import signal; signal.pause()", "took longer than 0.05 seconds, and was ended"),
     ],
 )
 def test_that_a_run_failed_is_told_once_in_a_while(script: str, why: str) -> None:
     told: list[str] = []
-    limit = 0.05 if "sleep" in script else 60.0
+    limit = 0.05 if "pause" in script else 60.0
     notifier = Notifier(Command(python(script), limit), 0.0, lambda _: True, told.append)
     for _ in range(3):
         notifier.take([RECORD])

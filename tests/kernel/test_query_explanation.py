@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tomoyo.analysis.explanation import Explanation
 from tomoyo.decision.requests import parse_request
 from tomoyo.kernel.query import Answer, Event, PendingRequest, QueryDialogue, read_request
 from tomoyo.kernel.query_explanation import QueryExplainer, QueryPolicy
-from tomoyo.kernel.query_session import EXPLAINED_WITHIN, Asked, Explained, QuerySession
+from tomoyo.kernel.query_session import Asked, Explained, QuerySession
 from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.words import DomainName
 from tomoyo.syntax.records import parse_query
@@ -27,22 +26,24 @@ PROFILE_VERSION=20150505
 """
 EXCEPTIONS = "path_group nix:/www/index /srv/www/index.html\n"
 ENTRIES = f"{DOMAIN}\nuse_profile 3\nfile read /srv/www/\\*.css\nfile write /srv/www/index.html task.uid=0\n"
-PATIENCE = 30.0
 
 
 class Counting(SimulatedKernel):
-    """A kernel that remembers what was read, and how long that took."""
+    """A kernel that remembers what was read, and by which threads."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: list[str] = []
+        self.threads: set[str] = set()
 
     def read(self, name: str) -> str:
         self.reads.append(name)
+        self.threads.add(threading.current_thread().name)
         return super().read(name)
 
     def select(self, name: str, command: str) -> str:
         self.reads.append(command)
+        self.threads.add(threading.current_thread().name)
         return super().select(name, command)
 
 
@@ -146,9 +147,7 @@ def test_a_request_comes_with_its_explanation(kernel: Counting, file: StandIn) -
     file.waiting = [wanting(kernel, number, f"file read /srv/www/{number}.html") for number in range(50)]
     notices = session.step()
     late = 0
-    deadline = time.monotonic() + PATIENCE
     while late + sum(isinstance(one, Asked) and one.explanation is not None for one in notices) < 50:
-        assert time.monotonic() < deadline
         late += sum(isinstance(one, Explained) for one in session.step())
     assert [one.request.serial for one in notices] == list(range(50))
     for request in session.pending:
@@ -165,22 +164,20 @@ def test_nothing_waits_for_a_slow_explanation(kernel: Counting, file: StandIn) -
     may_go_on = threading.Event()
 
     def explain(request: PendingRequest) -> Explanation | None:
-        assert may_go_on.wait(PATIENCE)
+        may_go_on.wait()
         return QueryPolicy(kernel).explain(request)
 
     explainer = QueryExplainer(explain)
     session = session_of(file, explainer)
     first, second = (wanting(kernel, number, f"file read /srv/www/{number}.html") for number in (1, 2))
     file.waiting = [first, second]
-    started = time.monotonic()
+    # It comes back although nothing is explained yet.
     assert session.step() == [Asked(first, again=False), Asked(second, again=False)]
-    assert time.monotonic() - started < EXPLAINED_WITHIN + 2
     session.answer(first, Answer.GRANT)
     assert session.step() == []
     may_go_on.set()
     explained: list[object] = []
-    deadline = time.monotonic() + PATIENCE
-    while not explained and time.monotonic() < deadline:
+    while not explained:
         explained += session.step()
     # The first has its answer: nobody needs to know any more.
     assert [(type(one), one.request) for one in explained] == [(Explained, second)]  # type: ignore[attr-defined]
@@ -203,24 +200,18 @@ def test_a_kernel_that_refuses_hinders_no_answer(file: StandIn, kernel: Counting
 
 
 def test_a_large_input_is_read_in_the_background(file: StandIn) -> None:
-    """A hundred thousand lines: what waits is shown before, and an answer is never late."""
-    kernel = SimulatedKernel()
+    """Thousands of lines: whoever answers never reads them."""
+    kernel = Counting()
     kernel.write("profile", PROFILE)
-    kernel.write("exception_policy", "".join(f"path_group nix:/p{n}/x /nix/store/{n:032}-p/x\n" for n in range(50_000)))
-    kernel.write("domain_policy", f"{DOMAIN}\nuse_profile 3\n" + "".join(f"file read /srv/{n}/x\n" for n in range(50_000)))
+    kernel.write("exception_policy", "".join(f"path_group nix:/p{n}/x /nix/store/{n:032}-p/x\n" for n in range(5_000)))
+    kernel.write("domain_policy", f"{DOMAIN}\nuse_profile 3\n" + "".join(f"file read /srv/{n}/x\n" for n in range(5_000)))
     kernel.activate()
     explainer = QueryExplainer.of(QueryPolicy(kernel))
     session = session_of(file, explainer)
     file.waiting = [wanting(kernel, number, f"file read /srv/{number}/y") for number in range(50)]
-    longest = 0.0
-    begun = time.monotonic()
     while any(session.explanation(request) is None for request in file.waiting):
-        started = time.monotonic()
         session.step()
-        longest = max(longest, time.monotonic() - started)
-        assert started - begun < 4 * PATIENCE
-        time.sleep(0.05)
-    assert longest < 8, "the kernel waits for ten seconds"
+    assert kernel.threads == {"explaining requests"}
     found = session.explanation(file.waiting[7])
     assert found is not None
     assert str(found.near[0]) == "'file read /srv/7/x', but 'x' does not match 'y' in the path"

@@ -18,18 +18,11 @@ __all__ = ["kernel", "kernel_release"]
 def answers(kernel: Kernel) -> dict[str, Any]:
     """What came of each scene."""
     found: dict[str, Any] = json.loads(machine.run(kernel, "auditing").files["answers.json"])
-    print("records a second in the emulated machine:", found["rates"])
     return found
 
 
 def test_nothing_is_lost_at_full_speed(answers: dict[str, Any]) -> None:
-    rates = answers["rates"]
-    assert rates["all read"]
-    assert rates["all recorded"]
-    # How fast an emulated processor is hangs on the machine; so the measure is the C tool in the same guest.
-    # Two to three times as fast it is on an idle machine, but the two are not measured in the same second: what else runs
-    # on the host may slow one of them down.
-    assert rates["recording"] > rates["tomoyo-auditd"] / 4
+    assert answers["at_full_speed"] == {"all read": True, "all recorded": True}
 
 
 def test_the_log_of_the_c_tool_is_read(answers: dict[str, Any]) -> None:

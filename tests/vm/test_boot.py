@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -405,44 +404,3 @@ def test_the_trigger_and_the_loader_that_the_kernel_was_built_with(kernel: Kerne
     assert {name: answer[name] for name in names} == {name: simulated(SET)[name] for name in names}
     # What the trigger and the loader execute has domains of its own.
     assert answer["domain_policy"].startswith(simulated(SET)["domain_policy"].rstrip())
-
-
-TOMOYO_INIT = shutil.which("tomoyo-init", path="/sbin:/usr/sbin")
-LARGE = {
-    **SET,
-    "domain_policy.conf": "<kernel>\nuse_profile 0\n\n"
-    + "".join(
-        f"<kernel> /usr/bin/p{domain}\nuse_profile 3\n\n"
-        + "".join(f"file read /usr/share/package{domain}/folder/file{number}.so\n" for number in range(97))
-        + "\n"
-        for domain in range(100)
-    ),
-}
-
-
-@pytest.mark.skipif(TOMOYO_INIT is None and "CI" not in os.environ, reason="tomoyo-init is not installed")
-def test_hardly_slower_than_tomoyo_init(kernel: Kernel) -> None:
-    # That one checks nothing, and starts no shell and no cat.  tests/bench/boot.py measures well.
-    assert TOMOYO_INIT is not None
-    content = files(
-        "set",
-        interpreter=SHELLS["busybox"],
-        content={**LARGE, "stat.conf": ""},
-        sizes={name: len(text) for name, text in LARGE.items() if name != "stat.conf"},
-    )
-    # It knows no bindings; the exception policy has them, so that both load the same.
-    content["theirs/exception_policy.conf"] = (EXCEPTIONS + BINDINGS).encode()
-    for name in ("profile.conf", "manager.conf", "domain_policy.conf", "stat.conf"):
-        content[f"theirs/{name}"] = content[f"set/{name}"]
-    steps = {
-        "ours": [["install", "set", "/run/set"], ["boot"]],
-        "theirs": [["shell", "rm -rf /etc/tomoyo"], ["install", "theirs", "/etc/tomoyo"], ["boot"]],
-    }
-    loaders = {"ours": "/run/set/boot", "theirs": TOMOYO_INIT}
-    seconds = {}
-    for name, given in steps.items():
-        [answer] = boot(kernel, content, given, loaders[name])
-        assert answer["domain_policy"].count("file read /usr/share/package") == 9700
-        seconds[name] = answer["seconds"]
-    print(f"ours {seconds['ours']:.2f} s, tomoyo-init {seconds['theirs']:.2f} s, ratio {seconds['ours'] / seconds['theirs']:.2f}")
-    assert seconds["ours"] < 3 * seconds["theirs"]

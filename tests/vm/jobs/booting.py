@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 from tests.vm import guest
 from tests.vm.layout import TRIGGER
@@ -75,21 +74,19 @@ def main() -> None:
     answers = []
     for step, *arguments in steps:
         if step == "shell":
-            subprocess.run(["/bin/sh", "-ec", *arguments], cwd="/run", check=True, timeout=60)
+            subprocess.run(["/bin/sh", "-ec", *arguments], cwd="/run", check=True)
             continue
         if step == "install":
             install(*arguments)
             continue
         log(kernel_log)
-        started = time.monotonic()
         if step == "rehearse":
             execute(*arguments)
         else:
             trigger(*arguments)
-        seconds = time.monotonic() - started
         guest.settle()
         held = {name: guest.read(name).decode("latin-1") for name in INTERFACES}
-        answers.append({**held, "log": log(kernel_log), "seconds": seconds})
+        answers.append({**held, "log": log(kernel_log)})
         with open("answers.json", "w", encoding="ascii") as result:
             json.dump(answers, result)
 

@@ -43,7 +43,7 @@ def answer(step: list[str]) -> Answer:
         case ["tomoyo", *arguments]:
             return call(arguments)
         case ["program", *command]:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
             return [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
         case ["start", *command]:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -55,7 +55,7 @@ def answer(step: list[str]) -> Answer:
             processes[int(number)].kill()
             processes[int(number)].wait()
         case ["shell", script]:
-            subprocess.run(["/bin/sh", "-ec", script], cwd="/run", check=True, timeout=60)
+            subprocess.run(["/bin/sh", "-ec", script], cwd="/run", check=True)
         case ["read", name]:
             return guest.read(name).decode("latin-1")
         case ["write", name, text]:

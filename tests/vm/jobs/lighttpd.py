@@ -75,7 +75,7 @@ def main() -> None:
     answers["reloaded"] = confined.get(80, "/").decode()
     # KillSignal.
     service.send_signal(signal.SIGINT)
-    answers["stopped"] = service.wait(confined.PATIENCE)
+    answers["stopped"] = service.wait()
     answers["printed"] = system.printed()
     answers["logs"] = received(log, messages)
     answers["records"] = system.records()

@@ -83,7 +83,7 @@ def prepare() -> None:
 def get_encrypted(path: str) -> bytes:
     context = ssl.create_default_context(cafile="fullchain.pem")
     with (
-        socket.create_connection(("127.0.0.1", 443), confined.PATIENCE) as plain,
+        socket.create_connection(("127.0.0.1", 443)) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as client,
     ):
         client.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
@@ -130,7 +130,7 @@ def main() -> None:
     confined.wait_for(is_logged_anew, service)
     answers["logs"] = [Path(f"/var/log/nginx/access.log{end}").read_text() for end in (".1", "")]
     service.send_signal(signal.SIGQUIT)
-    answers["stopped"] = service.wait(confined.PATIENCE)
+    answers["stopped"] = service.wait()
     answers["pid file"] = os.path.exists("/run/nginx/nginx.pid")
     answers["printed"] = system.printed()
     answers["records"] = system.records()

@@ -97,7 +97,6 @@ class Client:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
-            timeout=confined.PATIENCE,
             check=False,
         )
         return done.returncode, done.stdout
@@ -139,7 +138,7 @@ def prepare(package: str) -> None:
 
 def greeting(port: int) -> str:
     """What a server at PORT says first, as far as it does not depend on the release."""
-    with socket.create_connection(("127.0.0.1", port), confined.PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port)) as client:
         return client.recv(7).decode()
 
 
@@ -273,7 +272,7 @@ def main() -> None:
             confined.wait_for(lambda: confined.answers(22), service)
             answers |= refusals(system, client)
         service.terminate()
-        answers["stopped"] = service.wait(confined.PATIENCE)
+        answers["stopped"] = service.wait()
         answers["pid file"] = [pid, os.path.exists("/run/sshd.pid")]
         words = {"PROGRAM": f"{package}/bin/sshd", "SHELL": f"{system.path('bash-interactive')}/bin/bash"}
         words["OTHER"] = f"{system.path('othershell-')}/bin/othershell"

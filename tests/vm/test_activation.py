@@ -31,7 +31,9 @@ TIMEOUT = 1200 + SWITCHES * LINES * 0.004 + KILLS * 8
 
 def ask(kernel: Kernel, *requests: dict[str, Any]) -> list[Any]:
     """Boot KERNEL and have it do REQUESTS (see jobs/activation.py)."""
-    result = machine.run(kernel, "activation", files={"request.json": json.dumps(requests).encode()}, timeout=TIMEOUT)
+    result = machine.run(
+        kernel, "activation", files={"request.json": json.dumps(requests).encode()}, processors=2, timeout=TIMEOUT
+    )
     answers: list[Any] = json.loads(result.files["answer.json"])
     return answers
 

@@ -267,8 +267,6 @@ def test_every_case_in_a_rehearsal(kernel: Kernel, shell: str) -> None:
             assert_case(case, answer)
         except (AssertionError, KernelPanic) as failure:
             raise AssertionError(f"{name}: {failure}") from failure
-        print(f"{name}: {answer['seconds']:.2f} s")
-        assert answer["seconds"] < 60
 
 
 @pytest.mark.parametrize("name", CASES if ALL else BOOTED)

@@ -17,7 +17,7 @@ __all__ = ["kernel", "kernel_release"]
 @pytest.fixture(scope="module")
 def answers(kernel: Kernel) -> dict[str, Any]:
     """How each scene ended."""
-    found: dict[str, Any] = json.loads(machine.run(kernel, "answering").files["answers.json"])
+    found: dict[str, Any] = json.loads(machine.run(kernel, "answering", steady=True).files["answers.json"])
     return found
 
 

@@ -7,7 +7,7 @@ The working folder has `cases.json`, a list of steps that are taken in turn:
     ["rehearse", LOADER]            execute LOADER as the kernel would, but nothing is activated
     ["boot", TRIGGER]               execute the trigger, so that the kernel executes its loader
 
-After each of the last two the answer is everything that the kernel holds, its log since the step before, and the seconds it took.
+After each of the last two the answer is everything that the kernel holds, and its log since the step before.
 `answers.json` has these answers in order.
 """
 

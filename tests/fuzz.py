@@ -25,6 +25,7 @@ SEEDS = {
     name: [path.read_bytes() for path in sorted(DATA.glob(f"kernel/{name}/*")) + sorted(DATA.glob(f"records/{name}*"))]
     for name in PARSERS
 }
+LONG = 3000
 PIECES = (
     b"\\",
     b"\\{",
@@ -77,6 +78,9 @@ def mutations(parser: str, generator: random.Random, count: int) -> Iterator[byt
             else SEEDS[parser]
         )
         text = bytearray(generator.choice(texts))
+        # Of a long one a part: more of it is damaged in the same time.
+        cut = generator.randrange(max(1, len(text) - LONG))
+        text = text[cut : cut + 2 * LONG]
         for _ in range(generator.randint(1, 8)):
             start = generator.randint(0, len(text))
             end = min(len(text), start + generator.choice((0, 1, 1, 4, 40)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.seeds import rounds
 from tomoyo.analysis.generalisation import BUILT_IN_RULES, DEFAULT, generalise, generalise_name, parse_user_rules, reaches_store
 from tomoyo.analysis.suggestion_dialogue import parse_entry
 from tomoyo.decision.matching import matches
@@ -71,7 +72,7 @@ def random_name(rng: random.Random) -> str:
 
 def test_a_pattern_is_for_its_name_and_for_nothing_in_the_store(draw: random.Random) -> None:
     changed = 0
-    for _ in range(5000):
+    for _ in range(rounds(5000)):
         name = random_name(draw)
         found = generalise_name(name, ALL)
         pattern = str(found.name)

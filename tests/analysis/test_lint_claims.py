@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from tests.generate import Generator
+from tests.seeds import rounds
 from tomoyo.analysis.containment import covers, example
 from tomoyo.analysis.lint import lint
 from tomoyo.analysis.lint_codes import LintFinding
@@ -28,7 +29,7 @@ from tomoyo.model.words import Quoted, decode, is_word
 from tomoyo.syntax.entries import read_entry
 from tomoyo.syntax.lines import Line, normalise, read_line
 
-POLICIES = 100
+POLICIES = rounds(60)
 REQUESTS = 400
 DOMAIN = "<kernel> /d"
 NEVER = ("not-canonical", "wrong-directory", "impossible-pattern", "impossible-condition", "impossible-number", "never-executed")

@@ -11,6 +11,7 @@ import random
 import re
 from pathlib import Path
 
+from tests.seeds import rounds
 from tomoyo.decision.matching import matches
 from tomoyo.model.words import constant_length, encode, is_word
 
@@ -22,8 +23,8 @@ from .kernels import Kernel
 __all__ = ["kernel", "kernel_release"]
 
 PATTERNS = Path(__file__).parents[1] / "data" / "decision" / "patterns"
-WORDS = 16_000
-MEMBERS = 4_000
+WORDS = rounds(8_000)
+MEMBERS = rounds(2_000)
 NAME_LENGTH = 107
 """Bytes that the name of a socket can have."""
 

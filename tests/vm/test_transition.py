@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Sequence
 
+from tests.seeds import rounds
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
 from tomoyo.decision.transition import transition
@@ -28,7 +29,7 @@ from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-WORLDS = 30
+WORLDS = rounds(20)
 CHAINS = 10
 """In each world, which is a namespace with a policy of its own."""
 

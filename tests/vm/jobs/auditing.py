@@ -27,7 +27,7 @@ PROFILE_VERSION=20150505
 """
 LIMIT = "1-PREFERENCE={{ max_audit_log={} max_learning_entry=1 }}\n"
 COMMAND = [sys.executable, "-S", "-m", "tomoyo", "audit"]
-MANY = 12000
+MANY = 4000
 FOLDER = Path("/run/audit")
 _NUMBER = re.compile(rb"connect /run/none/(\d+)\n")
 

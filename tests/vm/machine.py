@@ -148,7 +148,7 @@ def _boot(kernel: Kernel, share: Path, command_line: str, processors: int, stead
     # KVM exists but hangs on some machines.
     command = [
         "qemu-system-x86_64",
-        *(("-accel", "tcg,thread=single", "-icount", "shift=1") if steady else ("-accel", "tcg,thread=multi")),
+        *(("-accel", "tcg,thread=single", "-icount", "shift=2") if steady else ("-accel", "tcg,thread=multi")),
         "-cpu",
         PROCESSOR,
         "-machine",

@@ -7,6 +7,7 @@ on until it switches, and a program makes a domain as those above are then.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..kernel.held_texts import read_held_texts
@@ -70,9 +71,12 @@ def _follow(
 
     Gives the lines that the kernel did not take.
     """
+    if is_unchanged(read_held_texts(interface), wanted):
+        return []
     before = PolicyReading(held)
     then = PolicyReading(wanted).blocks.keys()
-    learned = {name for name in before.blocks if is_learning(before, name.partition(" ")[0], before.head(name)[0])}
+    learning = cache(lambda namespace, profile: is_learning(before, namespace, profile))
+    learned = {name for name in before.blocks if learning(name.partition(" ")[0], before.head(name)[0])}
 
     def is_of_meanwhile(write: Write) -> bool:
         if not write.domain or write.domain not in then:
@@ -104,10 +108,7 @@ def _left(
 
     Nor are domains deleted that a program made meanwhile.
     """
-    texts = read_held_texts(interface)
-    if is_unchanged(texts, wanted):
-        return Plan()
-    now = PolicyReading(texts)
+    now = PolicyReading(read_held_texts(interface))
     # One that is there again says nothing of what it said before.
     deleted = {write.text.removeprefix("delete ") for write in done.writes if not write.domain}
     undeleted = {

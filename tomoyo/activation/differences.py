@@ -206,13 +206,11 @@ def find_differences(
 
 
 def _compare_domain(held: PolicyReading, wanted: PolicyReading, name: str) -> DomainChange:
-    then = wanted.domain(name)
-    assert then
-    now = held.domain(name)
+    then, now = wanted.domains[name], held.domains.get(name)
     if now is None:
         above = held.above(name)
         profile = held.head(above)[0] if above else 0
-        entries = EntryChange(add=_entries(then.entries))
+        entries: EntryChange = ListChange(_entries(then.entries))
         return DomainChange(name, True, profile, then.profile, frozenset(), frozenset(then.groups), entries)
     entries = compare_entries(now.entries, then.entries)
     return DomainChange(name, False, now.profile, then.profile, frozenset(now.groups), frozenset(then.groups), entries)
@@ -224,7 +222,7 @@ def _entries(found: Mapping[str, Entry | None]) -> list[Entry]:
 
 def compare_entries(held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> EntryChange:
     """What to write so that the entries HELD become those WANTED, both by their subjects."""
-    change = EntryChange()
+    change: EntryChange = ListChange()
     if held == wanted and list(held) == list(wanted):
         return change
     change.places = {subject: place for place, subject in enumerate(dict.fromkeys((*held, *wanted)))}
@@ -334,7 +332,7 @@ def _compare_lines(found: Lines, namespace: str, held: Sequence[str], wanted: Se
 
 
 def _compare_aggregators(held: list[Aggregator], wanted: list[Aggregator]) -> AggregatorChange:
-    change = AggregatorChange()
+    change: AggregatorChange = ListChange()
     if held == wanted:
         return change
     ours, theirs = set(held), set(wanted)

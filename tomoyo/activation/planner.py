@@ -359,6 +359,8 @@ def shrink(found: Differences, reused: Collection[Number], own: Collection[str])
     """Delete what is old or lent, and add again what must stand last."""
     again: list[Write] = []
     for change in found.domains.values():
+        if change.is_new and not change.lent:
+            continue
         moved = change.entries.move
         stand_ins = _stand_ins(change.entries, [entry.subject for entry in change.lent])
         yield from _lines(DOMAIN, list(map(str, stand_ins)), change.name)

@@ -157,6 +157,8 @@ class PolicyReading:
         self.texts = texts
         self._files = file_names
         self._holding = Holding()
+        self.domains: dict[str, HeldDomain] = self._holding.domains
+        self.namespaces: dict[str, HeldNamespace] = self._holding.namespaces
         self._heads: dict[str, tuple[int, frozenset[int]]] = {}
         self._has_exceptions = False
         found = domain_blocks(texts.domain_policy)
@@ -166,16 +168,6 @@ class PolicyReading:
         self.blocks.setdefault(KERNEL, EMPTY)
         self._read_profiles()
         self.managers, self.manage_by_non_root = self._read_managers()
-
-    @property
-    def domains(self) -> dict[str, HeldDomain]:
-        """The domains that were parsed, by name."""
-        return self._holding.domains
-
-    @property
-    def namespaces(self) -> dict[str, HeldNamespace]:
-        """What was parsed of each namespace."""
-        return self._holding.namespaces
 
     def _read(self, name: str, text: str, reader: Callable[[Line], Statement], apply: Callable[[Any], str | None]) -> None:
         from ..syntax.lines import Listener, Reading, replay

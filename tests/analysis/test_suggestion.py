@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.analysis.generalisation import BUILT_IN_RULES, DEFAULT, Rule, generalise, parse_user_rules
-from tomoyo.analysis.suggestion import KEPT, Suggestion, Suggestions, missing_paths, policy_of
+from tomoyo.analysis.suggestion import KEPT, Suggestion, Suggestions, lacking, missing_paths, policy_of
 from tomoyo.decision.engine import DecisionEngine, UnknownDomain
 from tomoyo.decision.requests import Request, request_of
 from tomoyo.model.domains import DomainPolicy
@@ -225,3 +225,10 @@ def test_policy_of_keeps_profiles() -> None:
         ("<kernel> /bin/sh", 3, 1),
         ("<kernel>", 3, 1),
     ]
+
+
+def test_what_a_later_entry_grants_is_not_lacking() -> None:
+    """An entry before it has a condition, of which what was learned tells nothing."""
+    held = parse_domain_policy("<kernel> /x\nfile read /\\* task.uid=0\nfile read /a\\*\n")
+    learned = parse_domain_policy("<kernel> /x\nfile read /ab\nfile read /b\n")
+    assert [str(entry) for domain in lacking(DecisionEngine(held), learned) for entry in domain.entries] == ["file read /b"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .activation.activation import activate
     from .activation.cleanup import collect_garbage
-    from .activation.outcome import ActivationError, Outcome
+    from .activation.outcome import ActivationError, InactiveError, Outcome
     from .activation.plan import Plan
     from .activation.planner import plan
     from .activation.status import Status, read_status
@@ -146,7 +146,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "activation.activation": "activate",
     "activation.cleanup": "collect_garbage",
-    "activation.outcome": "ActivationError Outcome",
+    "activation.outcome": "ActivationError InactiveError Outcome",
     "activation.plan": "Plan",
     "activation.planner": "plan",
     "analysis.conversion": "converted execution_conditions request_conditions",

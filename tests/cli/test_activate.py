@@ -13,7 +13,7 @@ import pytest
 
 import tomoyo as package
 from tomoyo.activation import activation, cleanup, state
-from tomoyo.activation.outcome import ActivationError, Outcome
+from tomoyo.activation.outcome import ActivationError, InactiveError, Outcome
 from tomoyo.activation.plan import Plan, Write
 from tomoyo.kernel.policy_set import PolicySet, PolicySetError, write_policy_set
 from tomoyo.kernel.securityfs import SecurityfsError
@@ -36,8 +36,9 @@ def raising(error: BaseException) -> Callable[..., Outcome]:
     [
         (lambda *_, **__: Outcome(), 0),
         (lambda *_, **__: Outcome(Plan((Write("domain_policy", "file read /x", "<kernel> /a"),), ("kept",), ("left",))), 0),
-        (lambda *_, keep_learned, **__: Outcome(Plan((Write("domain_policy", f"{keep_learned}"),))), 0),
+        (lambda *_, keep_learned, inactive, **__: Outcome(Plan((Write("profile", f"{keep_learned} {inactive}"),))), 0),
         (raising(ActivationError("the kernel did not take: x\x1b[1m")), 3),
+        (raising(InactiveError("TOMOYO is not active")), 3),
         (raising(SecurityfsError(errno.EPERM, "/sys/kernel", "only root may do this; use sudo")), 3),
         (raising(PolicySetError("/set", "others may write to it")), 2),
         (raising(PolicySyntaxError("domain_policy.conf", 3, 1, PROBLEM)), 2),
@@ -46,7 +47,7 @@ def raising(error: BaseException) -> Callable[..., Outcome]:
         (raising(KeyboardInterrupt()), 130),
     ],
 )
-@pytest.mark.parametrize("options", [(), ("--keep-learned",)])
+@pytest.mark.parametrize("options", [(), ("--keep-learned",), ("--inactive",), ("--inactive", "--keep-learned")])
 def test_called_plainly_it_says_the_same(
     monkeypatch: pytest.MonkeyPatch, does: Callable[..., Outcome], status: int, options: tuple[str, ...]
 ) -> None:

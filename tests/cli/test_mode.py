@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel import activation
+from tomoyo.activation import state
 
 from .command import tomoyo
 
@@ -24,7 +24,7 @@ def test_a_change_keeps_activations_away(tmp_path: Path, monkeypatch: pytest.Mon
         def __exit__(self, *_: object) -> None:
             events.append("given back")
 
-    monkeypatch.setattr(activation, "Lock", Lock)
+    monkeypatch.setattr(state, "Lock", Lock)
     for change in (["--set", "learning"], ["--profile", "3"]):
         assert tomoyo("mode", "--name", "/a", *change, "--interface", tmp_path).status == 3
     assert events == ["taken in /run/tomoyo", "given back"] * 2

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import tomoyo
+from tomoyo.kernel import machine
 from tomoyo.kernel.diagnosis import Finding, diagnose
 from tomoyo.kernel.machine import Machine
+from tomoyo.kernel.securityfs import Securityfs
 
 RELEASE = "6.1.0-test"
 CONFIG = """\
@@ -224,6 +227,47 @@ def test_each_reason_is_found_and_nothing_else(root: Path, name: str) -> None:
     for finding, (_, reason) in zip(found, expected):
         assert reason in finding.reason
         assert finding.remedy
+
+
+def test_copies_do_not_tell_whether_it_is_active(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are they written to."""
+    before = {path: path.read_bytes() for path in (root / TOMOYO).iterdir()}
+    securityfs = Securityfs(root / TOMOYO)
+    assert (securityfs.is_kernel, securityfs.active) == (False, None)
+    done = tomoyo("doctor", "--root", root)
+    assert (done.status, done.output) == (0, "nothing found; whether TOMOYO is active shows on the running system alone\n")
+    monkeypatch.setattr(Securityfs, "is_kernel", True)
+    monkeypatch.setattr(Securityfs, "active", None)
+    [finding] = diagnose(Machine(root))
+    assert finding.reason.startswith("cannot find out whether TOMOYO is active")
+    assert {path: path.read_bytes() for path in (root / TOMOYO).iterdir()} == before
+
+
+@pytest.mark.parametrize(("priority", "is_kernels"), [(6, True), (14, False)])
+def test_the_kernel_log_tells_that_the_loader_was_missing(
+    root: Path, priority: int, is_kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs may write to it, too, but not as the kernel."""
+    INACTIVE(root)
+    record = f"{priority},1,2,-;Not activating Mandatory Access Control as /set/boot does not exist.\n\n".encode()
+    records = iter([b"6,0,1,-;Linux\n", BrokenPipeError(), record, BlockingIOError()])
+
+    def read(*_: object) -> bytes:
+        found = next(records)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    (root / "dev").mkdir()
+    (root / "dev/kmsg").touch()
+    assert Machine(root).kernel_log == ""
+    monkeypatch.setattr(machine.stat, "S_ISCHR", lambda _: True)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.os, "read", read)
+        found = Machine(root)
+        assert found.kernel_log
+    [finding] = diagnose(found)
+    assert ("the policy loader /set/boot was not there when the trigger was executed" in finding.reason) is is_kernels
 
 
 def test_a_packed_configuration_comes_first(root: Path) -> None:

@@ -83,6 +83,16 @@ def test_without_a_learning_profile_nothing_begins(kernel: LearningKernel) -> No
     assert other.read("domain_policy") == before
 
 
+def test_a_kernel_that_is_not_active_learns_nothing(kernel: LearningKernel) -> None:
+    before = kernel.read("domain_policy")
+    kernel.holding.active = False
+    session = LearningSession(kernel, DOMAIN)
+    with pytest.raises(ModeError, match="TOMOYO is not active"):
+        session.begin()
+    assert list(session.end()) == []
+    assert kernel.read("domain_policy") == before
+
+
 def test_the_domain_that_a_program_will_be_in(kernel: LearningKernel) -> None:
     kernel.write(
         "exception_policy", "aggregator /bin/true nix:/coreutils/bin/true\naggregator /usr/bin/true nix:/coreutils/bin/true\n"

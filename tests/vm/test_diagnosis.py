@@ -12,7 +12,7 @@ import pytest
 from . import guest, machine
 from .fixtures import kernel, kernel_release
 from .kernels import Kernel
-from .layout import LOADER, TRIGGER
+from .layout import LOADER, SHARE, TRIGGER
 
 __all__ = ["kernel", "kernel_release"]
 
@@ -241,3 +241,117 @@ def test_refusals_memory_and_bindings_are_counted(kernel: Kernel) -> None:
     # The store path is gone, so nothing can need its binding.
     assert json.loads(after[1])["stale_bindings"] == bindings.splitlines()[1:]
     assert f"bindings that nothing needs any more: 1\n  {bindings.splitlines()[1]}\n" in text[1]
+
+
+#: Prints what is known, and whether anything was left behind or counted.
+ASKING = """
+import sys
+from tomoyo.kernel.securityfs import Securityfs
+kernel = Securityfs()
+before = kernel.domain_policy(), kernel.exception_policy(), kernel.profile(), kernel.manager()
+found = kernel.active
+kernel.settle()
+after = kernel.domain_policy(), kernel.exception_policy(), kernel.profile(), kernel.manager()
+print(found, before == after)
+"""
+#: As a unit that may not become another user.
+LIMITED_ASKING = f"""
+import ctypes
+for capability in (6, 7):  # CAP_SETGID, CAP_SETUID
+    assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
+import os
+os.execv({PYTHON!r}, [{PYTHON!r}, "-c", {ASKING!r}])
+"""
+SET = f"{SHARE}/files/set"
+ALL = "".join(f"{number}-COMMENT=\n" for number in range(256))
+ENFORCED_DOMAIN = "<kernel>\nuse_profile 0\n\n\n<kernel> /run/enforced/sh\nuse_profile 3\n\nmisc env \\*\n\n"
+
+
+def test_whether_it_is_active_is_tried(kernel: Kernel) -> None:
+    """Profiles, domains and managers may be there, as an activation leaves them, and the kernel is all the same not active."""
+    ask, limited = ["program", PYTHON, "-c", ASKING], ["program", PYTHON, "-c", LIMITED_ASKING]
+    profiles = guest.PROFILES.decode()
+    texts = {"domain_policy": ENFORCED_DOMAIN, "exception_policy": "initialize_domain /run/enforced/sh from any\n"}
+    texts |= {"profile": profiles, "manager": f"{PYTHON}\n"}
+    files = {f"set/{name}.conf": text.encode() for name, text in texts.items()}
+    reading = ["program", "/run/enforced/sh", "-c", "read x < /run/secret && echo $x"]
+    steps: dict[str, list[str]] = {
+        "": ["shell", "mkdir enforced; cp /bin/busybox enforced/sh; echo x > secret"],
+        "no profiles": ask,
+        "refused": ["tomoyo", "activate", SET],
+        "still no profiles": ["read", "profile"],
+        "meant": ["tomoyo", "activate", "--inactive", SET],
+        "again": ["tomoyo", "activate", SET],
+        "reads": reading,
+        "inactive": ask,
+        "inactive, limited": limited,
+        "status": ["tomoyo", "status", "--json"],
+        "status in words": ["tomoyo", "status"],
+        "doctor": ASK,
+        "learn": ["tomoyo", "learn", "--", "/bin/true"],
+        "little memory": ["write", "stat", "Memory used by policy: 200000\n"],
+        "inactive, with a quota": ask,
+        "no quota": ["write", "stat", "Memory used by policy: 0\n"],
+        "trigger": ["activate", profiles],
+        "does not read": reading,
+        "active": ask,
+        "active, limited": limited,
+        "active status": ["tomoyo", "status", "--json"],
+        "accepted": ["tomoyo", "activate", SET],
+        "updates": ["read", "stat"],
+        "nothing to do": ["tomoyo", "activate", "-v", SET],
+        "no more updates": ["read", "stat"],
+        "managed by others": ["write", "manager", "manage_by_non_root\n"],
+        "active, managed by others": ask,
+        "managed by root": ["write", "manager", "delete manage_by_non_root\n"],
+        "all": ["write", "profile", ALL],
+        "active, all": ask,
+        "active, all, limited": limited,
+        "full": ["quota"],
+        "active, full": ask,
+        "active, full, limited": limited,
+        "room": ["write", "stat", "Memory used by policy: 0\n"],
+        "no manager": ["write", "manager", f"delete {PYTHON}\n"],
+        "active, no manager": ask,
+        "status, no manager": ["tomoyo", "status", "--json"],
+    }
+    answers = json.loads(
+        machine.run(kernel, "commands", files={**files, "steps.json": json.dumps([*steps.values()]).encode()}).files[
+            "answers.json"
+        ]
+    )
+    found = dict(zip(steps, answers, strict=True))
+    known = {name: answer[1] for name, answer in found.items() if isinstance(answer, list) and ask[1] == steps[name][1]}
+    assert known == {
+        "no profiles": "False True\n",
+        "inactive": "False True\n",
+        "inactive, limited": "False True\n",
+        "inactive, with a quota": "False True\n",
+        "active": "True True\n",
+        "active, limited": "True True\n",
+        "active, managed by others": "True True\n",
+        "active, all": "True True\n",
+        "active, all, limited": "None True\n",
+        "active, full": "True True\n",
+        "active, full, limited": "None True\n",
+        "active, no manager": "True True\n",
+    }, found
+    for name in ("refused", "again"):
+        assert found[name][0] == 3, name
+        assert "TOMOYO is not active" in found[name][2], name
+        assert "--inactive" in found[name][2], name
+    assert "CONFIG" not in found["still no profiles"]
+    assert (found["meant"][0], found["accepted"][0]) == (0, 0), (found["meant"], found["accepted"])
+    assert found["reads"][:2] == [0, "x\n"]
+    assert found["does not read"][0] != 0
+    status = json.loads(found["status"][1])
+    assert (found["status"][0], status["active"]) == (1, False)
+    assert any("the trigger has not been executed" in reason for reason in status["inactive"])
+    assert found["status in words"][1].startswith("TOMOYO 2.6.0: not active")
+    assert "the trigger has not been executed" in found["status in words"][1]
+    assert_told(found["doctor"], [WAITING, INACTIVE], "doctor")
+    assert found["learn"][0] == 3
+    for name in ("active status", "status, no manager"):
+        assert json.loads(found[name][1])["active"] is True
+    assert found["nothing to do"] == [0, "", "tomoyo: note: nothing to do\n"]
+    assert found["updates"] == found["no more updates"]

@@ -19,7 +19,7 @@ from ..kernel.links import absolute, make_directory
 from ..kernel.policy_text import is_unchanged
 from ..kernel.securityfs import Securityfs
 from ..kernel.set_directory import PolicySetError, SetTexts, digest, read_set_text, read_set_texts
-from .outcome import ActivationError, Outcome
+from .outcome import ActivationError, InactiveError, Outcome
 from .state import Lock, places, record, recorded_set, refuse_unknown
 
 TYPE_CHECKING = False
@@ -57,8 +57,8 @@ def activate(
         proc: where procfs is mounted.
 
     Raises PolicySetError for a set that cannot be used, PolicySyntaxError for a
-    line that a kernel would drop or store as something else, ActivationError
-    where the kernel is not active or did not take the set, UnknownStateError
+    line that a kernel would drop or store as something else, InactiveError where
+    TOMOYO is not active, ActivationError where the kernel did not take the set, UnknownStateError
     where another kernel's directories are not given, and OSError
     (SecurityfsError) where the system refuses.
     """
@@ -158,9 +158,10 @@ def _recorded_domains(recorded: str | None) -> PolicyReading | None:
 
 
 def refuse_inactive(interface: Interface) -> None:
-    """Raise ActivationError where the kernel does not enforce policy; a simulated one confines nobody in any case."""
-    if isinstance(interface, Securityfs) and not interface.active:
-        raise ActivationError("the kernel is not active, so nothing would be confined; nothing was changed")
+    """Raise InactiveError where the kernel does not enforce policy; a simulated one confines nobody in any case."""
+    if isinstance(interface, Securityfs) and not (active := interface.active):
+        state = "cannot find out whether TOMOYO is active" if active is None else "TOMOYO is not active, so it confines nothing"
+        raise InactiveError(f"{state}; nothing was changed")
 
 
 def refuse_damaged(wanted: SetTexts) -> None:

@@ -18,6 +18,10 @@ class ActivationError(Exception):
         self.restored = restored
 
 
+class InactiveError(ActivationError):
+    """TOMOYO is not active, or that cannot be known; nothing was changed."""
+
+
 class Outcome:
     """What an activation did, or would do in a dry run.
 

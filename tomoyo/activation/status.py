@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter as Count
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..kernel.modes import MODES, read_heads, read_profiles
@@ -26,7 +26,7 @@ class Status:
 
     Attributes:
         version: of the kernel's TOMOYO.
-        active: whether policy is in force.
+        active: whether policy is in force; None where that cannot be known.
         domains, processes: how many are in each mode, of those with any.
         counters: updates and violations, with their last time (UTC).
         memory: bytes in use and quotas (0 is none).
@@ -35,10 +35,11 @@ class Status:
             is not wanted any more.
         drift: what differs from the wanted set, in words; None where no set
             was given.
+        inactive: the reasons why policy is not in force, where it is not.
     """
 
     version: str
-    active: bool
+    active: bool | None
     domains: Mapping[str, int]
     processes: Mapping[str, int]
     counters: tuple[Counter, ...]
@@ -47,6 +48,7 @@ class Status:
     transition_failed: tuple[str, ...]
     stale_bindings: tuple[str, ...]
     drift: tuple[str, ...] | None = None
+    inactive: tuple[str, ...] = ()
 
 
 def read_status(securityfs: Securityfs, wanted: PolicySet | None = None) -> Status:
@@ -56,7 +58,13 @@ def read_status(securityfs: Securityfs, wanted: PolicySet | None = None) -> Stat
     SecurityfsError where the kernel does not tell.
     """
     processes = [(profile, domain) for profile, domain in securityfs.process_status().values()]
-    return status_of(securityfs, securityfs.version(), processes, wanted)
+    status = status_of(securityfs, securityfs.version(), processes, wanted)
+    if status.active is not False:
+        return status
+    from ..kernel.diagnosis import why_inactive
+    from ..kernel.machine import Machine
+
+    return replace(status, inactive=tuple(finding.reason for finding in why_inactive(Machine())))
 
 
 def status_of(

@@ -3,8 +3,11 @@
 Says nothing where nothing had to change.  Domains that enforce before and
 afterwards do so all the time, and what is permitted before and afterwards is
 permitted all the time.  Killed at any point, the next call finishes the job.
-Old bindings stay while a process uses their store paths; the next call, or
-'tomoyo gc', deletes them.
+Old bindings stay while a process needs them; the next call, or 'tomoyo gc',
+deletes them.
+
+Exit code 3 if TOMOYO is not active, since nothing is confined then.  What runs
+before that, such as a boot loader, says --inactive.
 """
 
 from __future__ import annotations
@@ -26,10 +29,15 @@ if TYPE_CHECKING:
     from ..activation.plan import Plan
 
 
+#: The options that a system's start gives.
+_PLAIN = {"--keep-learned", "--inactive"}
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("directory", metavar="DIR", help="the set: what 'tomoyo compile' or 'tomoyo save' wrote")
     parser.add_argument("--keep-learned", action="store_true", help="keep what domains learned that go on learning")
+    parser.add_argument("--inactive", action="store_true", help="load the set even if TOMOYO is not active yet, as during boot")
     add_activation(parser)
 
 
@@ -48,16 +56,16 @@ def add_activation(parser: argparse.ArgumentParser) -> None:
 
 
 def run_plainly(arguments: list[str]) -> int | None:
-    """Run the command as a system's start calls it, with a directory and --keep-learned at most; None for any other ARGUMENTS."""
+    """Run the command as a system's start calls it, with a directory and `_PLAIN` options; None for any other ARGUMENTS."""
     directories = [argument for argument in arguments if not argument.startswith("-")]
     options = [argument for argument in arguments if argument.startswith("-")]
-    if len(directories) != 1 or not directories[0] or options not in ([], ["--keep-learned"]):
+    if len(directories) != 1 or not directories[0] or not set(options) <= _PLAIN:
         return None
     gc.disable()
     try:
         from ..activation.activation import activate
 
-        outcome = activate(directories[0], keep_learned=bool(options))
+        outcome = activate(directories[0], keep_learned="--keep-learned" in options, inactive="--inactive" in options)
     except (Exception, KeyboardInterrupt) as error:
         return _failed(error)
     if outcome:
@@ -81,7 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     return carry_out(
         arguments,
-        lambda options: activate(arguments.directory, securityfs(arguments), keep_learned=arguments.keep_learned, **options),
+        lambda options: activate(
+            arguments.directory,
+            securityfs(arguments),
+            keep_learned=arguments.keep_learned,
+            inactive=arguments.inactive,
+            **options,
+        ),
     )
 
 
@@ -97,7 +111,7 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 
 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
-    from ..activation.outcome import ActivationError
+    from ..activation.outcome import ActivationError, InactiveError
     from ..activation.state import UnknownStateError
     from ..kernel.set_directory import PolicySetError
     from .interface import refused
@@ -111,6 +125,8 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
         raise UsageError(f"{error} (--state and --locks)") from None
     except ActivationError as error:
         message("error", str(error))
+        if isinstance(error, InactiveError):
+            message("help", "'tomoyo doctor' finds out why; --inactive loads the set before TOMOYO is active")
         return 3
     except OSError as error:
         return refused(error)

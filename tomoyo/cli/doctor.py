@@ -21,8 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..kernel.diagnosis import diagnose
+    from ..kernel.diagnosis import FOLDER, diagnose
     from ..kernel.machine import Machine
+    from ..kernel.securityfs import Securityfs
 
     if not os.path.isdir(arguments.root):
         raise UsageError(f"{arguments.root} is no directory")
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name, remedy in remedies if machine.is_nixos else reversed(remedies):
             if remedy:
                 print(visible(f"  {name}: {remedy}"))
-    if not found:
+    if not found and Securityfs(machine.path(FOLDER)).is_kernel:
         print("nothing found: TOMOYO is active, and its policy is sound")
+    elif not found:
+        print("nothing found; whether TOMOYO is active shows on the running system alone")
     return 1 if found else 0

@@ -77,6 +77,8 @@ def _run(arguments: argparse.Namespace, changes: bool) -> int:
     if changes:
         if _change(arguments, kernel, modes, domains) is None:
             return 1
+        if not kernel.active:
+            message("warning", "TOMOYO is not active, or that cannot be known, so no mode has an effect; see 'tomoyo doctor'")
         names = {domain.name for domain in domains}
         domains = [domain for domain in read_heads(kernel) if domain.name in names]
     _show(arguments, [modes.of(domain) for domain in domains])

@@ -2,7 +2,7 @@
 
 Domains and processes by mode, refusals, memory, bindings that nothing needs
 any more; with a policy set also how the kernel differs from it.  Exit code 1 if
-TOMOYO is not active, or differs from the set.
+TOMOYO is not active, if that cannot be known, or if it differs from the set.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..activation.status import Status
     from ..kernel.policy_set import PolicySet
 
+_ACTIVE = {True: "active", False: "not active, so nothing is confined", None: "cannot find out whether it is active"}
 #: Lines of a list that are shown unless all are asked for.
 SHOWN = 10
 
@@ -61,7 +62,8 @@ def _set(directory: str) -> PolicySet:
 
 def lines(status: Status, most: int | None) -> Iterable[str]:
     """STATUS in lines; of a list at most MOST entries."""
-    yield f"TOMOYO {status.version}: {'active' if status.active else 'not active'}"
+    yield f"TOMOYO {status.version}: {_ACTIVE[status.active]}"
+    yield from (f"  {reason}" for reason in status.inactive)
     yield from _table("domains", status.domains)
     yield from _table("processes", status.processes)
     for counter in status.counters:

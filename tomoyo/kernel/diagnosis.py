@@ -8,6 +8,7 @@ is held.  The first reason is usually the cause of those below it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ TRIGGER = "/sbin/init"
 LOADER = "/sbin/tomoyo-init"
 #: Domains named in one finding.
 SHOWN = 5
+#: What the kernel logs where the trigger is executed and the loader is not there.
+_MISSING_LOADER = re.compile(r"Not activating Mandatory Access Control as (.*) does not exist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +44,52 @@ class Finding:
 
 
 def diagnose(machine: Machine) -> list[Finding]:
-    """Find every reason why TOMOYO does not work on MACHINE; nothing where it does."""
-    found: list[Finding] = []
-    for check in (_configuration, _modules, _mount, _trigger, _loader):
-        found += check(machine)
+    """Find every reason why TOMOYO does not work on MACHINE; nothing where it does.
+
+    Where MACHINE's interface files are copies of a kernel's, they do not tell
+    whether policy is in force, and nothing is said of that.
+    """
     folder = machine.path(FOLDER)
-    if os.path.isdir(folder):
-        found += _policy(Securityfs(folder, machine.path("proc")))
-    else:
+    if not os.path.isdir(folder):
+        found = [*_kernel(machine), *_loader(machine)]
         try:
             os.stat(folder)
         except PermissionError:
             found.append(Finding("access", f"{folder}: only root may look there", "run this as root"))
         except OSError:
             pass  # there is none, which the others have told
-    return found
+        return found
+    securityfs = Securityfs(folder, machine.path("proc"))
+    try:
+        active = securityfs.active
+    except SecurityfsError as error:
+        return [*_kernel(machine), *_loader(machine), Finding("access", str(error), "run this as root")]
+    if active is False:
+        return why_inactive(machine)
+    found = [*_kernel(machine)]
+    if active is None:
+        found += _loader(machine)
+        if securityfs.is_kernel:
+            found.append(
+                Finding(
+                    "active",
+                    "cannot find out whether TOMOYO is active: <kernel> defines all profiles, or memory is nearly at its quota",
+                    "look for 'Mandatory Access Control activated' in the kernel log",
+                )
+            )
+    return [*found, *_policy(securityfs)]
+
+
+def why_inactive(machine: Machine) -> list[Finding]:
+    """Find every reason why policy is not in force on MACHINE, where it is not."""
+    found = [*_kernel(machine), *_trigger(machine)]
+    loader = [*_loader(machine)]
+    return found + (loader or [_waiting(machine)])
+
+
+def _kernel(machine: Machine) -> Iterator[Finding]:
+    for check in (_configuration, _modules, _mount):
+        yield from check(machine)
 
 
 # The kernel
@@ -136,19 +170,7 @@ def _mount(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _is_active(machine: Machine) -> bool | None:
-    """Whether policy is in force; None where that cannot be known."""
-    if not os.path.isdir(machine.path(FOLDER)):
-        return None
-    try:
-        return Securityfs(machine.path(FOLDER), machine.path("proc")).active
-    except SecurityfsError:
-        return None
-
-
 def _trigger(machine: Machine) -> Iterator[Finding]:
-    if _is_active(machine) is not False:
-        return
     default = machine.configuration.get("SECURITY_TOMOYO_ACTIVATION_TRIGGER", TRIGGER)
     trigger = machine.parameters.get("TOMOYO_trigger", default)
     given = "TOMOYO_trigger" in machine.parameters
@@ -171,22 +193,24 @@ def _trigger(machine: Machine) -> Iterator[Finding]:
 def _loader(machine: Machine) -> Iterator[Finding]:
     default = machine.configuration.get("SECURITY_TOMOYO_POLICY_LOADER", LOADER)
     loader = machine.parameters.get("TOMOYO_loader", default)
-    active = _is_active(machine)
     remedy = "boot with TOMOYO_loader= and the path of a set's boot loader, which 'tomoyo compile' writes"
     nixos = "security.tomoyo.enable = true; sets TOMOYO_loader"
     executable = machine.is_executable(loader) if loader.startswith("/") else None
-    if active:
-        return
     if executable is None:
         yield Finding("loader", f"the policy loader {loader} is not there, so nothing is activated", remedy, nixos)
     elif not executable:
         yield Finding("loader", f"the policy loader {loader} is no file that can be executed", f"chmod 755 {loader}", nixos)
-    elif active is False:
-        yield Finding(
-            "active",
-            "TOMOYO is there, but not active: the trigger has not been executed since the system came up",
-            f"execute {machine.parameters.get('TOMOYO_trigger', TRIGGER)}, or see what is said about the trigger",
-        )
+    elif missing := _MISSING_LOADER.findall(machine.kernel_log):
+        reason = f"the policy loader {missing[-1]} was not there when the trigger was executed, so nothing was activated"
+        yield Finding("loader", reason, "see that it is there before the first program is executed, and boot", nixos)
+
+
+def _waiting(machine: Machine) -> Finding:
+    return Finding(
+        "active",
+        "TOMOYO is there, but not active: the trigger has not been executed since the system came up",
+        f"execute {machine.parameters.get('TOMOYO_trigger', TRIGGER)}, or see what is said about the trigger",
+    )
 
 
 # The policy
@@ -201,7 +225,6 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
             manager=securityfs.manager(),
         )
         stat = securityfs.stat()
-        active = securityfs.active
         modes = read_profiles(securityfs)
     except SecurityfsError as error:
         yield Finding("access", str(error), "run this as root")
@@ -209,8 +232,6 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
     from ..syntax.domain_policy import parse_domain_policy
     from ..syntax.lines import Reading
 
-    if not active:
-        return
     if not held.manager.strip():
         yield Finding(
             "managers",

@@ -27,7 +27,7 @@ from ..model.words import Quoted, encode
 from ..syntax.domain_policy import parse_domain_policy
 from ..syntax.exception_policy import parse_exception_policy
 from ..syntax.lines import Reading
-from .modes import NotChanged, read_profiles, set_profiles
+from .modes import ModeError, NotChanged, read_profiles, set_profiles
 
 if TYPE_CHECKING:
     from .securityfs import Interface
@@ -58,7 +58,9 @@ class LearningSession:
         self.profile = found.profile if found is not None else profile
 
     def begin(self) -> None:
-        """Begin to learn."""
+        """Begin to learn.  Raises ModeError where TOMOYO is not active, as nothing would be learned."""
+        if not self.interface.active:
+            raise ModeError("TOMOYO is not active, or that cannot be known, so nothing would be learned; see 'tomoyo doctor'")
         if self.name not in self.before:
             self.interface.write("domain_policy", f"{self.name}\n")
         names = [self.name, *(name for name in self.before if name.startswith(f"{self.name} "))]

@@ -14,6 +14,10 @@ from itertools import islice
 
 _PIECE = 1 << 16
 _MOST = 1 << 26
+#: Of the kernel log, the longest record, how many are read, and what priority and facility of the kernel's own are below.
+_RECORD = 1 << 13
+_RECORDS = 1 << 18
+_KERNELS = 8
 
 
 class Machine:
@@ -108,6 +112,31 @@ class Machine:
         if not text and self.release and "/" not in self.release:
             text = self.text(f"boot/config-{self.release}") or self.text(f"lib/modules/{self.release}/config")
         return {name: value.strip('"') for name, value in re.findall(r"^CONFIG_(\w+)=(.*)$", text, re.MULTILINE)}
+
+    @cached_property
+    def kernel_log(self) -> str:
+        """What the kernel itself has logged, as far as it is still there; empty where the machine does not show it."""
+        try:
+            descriptor = os.open(self.path("dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        with open(descriptor, "rb", buffering=0):
+            if not stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                return ""
+            found = []
+            for _ in range(_RECORDS):
+                try:
+                    record = os.read(descriptor, _RECORD)
+                except BrokenPipeError:  # overwritten meanwhile
+                    continue
+                except OSError:  # the end, or not permitted
+                    break
+                head, _, text = record.partition(b";")
+                priority = head.partition(b",")[0]
+                # Programs may write there, too, but not with the kernel's facility, which is 0.
+                if priority.isdigit() and int(priority) < _KERNELS:
+                    found.append(text)
+        return b"".join(found).decode("latin-1")
 
     @property
     def is_nixos(self) -> bool:

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
             """The caller's program and domain, as the manager list would name them."""
 
         @property
-        def active(self) -> bool:
-            """Whether policy is in force."""
+        def active(self) -> bool | None:
+            """Whether policy is in force; None where that cannot be known."""
 
 
 #: Where securityfs shows TOMOYO.
@@ -236,14 +236,27 @@ class Securityfs:
     # What the kernel is like
 
     @property
-    def active(self) -> bool:
-        """Whether policy is in force: the kernel logs nothing and drops nothing for a profile's sake before.
+    def is_kernel(self) -> bool:
+        """Whether these are a kernel's files, which have no size, rather than copies of them."""
+        path = self._path("version")
+        return bool(_text(path)) and os.stat(path).st_size == 0
 
-        There is no file that tells.  Once active, a profile must be defined
-        for every domain in use, and an inactive kernel has none but what was
-        written to it; so this is exact but for a kernel that is being set up.
+    @property
+    def active(self) -> bool | None:
+        """Whether policy is in force, by trying (see ``activity``); None where that cannot be known.
+
+        Raises SecurityfsError where the caller may not read the files.
         """
-        return bool(self.read("profile").partition("PROFILE_VERSION")[2].count("CONFIG="))
+        from .activity import is_active
+
+        profile = self.read("profile")
+        if not self.is_kernel:  # so not to be written to
+            return None if "-CONFIG=" in profile else False
+        descriptor = self._open("domain_policy", os.O_RDWR)
+        try:
+            return is_active(descriptor, profile, self.stat)
+        finally:
+            os.close(descriptor)
 
     def settle(self) -> None:
         """Wait until the kernel has collected what was deleted, which it does in the background.

@@ -170,8 +170,10 @@ def _uses(interface: Interface, exceptions: str, domains: list[str]) -> Iterator
     shared = {(name, number): entries for name, part in parts.items() for number, entries in part.acl_groups}
     answers = interface.select_all("domain_policy", [f"select domain={domain}" for domain in domains])
     for name, answer in zip(domains, answers):
+        namespace = name.partition(" ")[0]
+        entries: list[Entry] = []  # as those of a domain that was deleted with a process in it
         for domain in parse_domain_policy(answer, reading=Reading.AS_KERNEL):
-            namespace = domain.name.namespace
             if domain.name.text == name:
-                entries = [*domain.entries, *(entry for number in domain.groups for entry in shared.get((namespace, number), ()))]
-                yield name, _Uses(name, entries, groups[namespace])
+                entries += domain.entries
+                entries += (entry for number in domain.groups for entry in shared.get((namespace, number), ()))
+        yield name, _Uses(name, entries, groups[namespace])

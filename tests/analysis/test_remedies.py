@@ -197,6 +197,20 @@ file execute /free/tool
     assert not any(sentence.startswith("this would") for sentence in found.sentences())
 
 
+def test_a_choice_comes_with_its_domain() -> None:
+    engine = DecisionEngine(parse_domain_policy("<kernel>\nuse_profile 3\n"), None, parse_profile(PROFILES))
+    found = Explainer(engine).explain("<kernel>", parse_request("task manual_domain_transition <kernel> /x"))
+    assert list(found.sentences())[1:] == [
+        "this would allow it: task manual_domain_transition <kernel> /x",
+        "define the domain that it leads to, too: <kernel> /x, use_profile 3",
+    ]
+    none = Explainer(engine).explain("<kernel>", parse_request("task manual_domain_transition <none> /x"))
+    assert (
+        none.objection
+        == "<none> /x, where it leads, cannot be entered: the policy has no such domain, and the kernel creates none in another namespace"
+    )
+
+
 def test_an_execution_comes_with_its_domain(tmp_path: Path) -> None:
     (tmp_path / "domain_policy.conf").write_text("<kernel>\nuse_profile 3\nuse_group 0\nfile execute /x\n")
     (tmp_path / "exception_policy.conf").write_text(EXCEPTIONS)

@@ -115,7 +115,7 @@ class Explanation:
         remedy: the entry that would grant just this, by the package's name
             where there is one (``@nix:/glibc/lib/libc.so.6``); None where one
             grants it already, may grant it, or none could.
-        objection: what lint has against such an entry, so that there is no remedy; else empty.
+        objection: what is against such an entry, so that there is no remedy; else empty.
         new_domain: the domain to define with the remedy, since the execution leads there, or None.
         conditional: the entries that decide, the first whose tests hold.
         never_asked: why the kernel never makes this request, or None.
@@ -190,7 +190,7 @@ class Explanation:
         if self.remedy is not None:
             yield f"this would allow it{', once the policy has the domain' if self.undefined else ''}: {self.remedy}"
         if self.objection:
-            yield f"no entry is proposed, because lint objects: {self.objection}"
+            yield f"no entry is proposed: {self.objection}"
         if self.new_domain is not None:
             new = self.new_domain
             groups = "".join(f", use_group {group}" for group in new.groups)

@@ -38,8 +38,8 @@ _NAME = "(remedy)"
 class Remedy:
     """What would grant a request.
 
-    Attributes: ``entry``, to be added to the domain, or None where lint
-    objects to it; ``objection``, why, else empty; ``domain``, what the policy
+    Attributes: ``entry``, to be added to the domain, or None where lint warns
+    of it, or it would do nothing; ``objection``, why, else empty; ``domain``, what the policy
     should have with the entry, since the execution leads there.
     """
 
@@ -77,7 +77,8 @@ class Remedies:
             if way.entered is None:
                 return Remedy(None, f"{way.wanted}, where it leads, cannot be entered: {way.reason}")
             if way.created is not None:
-                missing = replace(way.created, profile=self._begin_with(domain))
+                # A domain that a process may choose must not be laxer than its own.
+                missing = way.created if chosen else replace(way.created, profile=self._begin_with(domain))
             policy.lead(domain, way.control, missing or self._engine.domain(way.entered) or domain)
         for each, line in self._related(domain, request, rules):
             policy.add(each, line)
@@ -199,7 +200,7 @@ class _Excerpt:
         for finding in lint(texts):
             about = finding.line == remedy or (finding.code == "write-and-execute" and f"'{entry}'" in finding.reason)
             if finding.file == _NAME and about and finding.severity.reaches(LintSeverity.WARNING) and finding.code != unheard:
-                return f"{finding.reason} [{finding.code}]"
+                return f"lint warns: {finding.reason} [{finding.code}]"
         return ""
 
     def _groups(self, domain: Domain, entries: Iterable[Entry]) -> Iterator[str]:

@@ -65,6 +65,8 @@ QUESTIONS = [
     ("network inet stream bind @inside 1", "bind", {"address": "::ffff:10.1.2.3"}, {"address": "::ffff:11.0.0.0"}),
     ("network inet raw send ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 1", "send", {"address": "1.2.3.4"}, {"port": "2"}),
     ("network inet raw send ::fffe:ffff:ffff-::ffff:1.2.3.4 1", "send", {"address": "0.0.0.0"}, {"address": "1.2.3.5"}),
+    ("file read pi\\*", "read", {"path": "pipe:[1]"}, {"path": "socket:[1]"}),
+    ("file mount any /mnt/ tmpfs 0", "mount", {"directory": "/mnt/"}, {"directory": "/srv/"}),
     # A special file has a path, and another name by which the kernel asks.
     ("file read proc:/meminfo", "read", {"path": "/proc/meminfo"}, {"path": "/proc/stat"}),
     ("file read proc:/\\*", "open", {"path": "/proc/meminfo"}, {"path": "/meminfo"}),
@@ -102,16 +104,22 @@ def test_a_question(entry: str, operation: str, yes: dict[str, str], no: dict[st
     [
         "file read/write /proc/meminfo",
         "file read sysfs:/kernel/x",
+        "file read sysfs:/kernel/\\*",
         "file write /dev/pts/\\$",
         "file write /sys/kernel/debug/\\{\\*\\}/\\*",
         "file rename /a /proc/b",
         "file write @special",
+        "file mkdir /a 0700",
+        "file mkdir /a/\\* 0700",
+        "file write /a/",
+        "file read a/b",
+        "file read /a/../b",
     ],
 )
 def test_an_entry_for_names_that_the_kernel_never_uses_counts_for_nothing(entry: str) -> None:
     groups = "path_group special /proc/meminfo\npath_group special devtmpfs:/null\n"
     engine = DecisionEngine(parse_domain_policy(f"<kernel> /a\n{entry}\n"), parse_exception_policy(groups))
-    for operation in ("read", "write", "rename"):
+    for operation in ("read", "write", "rename", "mkdir"):
         assert list(who_may(engine, parse_question(operation))) == []
     assert list(who_may(engine, question_of(parse_request("file read /proc/meminfo")))) == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..decision.matching import matches
 from ..model.conditions import Comparison
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.filesystems import Misnamed, misnamed
@@ -23,11 +22,13 @@ def find_misnamed(context: LintContext) -> Iterator[LintFinding]:
         return list(misnamed_in(entry, context, namespace))
 
     yield from context.remarks(judge)
+    used: dict[tuple[str, str], list[str]] = {}
     for part in context.policy.namespaces.values():
         for placed in part.members:
             member = placed.value.member
-            if placed.value.kind is GroupKind.PATH and isinstance(member, Word):
-                operations = _operations(context, part.name, placed.value.name.text)
+            if placed.value.kind is GroupKind.PATH and isinstance(member, Word) and misnamed(member.text) is not None:
+                key = part.name, placed.value.name.text
+                operations = used.get(key) or used.setdefault(key, _operations(context, *key))
                 entry = f"path_group {placed.value.name} {member}"
                 for remark in _remarks(member.text, operations, context, part.name):
                     yield context.remark(remark, placed._replace(value=entry))
@@ -94,13 +95,9 @@ def _remarks(text: str, operations: tuple[str, ...] | list[str], context: LintCo
 def _misnamed(text: str, operation: str, context: LintContext, namespace: str) -> Misnamed | None:
     if operation == "address":
         return None  # of a unix socket: whatever a program writes
-    found = misnamed(text, "execute" if operation == "aggregator" else operation)
-    if found is not None and operation == "execute":
-        # An aggregator may give any name to a program.
-        names = (aggregator.name.text for aggregator in context.exceptions(namespace).aggregators)
-        if any(name == text or matches(text, name) for name in names):
-            return None
-    return found
+    if operation == "execute" and context.rules(namespace).is_aggregate(text):
+        return None  # an aggregator may give any name to a program
+    return misnamed(text, "execute" if operation == "aggregator" else operation)
 
 
 def _remark(text: str, found: Misnamed) -> Remark:

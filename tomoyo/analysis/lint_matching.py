@@ -43,6 +43,7 @@ def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
         return list(unmatched(entry, context, namespace))
 
     yield from context.remarks(judge)
+    of_files: dict[tuple[str, str], bool] = {}
     for part in context.policy.namespaces.values():
         rules = context.rules(part.name)
         for placed in part.transitions:
@@ -70,10 +71,13 @@ def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
             if matches_nothing(member.text):
                 reason = f"{member} excludes all that it includes"
                 yield context.finding("impossible-pattern", placed, reason, word=member.text, entry=entry)
-            elif _only_of_files(context, part.name, placed.value.name.text):
-                reason = name_fault(member.text)
-                if reason:
-                    yield context.finding("not-canonical", placed, f"{member}: {reason}", word=member.text, entry=entry)
+                continue
+            reason = name_fault(member.text)
+            key = part.name, placed.value.name.text
+            if reason and key not in of_files:
+                of_files[key] = _only_of_files(context, *key)
+            if reason and of_files[key]:
+                yield context.finding("not-canonical", placed, f"{member}: {reason}", word=member.text, entry=entry)
 
 
 def _only_of_files(context: LintContext, namespace: str, group: str) -> bool:

@@ -10,9 +10,10 @@ are not followed: they have no entries of their own.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ..decision.asked import name_fault
 from ..decision.engine import DecisionEngine
 from ..decision.groups import Groups
 from ..decision.requests import functionality_of
@@ -20,7 +21,6 @@ from ..decision.transition import TransitionRules, destination
 from ..model.addresses import AddressRange
 from ..model.domains import Domain
 from ..model.entries import ArgumentType, Entry, GroupKind, Kind
-from ..model.filesystems import misnamed
 from ..model.profiles import Mode
 from ..model.words import DomainName, GroupReference
 from .question import Question
@@ -67,15 +67,18 @@ class Access:
 def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
     """The domains that may do what QUESTION asks about, in the policy's order."""
     shared: dict[tuple[str, int], tuple[Entry, ...]] = {}
+    granting: dict[str, _Granting] = {}
     chains = Chains(engine)
     for domain in engine.domains():
         namespace = domain.name.namespace
         groups = engine.groups(namespace)
-        entries: list[tuple[int | None, Entry]] = [(None, one) for one in _granting(domain.entries, question, groups)]
+        if namespace not in granting:
+            granting[namespace] = _Granting(question, groups)
+        entries: list[tuple[int | None, Entry]] = [(None, one) for one in granting[namespace](domain.entries)]
         for group in domain.groups:
             if (namespace, group) not in shared:
                 held = dict(engine.exceptions(namespace).acl_groups).get(group, ())
-                shared[namespace, group] = tuple(_granting(held, question, groups))
+                shared[namespace, group] = tuple(granting[namespace](held))
             entries += [(group, entry) for entry in shared[namespace, group]]
         # No mode lets a process choose its domain: that takes an entry.
         modes = [_mode(engine, domain, kind, each) for kind, each in question.operations if kind is not Kind.TRANSITION]
@@ -85,25 +88,48 @@ def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
             yield Access(domain.name, (lax or modes or [None])[0], tuple(entries), chains.to(domain.name), other)
 
 
-def _granting(entries: tuple[Entry, ...], question: Question, groups: Groups) -> Iterator[Entry]:
-    """Those of ENTRIES that grant what QUESTION asks about, by names for which the kernel asks."""
-    operations = {operation for _, operation in question.operations}
-    for entry in entries:
-        if question.granting(entry, groups) and any(_is_asked(entry, each, groups) for each in operations & {*entry.operations}):
-            yield entry
+class _Granting:
+    """Which entries of a namespace grant what a question asks about, by names for which the kernel asks."""
 
+    def __init__(self, question: Question, groups: Groups) -> None:
+        self._question = question
+        self._groups = groups
+        self._operations = {operation for _, operation in question.operations}
+        self._never: dict[tuple[Kind, str, int, str], bool] = {}
 
-def _is_asked(entry: Entry, operation: str, groups: Groups) -> bool:
-    """Whether the kernel may ask for files that ENTRY names when OPERATION is done to them."""
-    if entry.kind.keyword != "file":
+    def __call__(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            asked = (each for each in entry.operations if each in self._operations)
+            if self._question.granting(entry, self._groups) and any(self._is_asked(entry, operation) for operation in asked):
+                yield entry
+
+    def _is_asked(self, entry: Entry, operation: str) -> bool:
+        """Whether the kernel may ask for files that ENTRY names when OPERATION is done to them."""
+        kind = entry.kind
+        if kind.keyword != "file":
+            return True
+        for place, (argument, wanted) in enumerate(zip(entry.arguments, kind.arguments.values())):
+            if wanted is not ArgumentType.NAME:
+                continue
+            if not isinstance(argument, GroupReference):
+                if _is_never(kind, operation, place, str(argument)):
+                    return False
+            elif self._is_never_in(kind, operation, place, argument.name):
+                return False
         return True
-    arguments = entry.arguments[1:2] if entry.kind is Kind.MOUNT else entry.arguments[: 2 if entry.kind is Kind.TWO_PATHS else 1]
-    for argument in arguments:
-        names = groups.paths(argument.name) if isinstance(argument, GroupReference) else [str(argument)]
-        faults = [misnamed(name, operation) for name in names]
-        if faults and all(fault is not None and fault.never for fault in faults):
-            return False
-    return True
+
+    def _is_never_in(self, kind: Kind, operation: str, place: int, group: str) -> bool:
+        """Whether the path group has members, none of which the kernel asks for."""
+        key = kind, operation, place, group
+        if key not in self._never:
+            members = list(self._groups.paths(group))
+            self._never[key] = bool(members) and all(_is_never(kind, operation, place, member) for member in members)
+        return self._never[key]
+
+
+def _is_never(kind: Kind, operation: str, place: int, name: str) -> bool:
+    # A pattern such as pi\* may be of pipes and others that have no path.
+    return "\\" not in name.partition("/")[0] and name_fault(kind, operation, place, name) is not None
 
 
 def _reaches(entry: Entry, question: Question, groups: Groups) -> bool:

@@ -205,10 +205,7 @@ def test_a_choice_comes_with_its_domain() -> None:
         "define the domain that it leads to, too: <kernel> /x, use_profile 3",
     ]
     none = Explainer(engine).explain("<kernel>", parse_request("task manual_domain_transition <none> /x"))
-    assert (
-        none.objection
-        == "<none> /x, where it leads, cannot be entered: the policy has no such domain, and the kernel creates none in another namespace"
-    )
+    assert none.objection.startswith("<none> /x, where it leads, cannot be entered: the policy has no such domain")
 
 
 def test_an_execution_comes_with_its_domain(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ class _Granting:
         """Whether the path group has members, none of which the kernel asks for."""
         key = kind, operation, place, group
         if key not in self._never:
-            members = list(self._groups.paths(group))
+            members = self._groups.paths(group)
             self._never[key] = bool(members) and all(_is_never(kind, operation, place, member) for member in members)
         return self._never[key]
 

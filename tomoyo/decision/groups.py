@@ -7,7 +7,6 @@ tried in their order; for a path group the first that matches counts, because
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from ..model.addresses import AddressRange
@@ -95,9 +94,9 @@ class Groups:
         """The first member of path group GROUP that matches NAME, or None."""
         return self._path_group(group).member(name)
 
-    def paths(self, group: str) -> Iterator[str]:
+    def paths(self, group: str) -> list[str]:
         """The members of the path group GROUP, in their order."""
-        return map(str, self._members.get((GroupKind.PATH, group), ()))
+        return [str(member) for member in self._members.get((GroupKind.PATH, group), ())]
 
     def smallest_group_of(self, name: str, beginning: str = "") -> str | None:
         """Of the path groups called BEGINNING... that have NAME itself as a member, the smallest; None where none has."""
@@ -137,7 +136,7 @@ class Groups:
     def _path_group(self, group: str) -> _PathGroup:
         found = self._paths.get(group)
         if found is None:
-            found = self._paths[group] = _PathGroup(list(self.paths(group)))
+            found = self._paths[group] = _PathGroup(self.paths(group))
         return found
 
 

@@ -77,7 +77,7 @@ def main() -> int:
     for size, shape in SHAPES:
         policy = equal_domains(size) if size else learned()
         files = {"first.conf": policy.encode(), "second.conf": changed(policy).encode()}
-        result = machine.run(kernel, "activation_speed", arguments=[str(ROUNDS)], files=files, timeout=1800)
+        result = machine.run(kernel, "activation_speed", arguments=[str(ROUNDS)], files=files, processors=2, timeout=1800)
         seconds = {name: min(times) for name, times in json.loads(result.files["seconds.json"]).items()}
         print(f"{shape}: {policy.count(chr(10))} lines")
         for name, value in seconds.items():

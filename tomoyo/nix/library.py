@@ -30,9 +30,7 @@ from .source import FOLDERS, LIBRARY, SUFFIX, Problem, Severity, SourceError, So
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    # Python 3.10 has it elsewhere than 3.14.
-    from importlib.abc import Traversable
+    from importlib.resources.abc import Traversable
 
 
 class ServiceState(Enum):

@@ -65,7 +65,7 @@ def test_a_broken_log(policy: str, capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setattr("sys.stdin", Stdin)
     assert main(["replay", "--policy", policy]) == 0
     out, err = capsys.readouterr()
-    assert out == "1 as recorded\n61 broken, left out\n"
+    assert out == "1 as recorded\n31 broken, left out\n"
     assert err.count("<stdin>:") == 10
 
 

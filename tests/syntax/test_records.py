@@ -101,7 +101,8 @@ def test_any_log_is_read_in_constant_memory(piece: bytes, length: int, wrong: in
         ("exec={", "exek={", 1, "not expected in a record"),
         ("\n<kernel>", "\nkernel", 2, "a domain name"),
         ("\nfile execute", "\nfile run", 3, "no file operation"),
-        ("\nfile execute", "\n\nfile execute", 2, "3 lines"),
+        ("\nfile execute", "\n\nfile execute", 2, "expected 3 lines in an audit record, found 2"),
+        ("\n<kernel>", "\n<kernel>\n<kernel>", 4, "expected 3 lines in an audit record, found 4"),
         ("#2026", "2026", 1, "not a record"),
     ],
 )
@@ -119,5 +120,5 @@ def test_a_broken_record_is_told_and_skipped(old: str, new: str, line: int, mess
 
 
 def test_without_a_report_the_first_is_raised() -> None:
-    with pytest.raises(PolicySyntaxError, match="a record has 3 lines"):
+    with pytest.raises(PolicySyntaxError, match="expected 3 lines in an audit record, found 1"):
         tomoyo.parse_audit("nonsense\n\n\n\0")

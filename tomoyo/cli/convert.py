@@ -12,8 +12,8 @@ import argparse
 import gc
 import sys
 
-from .logs import TOLD, check_log, shown, skipped
-from .options import UsageError, message
+from .logs import LogReader
+from .options import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..analysis.conversion import check_kept, converted, execution_conditions, request_conditions
-    from ..syntax.record_stream import RecordCutter, cut_records, is_broken, parse_record
-    from .audit import chunks
 
     gc.enable()  # a log may be long
     try:
@@ -42,26 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--keep: {error}") from None
     conditions = execution_conditions if arguments.executions else request_conditions
-    total = 0
-    for name in arguments.files or ["-"]:
-        cutter = RecordCutter()
-        read = broken = 0
-        for number, record in enumerate(cut_records(chunks(name), cutter), 1):
-            try:
-                parsed = parse_record(record)
-            except ValueError:
-                broken += 1
-                if broken <= TOLD:
-                    message("warning", f"{shown(name)}: record {number} is broken, and skipped: {is_broken(record)}")
-                continue
-            read += 1
-            line = converted(parsed, conditions, arguments.keep)
-            if line is not None:
-                # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
-                sys.stdout.write(f"{parsed.domain}\n{line}\n" + "\n" * arguments.executions)
-        broken += cutter.oversized
-        check_log(shown(name), read, broken)
-        total += broken
-    if total:
-        message("note", skipped(total))
+    log = LogReader()
+    for record in log.records(arguments.files):
+        line = converted(record, conditions, arguments.keep)
+        if line is not None:
+            log.progress.clear()
+            # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
+            sys.stdout.write(f"{record.domain}\n{line}\n" + "\n" * arguments.executions)
+    log.tell_broken()
     return 0

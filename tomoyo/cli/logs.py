@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
-from .messages import counted
-from .options import UsageError, message, place
+from .messages import counted, tell
+from .options import UsageError, message
 from .progress import Progress
 
 TYPE_CHECKING = False
@@ -32,12 +32,12 @@ class LogReader:
         self.broken = 0
         self.progress = Progress()
 
-    def records(self, logs: Sequence[str]) -> Iterator[AuditRecord]:
-        """The records in LOGS, in which ``-`` is standard input, as is nothing at all."""
+    def records(self, logs: Sequence[str], wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[AuditRecord]:
+        """The records in LOGS, in which ``-`` is standard input, as is nothing at all; WANTED as in ``iterate_audit``."""
         with self.progress:
-            yield from self.progress.counted(self._records(logs), "records")
+            yield from self.progress.counted(self._records(logs, wanted), "records")
 
-    def _records(self, logs: Sequence[str]) -> Iterator[AuditRecord]:
+    def _records(self, logs: Sequence[str], wanted: Callable[[bytes], bool]) -> Iterator[AuditRecord]:
         from ..syntax.records import iterate_audit
 
         for name in logs or ["-"]:
@@ -45,16 +45,24 @@ class LogReader:
             before = self.broken
             read = 0
 
+            def chosen(record: bytes) -> bool:
+                nonlocal read
+                found = wanted(record)
+                read += not found
+                return found
+
             def report(error: PolicySyntaxError, called: str = called) -> None:
                 self.broken += 1
                 self.progress.clear()
                 if self.broken <= TOLD:
-                    place("warning", called, error)
+                    tell(
+                        f"{called}:{error.line}:{error.column}", "warning", f"record is broken, and skipped: {error.explanation}"
+                    )
                 elif self.broken == TOLD + 1:
-                    message("warning", "further broken records are only counted")
+                    message("warning", "more broken records are counted only")
 
             with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
-                for record in iterate_audit(file, file=called, report=report):
+                for record in iterate_audit(file, file=called, report=report, wanted=chosen):
                     read += 1
                     yield record
             check_log(called, read, self.broken - before)

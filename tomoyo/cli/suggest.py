@@ -25,10 +25,9 @@ import os
 import sys
 from collections.abc import Iterator
 
-from .audit import add_filter, chunks, filter_of
+from .audit import add_filter, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
-from .logs import TOLD, check_log, shown, skipped
 from .messages import say
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
@@ -177,35 +176,18 @@ def _learned(name: str) -> DomainPolicy:
 
 def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
     """The records that are chosen; what is broken is told, skipped and counted."""
-    from ..syntax.lines import PolicySyntaxError
-    from ..syntax.record_stream import RecordCutter, cut_records, outline, parse_record
-    from .progress import Progress
+    from ..syntax.record_stream import outline
+    from .logs import LogReader
 
     chooses = filter_of(arguments)
-    for name in arguments.logs or ["-"]:
-        cutter = RecordCutter()
-        read = broken = 0
-        with Progress() as progress:
-            for number, raw in enumerate(progress.counted(cut_records(chunks(name), cutter), "records"), 1):
-                told = outline(raw)
-                if told is not None and (told.event or (chooses is not None and not chooses(told))):
-                    read += 1
-                    continue
-                try:
-                    record = parse_record(raw, shown(name))
-                except (PolicySyntaxError, ValueError) as error:
-                    broken += 1
-                    if broken <= TOLD:
-                        progress.clear()
-                        why = error.explanation if isinstance(error, PolicySyntaxError) else str(error)
-                        message("warning", f"{shown(name)}: record {number} is broken, and skipped: {why}")
-                    continue
-                read += 1
-                yield record
-        broken += cutter.oversized
-        check_log(shown(name), read, broken)
-        if broken:
-            message("note", f"{shown(name)}: {skipped(broken)}")
+
+    def wanted(record: bytes) -> bool:
+        told = outline(record)
+        return told is None or not (told.event or (chooses is not None and not chooses(told)))
+
+    log = LogReader()
+    yield from log.records(arguments.logs, wanted)
+    log.tell_broken()
 
 
 def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..syntax.record_stream import Glance, Outline, RecordCutter, glance, is_broken, outline
+from ..syntax.record_stream import Glance, Outline, RecordCutter, glance, outline
+from ..syntax.records import is_broken
 from .audit import AuditLog, DropCounter
 from .signals import SignalPipe
 
@@ -44,6 +45,7 @@ class Recorder:
         chooses: which records to take; None for all.
         form: what to write of a record; raises ValueError where it is broken.
         report: takes messages, in words.
+        lines: where each of the records to take next begins, in a log.
         read, written, broken: how many records there were so far.
     """
 
@@ -54,6 +56,7 @@ class Recorder:
     read: int = 0
     written: int = 0
     broken: int = 0
+    lines: Sequence[int] = ()
 
     def take(self, records: Iterable[bytes], drops: DropCounter | None = None) -> None:
         """Record those of RECORDS that are wanted; DROPS is told of all.
@@ -70,17 +73,17 @@ class Recorder:
         found = []
         denied = 0
         form, broken = self.form, Glance.BROKEN
-        for record in records:
+        for index, record in enumerate(records):
             self.read += 1
             seen = glance(record)
             if seen is broken:
-                self._tell_broken(record)
+                self._tell_broken(record, index)
                 continue
             denied += seen is Glance.DENIED
             try:
                 found.append(form(record))
             except ValueError:
-                self._tell_broken(record)
+                self._tell_broken(record, index)
         if drops is not None:
             drops.note_denied(denied)
         return found
@@ -88,27 +91,28 @@ class Recorder:
     def _chosen(self, records: Iterable[bytes], chooses: Callable[[Outline], bool], drops: DropCounter | None) -> list[bytes]:
         found = []
         denied = 0
-        for record in records:
+        for index, record in enumerate(records):
             self.read += 1
             seen = outline(record)
             if seen is None:
-                self._tell_broken(record)
+                self._tell_broken(record, index)
                 continue
             denied += not seen.granted and not seen.event
             if chooses(seen):
                 try:
                     found.append(self.form(record))
                 except ValueError:
-                    self._tell_broken(record)
+                    self._tell_broken(record, index)
         if drops is not None:
             drops.note_denied(denied)
         return found
 
-    def _tell_broken(self, record: bytes) -> None:
+    def _tell_broken(self, record: bytes, index: int) -> None:
         self.broken += 1
         if self.broken <= _TOLD:
             why = is_broken(record) or "not as a kernel writes it"
-            self.report(f"record {self.read} is broken, and skipped: {why}")
+            place = f" (line {self.lines[index]})" if self.lines else ""
+            self.report(f"record {self.read}{place} is broken, and skipped: {why}")
         elif self.broken == _TOLD + 1:
             self.report("more broken records are counted only")
 
@@ -117,8 +121,12 @@ def record_chunks(chunks: Iterable[bytes], recorder: Recorder) -> None:
     """Record what is in CHUNKS, the bytes of a log of whatever length."""
     cutter = RecordCutter()
     for chunk in chunks:
-        recorder.take(cutter.feed(chunk))
-    recorder.take(cutter.close())
+        records = cutter.feed(chunk)
+        recorder.lines = cutter.lines
+        recorder.take(records)
+    records = cutter.close()
+    recorder.lines = cutter.lines
+    recorder.take(records)
     if cutter.oversized:
         recorder.read += cutter.oversized
         recorder.broken += cutter.oversized

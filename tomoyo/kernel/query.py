@@ -23,14 +23,14 @@ happened and what to write.  Time is given to it, in seconds of whatever clock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..model.records import AuditRecord
 from ..syntax.lines import PolicySyntaxError
-from ..syntax.record_stream import Outline, outline, parse_record
+from ..syntax.record_stream import QUERY_HEAD, Outline, outline
+from ..syntax.records import parse_record
 
 #: Seconds after which the kernel denies by itself.
 KERNEL_TIMEOUT = 10.0
@@ -40,8 +40,6 @@ KEEP_ALIVE = 3.0
 NOTHING = b"\n"
 #: Passes in which a request may be missing before it is taken to be gone.
 _MISSING = 2
-
-_HEAD = re.compile(rb"Q([0-9]{1,10})-([0-9]{1,5})\n")
 
 
 class Answer(Enum):
@@ -165,10 +163,10 @@ class QueryDialogue:
 
 def read_request(data: bytes, now: float) -> PendingRequest | None:
     """The request in DATA, what one read of the file gave; None where it is none."""
-    head = _HEAD.match(data)
+    first, _, text = data.rstrip(b"\0").partition(b"\n")
+    head = QUERY_HEAD.fullmatch(first)
     if head is None:
         return None
-    text = data[head.end() :].rstrip(b"\0")
     found = outline(text)
     record = None
     if found is not None:

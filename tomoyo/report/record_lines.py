@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..model.records import AuditRecord
-from ..syntax.record_stream import parse_record
+from ..syntax.records import parse_record
 from .plain import plain
 
 if TYPE_CHECKING:

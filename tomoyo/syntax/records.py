@@ -1,14 +1,14 @@
-"""Reading audit and query records.
+"""Reading audit and query records in every detail.
 
-The kernel ends each record with a NUL byte; a log daemon may put a blank line
-there instead.  Names in a record are words, so spaces always separate.
+Where a record begins and ends, ``record_stream`` knows.  Names in a record are
+words, so spaces always separate.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES
 from ..model.entries import Entry
@@ -29,15 +29,14 @@ from ..model.records import (
 from ..model.stat import Timestamp
 from ..model.words import DomainName, Quoted, domain_fault, encode_character, word_fault
 from .entries import read_entry
-from .lines import Dropped, Effect, Line, Listener, Problem, Reading, Report, Source
+from .lines import Dropped, Effect, Line, Listener, PolicySyntaxError, Problem, Reading, Report, Source
+from .record_stream import QUERY_HEAD, RECORD_LINES, TIME, Piece, cut_pieces
 
-_TIME = re.compile(r"#(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)#")
-_QUERY = re.compile(r"Q(\d+)-(\d+)")
+Record = TypeVar("Record")
+
+_TIME = re.compile(TIME)
 _DIGITS = re.compile(r"\d{1,20}")
 _HEADER = "an audit record such as '#2026/11/23 22:10:53# profile=...'"
-#: No kernel writes a longer line, or more lines, in a record.
-_LONGEST = 1 << 20
-_MOST_LINES = 8
 _BLOCK = 1 << 20
 _TASK = ["pid", "ppid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid"]
 _FILE = ["uid", "gid", "ino", "major", "minor", "perm", "type"]
@@ -53,30 +52,59 @@ def parse_audit(source: Source, *, file: str = "audit", report: Report | None = 
     return list(iterate_audit(source, file=file, report=report))
 
 
-def iterate_audit(source: Source | BinaryIO, *, file: str = "audit", report: Report | None = None) -> Iterator[AuditRecord]:
+def iterate_audit(
+    source: Source | BinaryIO,
+    *,
+    file: str = "audit",
+    report: Report | None = None,
+    wanted: Callable[[bytes], bool] | None = None,
+) -> Iterator[AuditRecord]:
     """Parse audit records one after the other; errors as in ``parse_audit``.
 
     A file, or the pieces that an iterable gives, are taken as they come: the
     memory in use is that of one record, however long the log is and whatever
-    it holds.
+    it holds.  WANTED is shown each record before it is parsed, as a
+    ``RecordCutter`` gives it; one that it does not want is left out.
     """
-    return _read_records(source, 0, lambda lines: read_record(lines, 0), Listener(file, Reading.STRICT, report))
+    pieces = cut_pieces(_chunks(source))
+    chosen = pieces if wanted is None else (piece for piece in pieces if not piece.text or wanted(piece.text))
+    return _read(chosen, _read_audit, Listener(file, Reading.STRICT, report))
 
 
-def parse_query(source: Source, *, file: str = "query", report: Report | None = None) -> list[Query]:
+def parse_query(source: Source | BinaryIO, *, file: str = "query", report: Report | None = None) -> list[Query]:
     """Parse pending requests; arguments and errors as in ``parse_audit``."""
-    return list(_read_records(source, 1, _read_query, Listener(file, Reading.STRICT, report)))
+    return list(_read(cut_pieces(_chunks(source)), _read_query, Listener(file, Reading.STRICT, report)))
 
 
-def _read_records(source: Source | BinaryIO, header: int, read: Callable[[list[str]], Any], listener: Listener) -> Iterator[Any]:
-    for number, lines in _record_lines(source):
+def parse_record(record: bytes, file: str = "audit", *, line: int = 1) -> AuditRecord:
+    """RECORD, as a ``RecordCutter`` gives it, with every detail.
+
+    LINE is the number of its first line in FILE, for errors.  Raises
+    PolicySyntaxError where it cannot be read, ValueError where it is not one.
+    """
+    found = list(_read(cut_pieces([record]), _read_audit, Listener(file, Reading.STRICT, None), line - 1))
+    if len(found) != 1:
+        raise ValueError(f"expected one audit record, found {len(found)}")
+    return found[0]
+
+
+def is_broken(record: bytes) -> str | None:
+    """Why RECORD cannot be read, in words; None where it can."""
+    try:
+        parse_record(record)
+    except (PolicySyntaxError, ValueError) as error:
+        return error.explanation if isinstance(error, PolicySyntaxError) else str(error)
+    return None
+
+
+def _read(pieces: Iterable[Piece], read: Callable[[Piece], Record], listener: Listener, before: int = 0) -> Iterator[Record]:
+    """What READ makes of PIECES; BEFORE is how many lines precede them."""
+    for piece in pieces:
         try:
-            if len(lines) != header + 3:
-                _refuse(len(lines) - 1, lines[-1], 0, lines[-1], f"a record has {header + 3} lines", _HEADER)
-            record = read(lines)
+            record = read(piece)
         except _Refused as refused:
             index, raw, problem = refused.args
-            listener.tell(number + index, raw, problem)
+            listener.tell(before + piece.line + index, raw, problem)
         else:
             yield record
 
@@ -89,58 +117,40 @@ def _refuse(index: int, raw: str, offset: int, text: str, message: str, expected
     raise _Refused(index, raw, Problem(Effect.DROPPED, offset, text, message, expected))
 
 
-def _lines(source: Source | BinaryIO) -> Iterator[str]:
-    """The lines of SOURCE without their newlines, the longest of them cut short."""
+def _chunks(source: Source | BinaryIO) -> Iterator[bytes]:
+    """The bytes of SOURCE, in pieces as they come."""
     if isinstance(source, (str, bytes, bytearray, memoryview)):
-        text = source if isinstance(source, str) else bytes(source).decode("latin-1")
-        yield from text.split("\n")
-        return
+        source = [source if isinstance(source, str) else bytes(source)]
     stream: Any = source
-    pieces: Iterable[str | bytes] = iter(lambda: stream.read(_BLOCK), b"") if hasattr(stream, "read") else stream
-    rest = ""
-    cut = False
+    read = getattr(stream, "read1", getattr(stream, "read", None))  # what has come, where a log is still written
+    pieces: Iterable[str | bytes] = iter(lambda: read(_BLOCK), b"") if read else stream
     for piece in pieces:
-        *lines, last = (piece if isinstance(piece, str) else piece.decode("latin-1")).split("\n")
-        for line in lines:
-            if not cut:
-                yield rest + line
-            rest, cut = "", False
-        if not cut:
-            rest += last
-            if len(rest) > _LONGEST:
-                yield rest[:_LONGEST]
-                rest, cut = "", True
-    if not cut:
-        yield rest
+        # What is not Latin-1 stands in no record: whatever it becomes is refused.
+        yield piece.encode("latin-1", "backslashreplace") if isinstance(piece, str) else bytes(piece)
 
 
-def _record_lines(source: Source | BinaryIO) -> Iterator[tuple[int, list[str]]]:
-    """Each record's lines, the first few of them if there are many, and the number of its first."""
-    number = 1
-    count = 0
-    current: list[str] = []
-    # The NUL stands before the next record's first character, on its line.
-    for line in _lines(source):
-        before, nul, line = line.rpartition("\0")
-        ended = before.strip("\0")
-        if ended:
-            current.append(ended)
-            count += 1
-        if (nul or not line) and count:
-            yield number - count + bool(ended), current
-            current = []
-            count = 0
-        if line:
-            count += 1
-            if count <= _MOST_LINES:
-                current.append(line)
-        number += 1
-    if count:
-        yield number - count, current
+def _lines(piece: Piece, kind: str, count: int) -> list[str]:
+    """The lines of PIECE, which must be COUNT for one of KIND."""
+    if not piece.text:
+        _refuse(0, "", 0, "", f"too long for {kind}", _HEADER)
+    lines = piece.text.decode("latin-1").split("\n")[:-1]
+    if piece.lines != count:
+        # What is no record at all may have NUL bytes in a line, so that only its beginning has a place.
+        index = min(len(lines) - 1, count) if lines[0][0] in "#Q" else 0
+        _refuse(index, lines[index], 0, lines[index], f"expected {count} lines in {kind}, found {piece.lines}", "")
+    return lines
 
 
-def _read_query(lines: list[str]) -> Query:
-    found = _QUERY.fullmatch(lines[0])
+def _read_audit(piece: Piece) -> AuditRecord:
+    first = piece.text.partition(b"\n")[0]
+    if QUERY_HEAD.fullmatch(first):
+        _refuse(0, first.decode(), 0, first.decode(), "a pending request, not an audit record", _HEADER)
+    return read_record(_lines(piece, "an audit record", RECORD_LINES), 0)
+
+
+def _read_query(piece: Piece) -> Query:
+    lines = _lines(piece, "a query", 1 + RECORD_LINES)
+    found = QUERY_HEAD.fullmatch(lines[0].encode("latin-1"))
     if found is None:
         _refuse(0, lines[0], 0, lines[0], "not a query", "Q<serial>-<retry>")
     return Query(int(found[1]), int(found[2]), read_record(lines, 1))

@@ -1,11 +1,13 @@
-"""The interfaces of policy files, each with what parses and writes it."""
+"""The interfaces of policy files, each with what parses and writes it, and what kernels printed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import tomoyo
+from tomoyo.model.kernel_versions import ASKED, KernelVersion
 
 PARSE: dict[str, Callable[..., Any]] = {
     "domain_policy": tomoyo.parse_domain_policy,
@@ -21,3 +23,14 @@ WRITE: dict[str, Callable[..., str]] = {
     "manager": tomoyo.write_manager,
     "stat": tomoyo.write_stat,
 }
+
+CASES = Path(__file__).parent / "data" / "kernel"
+
+
+def printed(case: Path, version: KernelVersion) -> Path:
+    """The file with what the kernel of VERSION printed after CASE, a file `INTERFACE/NAME.in`, was written to it.
+
+    That is `NAME.out` for all kernels, but for those from some version on that have a `NAME.VERSION.out` of their own.
+    """
+    own = [case.with_suffix(f".{asked}.out") for asked in ASKED if asked <= version]
+    return next((file for file in reversed(own) if file.exists()), case.with_suffix(".out"))

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         NamespaceExceptions,
         TransitionControl,
     )
+    from .model.kernel_versions import KernelVersion
     from .model.managers import ManagerPolicy
     from .model.numbers import Number, NumberRange, Radix
     from .model.profiles import Config, Mode, NamespaceProfiles, Profile, ProfilePolicy
@@ -130,8 +131,8 @@ if TYPE_CHECKING:
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
     from .syntax.profiles import parse_profile
-    from .syntax.record_stream import Outline, RecordCutter, cut_records, outline, parse_record
-    from .syntax.records import iterate_audit, parse_audit, parse_query
+    from .syntax.record_stream import Outline, RecordCutter, cut_records, outline
+    from .syntax.records import iterate_audit, parse_audit, parse_query, parse_record
     from .syntax.stat import parse_stat
     from .syntax.writer import (
         write_audit,
@@ -196,6 +197,7 @@ _MODULES = {
     "model.domains": "Domain DomainPolicy",
     "model.entries": "ArgumentType Entry GroupKind Kind",
     "model.exception_policy": "Aggregator ExceptionPolicy Group NamespaceExceptions TransitionControl",
+    "model.kernel_versions": "KernelVersion",
     "model.managers": "ManagerPolicy",
     "model.numbers": "Number NumberRange Radix",
     "model.profiles": "Config Mode NamespaceProfiles Profile ProfilePolicy",
@@ -226,8 +228,8 @@ _MODULES = {
     "syntax.lines": "Effect PolicySyntaxError Reading",
     "syntax.managers": "parse_manager",
     "syntax.profiles": "parse_profile",
-    "syntax.record_stream": "Outline RecordCutter cut_records outline parse_record",
-    "syntax.records": "iterate_audit parse_audit parse_query",
+    "syntax.record_stream": "Outline RecordCutter cut_records outline",
+    "syntax.records": "iterate_audit parse_audit parse_query parse_record",
     "syntax.stat": "parse_stat",
     "syntax.writer": (
         "write_audit write_domain_policy write_exception_policy write_manager write_profile write_query write_stat"

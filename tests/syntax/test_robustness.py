@@ -14,7 +14,9 @@ import tomoyo
 from tests.fuzz import PARSERS, mutations, parse
 from tests.generate import INTERFACES, Generator
 from tests.interfaces import PARSE, WRITE
-from tomoyo import Effect, PolicySyntaxError, Reading
+from tomoyo import Effect, Entry, PolicySyntaxError, Reading
+from tomoyo.syntax.entries import read_entry
+from tomoyo.syntax.lines import Dropped, Line, Problem, normalise
 
 anything = st.one_of(st.binary(), st.text(st.characters()), st.lists(st.one_of(st.binary(), st.text(st.characters()))))
 seeds = st.integers(0, 2**32)
@@ -51,7 +53,72 @@ def test_parse_write_parse_is_the_identity(interface: str, seed: int) -> None:
     if interface == "exception_policy" and not all(part.lines() for part in held):
         return  # a namespace without lines leaves no trace in the text but the names of the others
     written = WRITE[interface](held)
-    assert WRITE[interface](PARSE[interface](written, reading=Reading.AS_KERNEL)) == written
+    again = PARSE[interface](written, reading=Reading.AS_KERNEL)
+    if not any(map(is_misread, entries_of(held))):
+        assert again == held
+        assert WRITE[interface](again) == written
+
+
+def entries_of(policy: Any) -> list[Entry]:
+    """The entries of domains and acl_groups."""
+    if isinstance(policy, tomoyo.DomainPolicy):
+        return [entry for domain in policy for entry in domain.entries]
+    if isinstance(policy, tomoyo.ExceptionPolicy):
+        return [entry for part in policy for _, entries in part.acl_groups for entry in entries]
+    return []
+
+
+def is_misread(entry: Entry) -> bool:
+    """Whether the kernel itself takes what it prints of ENTRY for another (`data/kernel/domain_policy/misread.in`)."""
+    return entry.condition is not None and entry.condition.is_misread
+
+
+def read(text: str) -> tuple[Entry | None, list[Problem]]:
+    """The entry that TEXT is to the kernel, and what is wrong with it."""
+    line = Line(normalise(text))
+    try:
+        return read_entry(line), line.problems
+    except Dropped as dropped:
+        return None, [dropped.problem]
+
+
+@given(seed=seeds)
+def test_an_entry_is_what_it_is_printed_as(seed: int) -> None:
+    generator = Generator(seed)
+    for _ in range(100):
+        entry, problems = read(generator.entry())
+        if entry is None:
+            continue
+        if is_misread(entry):
+            assert any(problem.effect is Effect.ALTERED for problem in problems)
+            continue
+        again, problems = read(str(entry))
+        assert again == entry
+        assert again.condition == entry.condition
+        assert all(problem.effect is Effect.USELESS for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "condition", ["0x0x=@nix:/a/b", "0=@a/b", "1-5!=@/", "group_execute=@/g/\\*", "fifo=@a/b task.uid=0", "08=@/x exec.argc=1"]
+)
+@pytest.mark.parametrize("entry", ["network unix dgram bind @i", "file execute /a", "file read @g", "misc env A"])
+def test_what_the_kernel_misreads_is_refused(entry: str, condition: str) -> None:
+    # Of the entry as the kernel prints it, the kernel makes another, or none: seed 3916 of the test above found it.
+    text = f"<kernel> /start\n{entry} grant_log=no {condition}\n"
+    errors: list[PolicySyntaxError] = []
+    assert entries_of(tomoyo.parse_domain_policy(text, report=errors.append)) == []
+    assert "reads this as a transition preference" in errors[-1].message
+    (held,) = entries_of(tomoyo.parse_domain_policy(text, reading=Reading.AS_KERNEL))
+    assert is_misread(held)
+    if entry == "file execute /a":
+        other = tomoyo.parse_domain_policy(f"<kernel> /start\n{held}\n")
+        assert str(entries_of(other)[0]) == str(held)
+        assert entries_of(other)[0] != held
+    condition = condition.replace("0x0x", "0x0").replace("08", "8")
+    for harmless in (f"{entry} task.uid=0 {condition} grant_log=no", f"{entry} grant_log=no task.uid=0 {condition}"):
+        text = f"<kernel> /start\n{harmless}\n"
+        policy = tomoyo.parse_domain_policy(text)
+        assert tomoyo.parse_domain_policy(tomoyo.write_domain_policy(policy)) == policy
 
 
 @pytest.mark.parametrize("interface", INTERFACES)

@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 
 from tests.generate import INTERFACES, Generator
+from tests.interfaces import CASES, printed
 from tomoyo.cli import main
 from tomoyo.kernel.simulated import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
+from tomoyo.model.kernel_versions import ASKED, kernel_version
 from tomoyo.syntax.stat import parse_stat
 
 from . import guest, machine
 from .fixtures import kernel, kernel_release
-from .kernels import Kernel
+from .kernels import SUITES, Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
@@ -79,11 +81,11 @@ def policy_file(generator: Generator, interface: str) -> str:
     return "\n".join(lines) + ("\n" if generator.chance(0.9) else "\nunfinished")
 
 
-def formatted_as_kernel(path: Path) -> str:
+def formatted_as_kernel(path: Path, kernel: Kernel) -> str:
     """What the command prints for the file at PATH."""
     output = io.StringIO()
     with redirect_stdout(output), redirect_stderr(io.StringIO()):
-        status = main(["fmt", "--as-kernel", str(path)])
+        status = main(["fmt", "--as-kernel", "--kernel", kernel.version, str(path)])
     assert status == 0
     return output.getvalue()
 
@@ -95,16 +97,35 @@ def test_a_file_written_at_once(kernel: Kernel, generator: Generator, interface:
     path.write_bytes(text.encode("latin-1"))
     answers = ask(kernel, [*without_builtin(), ["write", interface, text], ["read", interface]])
     if interface == "stat":
-        simulated = SimulatedKernel()
+        simulated = SimulatedKernel(kernel.version)
         simulated.write("exception_policy", str(without_builtin()[0][2]))
         simulated.write("stat", text)
         # The two deletions above were updates to the kernel, though not to the simulated one, which had nothing to delete.
         simulated.holding.updates += len(BUILTIN_EXCEPTION_POLICY.splitlines())
         assert_same(interface, answers[-1], simulated.read("stat"))
         quotas = simulated.stat().settings().memory
-        assert formatted_as_kernel(path) == "".join(f"{memory}\n" for memory in quotas)
+        assert formatted_as_kernel(path, kernel) == "".join(f"{memory}\n" for memory in quotas)
     else:
-        assert_same(interface, answers[-1], formatted_as_kernel(path))
+        assert_same(interface, answers[-1], formatted_as_kernel(path, kernel))
+
+
+def test_what_kernels_do_differently(kernel: Kernel) -> None:
+    cases = sorted({CASES / path.parent.name / f"{path.name.split('.')[0]}.in" for path in CASES.rglob("*.[0-9]*.out")})
+    script: list[list[object]] = []
+    for case in cases:
+        script += [*without_builtin(), ["write", case.parent.name, case.read_text("latin-1")], ["settle"]]
+        script.append(["read", case.parent.name])
+    answers = [answer for answer in ask(kernel, script) if answer is not None]
+    held = SimulatedKernel(kernel.version)
+    for case, answer in zip(cases, answers, strict=True):
+        alone = printed(case, kernel_version(kernel.version)).read_text("latin-1")
+        held.write(case.parent.name, case.read_bytes())
+        assert set(alone.split("\n")) <= set(answer.split("\n"))
+        assert_same(case.parent.name, answer, held.read(case.parent.name))
+
+
+def test_every_release_that_can_be_booted_is_known() -> None:
+    assert {str(version) for version in ASKED} == set(SUITES)
 
 
 #: Moves the asking process where no random line reaches it: else it might forbid itself to go on asking.
@@ -153,9 +174,9 @@ def random_steps(generator: Generator) -> list[list[object]]:
     return script + [["read", interface] for interface in INTERFACES]
 
 
-def simulate(script: list[list[object]]) -> list[str | None]:
+def simulate(script: list[list[object]], version: str) -> list[str | None]:
     """Take the steps of SCRIPT with a simulated kernel."""
-    simulated = SimulatedKernel()
+    simulated = SimulatedKernel(version)
     simulated.write("exception_policy", BUILTIN_EXCEPTION_POLICY)
     answers: list[str | None] = []
     for step in script:
@@ -188,7 +209,7 @@ def updates(text: str | None) -> int:
 def test_a_random_sequence(kernel: Kernel, generator: Generator, active: bool) -> None:
     start: list[list[object]] = [*(SHELTER if active else []), ["read", "stat"]]
     script = start + random_steps(generator)
-    real, ours = ask(kernel, script), simulate(script)
+    real, ours = ask(kernel, script), simulate(script, kernel.version)
     # Activation itself makes updates of its own in the real one.
     before = updates(real[len(start) - 1]) - updates(ours[len(start) - 1])
     for step, from_kernel, from_us in zip(script, real, ours, strict=True):

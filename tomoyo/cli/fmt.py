@@ -26,11 +26,16 @@ from .options import (
 )
 from .progress import Progress
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..model.kernel_versions import KernelVersion
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_files(parser)
     parser.add_argument("--as-kernel", action="store_true", help="print what a kernel would hold")
+    parser.add_argument("--kernel", type=release, metavar="VERSION", help="the version of that kernel (default: 6.1)")
     parser.add_argument("--sort", action="store_true", help="sort, as far as order does not count")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--check", action="store_true", help="print nothing; exit with 1 if a file is not canonical")
@@ -39,6 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.kernel is not None and not arguments.as_kernel:
+        raise UsageError("--kernel goes with --as-kernel")
     files = read_files(arguments)
     # All of them before any is printed or replaced: one bad file, and nothing happens.
     policies = [_policy(file, arguments) for file in files]
@@ -66,7 +73,7 @@ def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
     """The policy to print; None where the file has errors, which are then told."""
     errors: list[PolicySyntaxError] = []
     if arguments.as_kernel:
-        policy = _held_by_kernel(file)
+        policy = _held_by_kernel(file, arguments.kernel)
     else:
         with Progress() as progress:
             progress(f"reading {file.name}")
@@ -78,10 +85,21 @@ def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
     return _sorted(file.kind, policy) if arguments.sort else policy
 
 
-def _held_by_kernel(file: PolicyFile) -> Any:
-    from ..kernel.simulated import SimulatedKernel
+def release(argument: str) -> Any:
+    """A kernel's version."""
+    from ..model.kernel_versions import kernel_version
 
-    kernel = SimulatedKernel()
+    try:
+        return kernel_version(argument)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
+    from ..kernel.simulated import SimulatedKernel
+    from ..model.kernel_versions import DEFAULT_KERNEL
+
+    kernel = SimulatedKernel(version or DEFAULT_KERNEL)
     kernel.write(INTERFACES[file.kind], file.data, lambda error: place("warning", file.name, error))
     holding = kernel.holding
     if file.kind == "domain":

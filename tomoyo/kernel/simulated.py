@@ -2,7 +2,8 @@
 
 It normalises, drops, merges, deletes and selects as the real one does, and
 prints each interface in the real one's order.  The differential tests hold it
-equal to a real kernel.  What it does not do: account for memory (so nothing is
+equal to real kernels; where those differ, it is that of the version given.
+What it does not do: account for memory (so nothing is
 dropped for a quota), run processes, or learn.
 
     >>> kernel = SimulatedKernel()
@@ -24,6 +25,7 @@ from typing import Any
 
 from ..model.domains import Domain
 from ..model.entries import Entry, Kind
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
 from ..model.records import AuditRecord, Query
 from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat
@@ -58,18 +60,23 @@ class KernelPanic(Exception):
 
 
 class SimulatedKernel:
-    """A whole kernel's policy, behind the methods that the real interface has.
+    """The whole policy of a kernel of VERSION, such as ``7.2``, behind the methods that the real interface has.
 
     Attributes:
+        version: the kernel's version, for what differs between kernels (see
+            ``model.kernel_versions``).
         holding: domains, exception policy and profiles, open to change.
         managers: the manager list.
         quotas: memory quotas by name; kept and printed, not applied.
         processes: process numbers to domain names, for ``select pid=``.
         audit, queries: what reading ``audit`` and ``query`` gives.
         is_manager: whether the caller may change policy once it is active.
+
+    Raises ValueError where VERSION is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, version: str | KernelVersion = DEFAULT_KERNEL) -> None:
+        self.version = kernel_version(version)
         self.holding = Holding()
         self.holding.open_domain(DomainName(KERNEL))
         self.managers = HeldManagers()
@@ -86,7 +93,7 @@ class SimulatedKernel:
 
     def copy(self) -> SimulatedKernel:
         """An independent copy; the entries in it are shared, being immutable."""
-        other = SimulatedKernel()
+        other = SimulatedKernel(self.version)
         other.holding = self.holding.copy()
         managers = self.managers
         other.managers = replace(managers, managers=dict(managers.managers))
@@ -169,7 +176,7 @@ class SimulatedFile:
     def __init__(self, kernel: SimulatedKernel, name: str, report: Report | None) -> None:
         self.kernel = kernel
         self.name = name
-        self._listener = Listener(name, Reading.AS_KERNEL, report)
+        self._listener = Listener(name, Reading.AS_KERNEL, report, kernel.version)
         self._buffer = ""
         self._line = 1
         self._written = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .numbers import NumberRange
-from .words import DomainName, GroupReference, Quoted, Word
+from .words import DomainName, GroupReference, Quoted, Word, is_path
 
 #: Attributes that a test may name, besides argv and envp, in the kernel's order.
 ATTRIBUTES: tuple[str, ...] = (
@@ -121,10 +121,37 @@ class Condition:
             raise ValueError("an empty condition: leave it out")
         if isinstance(self.transition, Word) and not (self.transition.text in TRANSITION_KEYWORDS or self.transition.is_path):
             raise ValueError(f"no transition preference: {self.transition}")
+        if self.grant_log is None and self._seems_transition:
+            raise ValueError(f"the kernel reads this as a transition preference: {self.tests[0]}")
+
+    @property
+    def is_misread(self) -> bool:
+        """Whether the kernel takes its own text of this for something else.
+
+        It reads ``grant_log=no 0=@a/b`` as meant, but prints grant_log last;
+        and a path that comes first is a transition preference.
+        """
+        return self.grant_log is not None and self._seems_transition
+
+    @property
+    def _seems_transition(self) -> bool:
+        if self.transition is not None or not self.tests:
+            return False
+        first = self.tests[0]
+        return isinstance(first, Comparison) and isinstance(first.right, GroupReference) and is_path(str(first))
 
     def __str__(self) -> str:
         parts = [] if self.transition is None else [str(self.transition)]
         parts += map(str, self.tests)
         if self.grant_log is not None:
-            parts.append("grant_log=yes" if self.grant_log else "grant_log=no")
+            parts.append(self._grant_log)
         return " ".join(parts)
+
+    @property
+    def readable(self) -> str:
+        """The text, or where that ``is_misread`` one that is not."""
+        return " ".join([self._grant_log, *map(str, self.tests)]) if self.is_misread else str(self)
+
+    @property
+    def _grant_log(self) -> str:
+        return "grant_log=yes" if self.grant_log else "grant_log=no"

@@ -126,7 +126,8 @@ class Entry:
 
     ``operations`` are kept in the kernel's order.  ``subject`` is the text with
     the kind's first operation alone: the kernel merges entries of the same
-    subject.  Two entries are equal when their texts are.
+    subject.  Two entries are equal when their texts and subjects are; only
+    those whose condition ``is_misread`` have a text of others.
     """
 
     kind: Kind
@@ -147,7 +148,7 @@ class Entry:
                 raise ValueError("a transition preference goes with 'file execute' alone")
             tail = f"{tail} {self.condition}"
         object.__setattr__(self, "text", f"{kind.keyword} {'/'.join(self.operations)} {tail}")
-        object.__setattr__(self, "subject", f"{kind.keyword} {kind.operations[0]} {tail}")
+        object.__setattr__(self, "subject", _subject(kind, self.arguments, self.condition, tail))
 
     def _check_arguments(self) -> None:
         types = self.kind.arguments.items()
@@ -180,14 +181,14 @@ class Entry:
         setattr_(entry, "arguments", arguments)
         setattr_(entry, "condition", condition)
         setattr_(entry, "text", f"{kind.keyword} {'/'.join(operations)} {tail}")
-        setattr_(entry, "subject", f"{kind.keyword} {kind.operations[0]} {tail}")
+        setattr_(entry, "subject", _subject(kind, arguments, condition, tail))
         return entry
 
     def __str__(self) -> str:
         return self.text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entry) and self.text == other.text
+        return isinstance(other, Entry) and self.text == other.text and self.subject == other.subject
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -227,6 +228,12 @@ class Entry:
                 group = GroupKind.PATH if test.compares_strings else GroupKind.NUMBER
                 found.append((group, test.right.name))
         return found
+
+
+def _subject(kind: Kind, arguments: tuple[Argument, ...], condition: Condition | None, tail: str) -> str:
+    if condition is not None and condition.is_misread:
+        tail = " ".join([*map(str, arguments), condition.readable])
+    return f"{kind.keyword} {kind.operations[0]} {tail}"
 
 
 class GroupKind(Enum):

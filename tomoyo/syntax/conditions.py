@@ -48,7 +48,11 @@ def read_condition(line: Line) -> Condition:
             found.append(_environment_test(line, offset, left, equal, right, right_offset))
         else:
             found.append(_comparison(line, offset, left, equal, right, right_offset))
-    return Condition(transition, tuple(found), grant_log)
+    condition = Condition(transition, tuple(found), grant_log)
+    if condition.is_misread:
+        message = "the kernel prints grant_log last, and then reads this as a transition preference"
+        line.note(Effect.ALTERED, start, str(condition), message, "another condition first, or a group's name without '/'")
+    return condition
 
 
 def _read_transition(line: Line) -> Word | DomainName | None:
@@ -89,7 +93,7 @@ def _quoted(line: Line, offset: int, text: str) -> Quoted:
 
 
 def _argument_test(line: Line, offset: int, left: str, equal: bool, right: str, right_offset: int) -> ArgumentTest:
-    found = read_number(left, len(_ARGUMENT))
+    found = read_number(left, len(_ARGUMENT), line.version)
     if found is None or found[0].radix is not Radix.DECIMAL or left[found[1] :] != "]":
         line.drop(offset, left, "not an index of argv", "exec.argv[N] with a decimal N")
     index = found[0].value

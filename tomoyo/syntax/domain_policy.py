@@ -6,6 +6,7 @@ import re
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
 from ..model.entries import Entry
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Fault, domain_fault, is_namespace
 from .entries import read_entry
 from .holding import Holding
@@ -40,6 +41,7 @@ def parse_domain_policy(
     file: str = "domain_policy",
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
+    version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> DomainPolicy:
     """Parse domain policy.
 
@@ -50,15 +52,18 @@ def parse_domain_policy(
             something else; AS_KERNEL gives what a kernel without policy, not
             yet active, would hold after SOURCE was written to it.
         report: called with each error, and reading goes on without that line.
+        version: the kernel that is read for, such as ``7.2``; it counts only
+            AS_KERNEL, as the STRICT reading refuses what kernels read
+            differently (see ``model.kernel_versions``).
 
     Raises PolicySyntaxError for the first error, reading strictly and without
-    a report.
+    a report, and ValueError where VERSION is none.
     """
     holding = Holding()
     if reading is Reading.AS_KERNEL:
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
-    listener = Listener(file, reading, report)
+    listener = Listener(file, reading, report, kernel_version(version))
     replay(source, reader, holding.apply_domain, listener, refused=OpenDomain(None))
     return holding.domain_policy()
 
@@ -99,13 +104,13 @@ def read_domain_line(line: Line) -> DomainStatement | None:
 def _read_select(line: Line) -> DomainStatement | None:
     text = line.text
     for keyword in ("select pid=", "select global-pid="):
-        found = scan_unsigned(text, len(keyword)) if text.startswith(keyword) else None
+        found = scan_unsigned(text, len(keyword), line.version) if text.startswith(keyword) else None
         if found is not None:
             return SelectProcess(found[0], text[7:])
     if text.startswith("select domain="):
         name = text[len("select domain=") :]
         return SelectDomain(name, prints=True)
-    found = scan_unsigned(text, len("select Q=")) if text.startswith("select Q=") else None
+    found = scan_unsigned(text, len("select Q="), line.version) if text.startswith("select Q=") else None
     if found is not None:
         return SelectQuery(found[0], text[7:])
     return SelectTransitions() if text == "select transition_only" else None
@@ -156,7 +161,7 @@ def _read_use(line: Line, keyword: str) -> int | None:
     start = line.position
     if not line.text.startswith(keyword, start):
         return None
-    found = scan_unsigned(line.text, start + len(keyword))
+    found = scan_unsigned(line.text, start + len(keyword), line.version)
     if found is None:
         return None
     number, end = found

@@ -13,6 +13,7 @@ from ..model.exception_policy import (
     Member,
     TransitionControl,
 )
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.words import (
     KERNEL,
     DomainName,
@@ -49,6 +50,7 @@ def parse_exception_policy(
     file: str = "exception_policy",
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
+    version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> ExceptionPolicy:
     """Parse exception policy; arguments and errors as in ``parse_domain_policy``."""
     holding = Holding()
@@ -58,7 +60,7 @@ def parse_exception_policy(
         named.add(line.text.startswith("<"))
         return read_exception_line(line) if reading is Reading.AS_KERNEL else read_exception_content(line)
 
-    replay(source, read, holding.apply_exception, Listener(file, reading, report))
+    replay(source, read, holding.apply_exception, Listener(file, reading, report, kernel_version(version)))
     policy = holding.exception_policy()
     # A kernel's text names all namespaces or none; one written by hand as it likes.
     return replace(policy, named=True) if reading is Reading.STRICT and named == {True} else policy
@@ -191,7 +193,7 @@ def _read_group_member(line: Line, kind: GroupKind) -> GroupMember:
 
 def _read_shared_entry(line: Line) -> SharedEntry:
     start = line.position
-    value, end = read_digits(line.text, start)
+    value, end = read_digits(line.text, start, version=line.version)
     group = value % 2**32
     if group >= MAX_GROUPS or not line.text.startswith(" ", end):
         line.drop(start, line.rest, "not an acl_group", "a number from 0 to 255 and an entry")

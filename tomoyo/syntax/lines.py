@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from ..model.entries import GroupKind
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion
 from ..model.words import encode_character, word_fault
 
 Source = str | bytes | bytearray | memoryview | Iterable[str | bytes]
@@ -99,13 +100,15 @@ class Line:
     """A normalised line, how far it has been read, and what was noticed.
 
     ``groups`` are those named so far: naming a group creates it in the kernel,
-    even when the rest of the line is dropped.
+    even when the rest of the line is dropped.  ``version`` is the kernel's,
+    for what differs between kernels.
     """
 
     text: str
     position: int = 0
     problems: list[Problem] = field(default_factory=list)
     groups: list[tuple[GroupKind, str]] = field(default_factory=list)
+    version: KernelVersion = DEFAULT_KERNEL
 
     @property
     def rest(self) -> str:
@@ -154,13 +157,15 @@ class Line:
 Statement = Any
 
 
-def read_line(raw: str, reader: Callable[[Line], Statement]) -> tuple[Statement, Sequence[Problem]]:
-    """Normalise RAW and let READER take it.
+def read_line(
+    raw: str, reader: Callable[[Line], Statement], version: KernelVersion = DEFAULT_KERNEL
+) -> tuple[Statement, Sequence[Problem]]:
+    """Normalise RAW and let READER take it, as the kernel of VERSION does.
 
     Gives the statement, or None where the kernel drops the line or it is
     blank, and what is wrong with the line.
     """
-    line = Line(normalise(raw))
+    line = Line(normalise(raw), version=version)
     statement = None
     try:
         if line.text:
@@ -233,11 +238,12 @@ Report = Callable[[PolicySyntaxError], None]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where problems go: raised, or handed to REPORT so that reading goes on."""
+    """How to read a file of a kernel of VERSION, and where problems go: raised, or handed to REPORT so that reading goes on."""
 
     file: str
     reading: Reading
     report: Report | None
+    version: KernelVersion = DEFAULT_KERNEL
 
     def tell(self, number: int, raw: str, problem: Problem) -> None:
         """Report PROBLEM of line NUMBER, or raise it when reading strictly without a report."""
@@ -276,7 +282,7 @@ def replay(
     for number, (raw, ended) in enumerate(raw_lines(source), first):
         statement = known.get(raw)
         if statement is None or not ended:
-            statement, problems = read_line(raw, reader) if raw else (None, ())
+            statement, problems = read_line(raw, reader, listener.version) if raw else (None, ())
             if not ended:
                 statement, problems = None, (*problems, UNENDED) if normalise(raw) else ()
             for problem in problems:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..model.domains import MAX_PROFILES
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.profiles import (
     FUNCTIONALITIES,
     OLD_PROFILE_VERSION,
@@ -70,6 +71,7 @@ def parse_profile(
     file: str = "profile",
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
+    version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> ProfilePolicy:
     """Parse profiles; arguments and errors as in ``parse_domain_policy``."""
     holding = Holding()
@@ -78,7 +80,7 @@ def parse_profile(
         return apply_profile(holding, statement)
 
     reader = read_profile_line if reading is Reading.AS_KERNEL else read_profile_content
-    replay(source, reader, apply, Listener(file, reading, report))
+    replay(source, reader, apply, Listener(file, reading, report, kernel_version(version)))
     return holding.profile_policy()
 
 
@@ -121,10 +123,10 @@ def apply_profile(holding: Holding, statement: ProfileStatement) -> str | None:
 def _read_content(line: Line) -> SetVersion | ChangeProfile | None:
     start = line.position
     if line.text.startswith("PROFILE_VERSION=", start):
-        found = scan_unsigned(line.text, start + len("PROFILE_VERSION="))
+        found = scan_unsigned(line.text, start + len("PROFILE_VERSION="), line.version)
         if found is not None:
             return _version(line, start, *found)
-    value, position = read_digits(line.text, start)
+    value, position = read_digits(line.text, start, version=line.version)
     number = value % 2**32
     written = line.text[start:position]
     if not line.text.startswith("-", position) or number >= MAX_PROFILES:
@@ -186,16 +188,16 @@ def _items(text: str, allowed: dict[str, str]) -> bool:
     return len(set(names)) == len(names)
 
 
-def _found_number(text: str, name: str) -> int | None:
+def _found_number(text: str, name: str, version: KernelVersion) -> int | None:
     position = text.find(name)
     if position < 0 or not text.startswith("=", position + len(name)):
         return None
-    found = scan_unsigned(text, position + len(name) + 1)
+    found = scan_unsigned(text, position + len(name) + 1, version)
     return found[0] if found else None
 
 
 def _set_preference(line: Line, start: int, text: str) -> Change:
-    values = {name: _found_number(text, name) for name in _PREFERENCE_ITEMS}
+    values = {name: _found_number(text, name, line.version) for name in _PREFERENCE_ITEMS}
     written = dict(item.partition("=")[::2] for item in text.split(" "))
     if not _items(text, _PREFERENCE_ITEMS) or any(
         value is not None and (written[name].lstrip("0") or "0") != str(value) for name, value in values.items()

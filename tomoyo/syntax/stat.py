@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat, Timestamp
 from .lines import Effect, Line, Listener, Reading, Report, Source, normalise, raw_lines, replay
 from .values import scan_unsigned
@@ -32,6 +33,7 @@ def parse_stat(
     file: str = "stat",
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
+    version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> Stat:
     """Parse what was read from ``stat``, or a file of settings to write to it.
 
@@ -39,7 +41,7 @@ def parse_stat(
     every text is what was written to a kernel, and the result is the quotas.
     Other arguments and errors are as in ``parse_domain_policy``.
     """
-    listener = Listener(file, reading, report)
+    listener = Listener(file, reading, report, kernel_version(version))
     lines = [raw + "\n" * ended for raw, ended in raw_lines(source)]
     if reading is Reading.STRICT and any(normalise(raw).startswith(("Policy ", "Total ")) for raw in lines):
         return _parse_report(lines, listener)
@@ -62,7 +64,9 @@ def read_stat_line(line: Line) -> SetQuota | None:
     start = line.position
     for name in MEMORY:
         prefix = f"{_QUOTA}{name}:"
-        found = scan_unsigned(line.text, start + len(prefix)) if line.text.startswith(prefix, start) else None
+        found = None
+        if line.text.startswith(prefix, start):
+            found = scan_unsigned(line.text, start + len(prefix), line.version)
         if found is not None:
             quota, end = found
             written = line.text[start + len(prefix) : end].strip()

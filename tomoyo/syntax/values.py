@@ -12,36 +12,41 @@ from functools import lru_cache
 
 from ..model.addresses import AddressRange
 from ..model.entries import GroupKind
-from ..model.numbers import Number, NumberRange, Radix
+from ..model.kernel_versions import ASKED, DEFAULT_KERNEL, NUMBER_OVERFLOW, KernelVersion, Overflow
+from ..model.numbers import MAX_NUMBER, Number, NumberRange, Radix
 from ..model.words import DomainName, Fault, GroupReference, Word, domain_fault, is_path, path_fault
 from .lines import Effect, Line
 
 _DIGITS = {8: re.compile("[0-7]*"), 10: re.compile("[0-9]*"), 16: re.compile("[0-9A-Fa-f]*")}
 _NO_NUMBER = "not a number"
 _RADIXES = {8: Radix.OCTAL, 10: Radix.DECIMAL, 16: Radix.HEXADECIMAL}
-# 10**64 is a multiple of 2**64, so that more decimal digits cannot count.
+# 10**64 is a multiple of 2**64, so that more decimal digits cannot count; and any number of so many digits is over 64 bits.
 _SIGNIFICANT = 64
 
 
-def read_digits(text: str, position: int, base: int = 10) -> tuple[int, int]:
-    """Read digits as the kernel's simple_strtoul does: modulo 2**64, perhaps none."""
+def read_digits(text: str, position: int, base: int = 10, version: KernelVersion = DEFAULT_KERNEL) -> tuple[int, int]:
+    """Read digits, perhaps none, as the kernel of VERSION does; of numbers over 64 bits see ``NUMBER_OVERFLOW``."""
     if base == 16 and text[position : position + 2] in ("0x", "0X"):
         position += 2
     found = _DIGITS[base].match(text, position)
     digits = found[0] if found else ""
     position += len(digits)
-    return int(digits[-_SIGNIFICANT:] or "0", base) % 2**64, position
+    digits = digits.lstrip("0")
+    value = int(digits[-_SIGNIFICANT:] or "0", base)
+    if value <= MAX_NUMBER and len(digits) <= _SIGNIFICANT:
+        return value, position
+    return (MAX_NUMBER if NUMBER_OVERFLOW.of(version) is Overflow.SATURATES else value % 2**64), position
 
 
-def scan_unsigned(text: str, position: int) -> tuple[int, int] | None:
-    """Read a number as the kernel's ``%u`` does: spaces first, modulo 2**32."""
+def scan_unsigned(text: str, position: int, version: KernelVersion = DEFAULT_KERNEL) -> tuple[int, int] | None:
+    """Read a number as the ``%u`` of the kernel of VERSION does: spaces first, modulo 2**32."""
     while text.startswith(" ", position):
         position += 1
-    value, end = read_digits(text, position)
+    value, end = read_digits(text, position, version=version)
     return None if end == position else (value % 2**32, end)
 
 
-def read_number(text: str, position: int) -> tuple[Number, int] | None:
+def read_number(text: str, position: int, version: KernelVersion = DEFAULT_KERNEL) -> tuple[Number, int] | None:
     """Read one number; its radix is in its first characters, and ``08`` is decimal."""
     base = 10
     if text.startswith(("0x", "0X"), position):
@@ -50,7 +55,7 @@ def read_number(text: str, position: int) -> tuple[Number, int] | None:
     elif text[position : position + 1] == "0" and "0" <= text[position + 1 : position + 2] <= "7":
         base = 8
         position += 1
-    value, end = read_digits(text, position, base)
+    value, end = read_digits(text, position, base, version)
     if end == position:
         return None
     return Number(value, _RADIXES[base]), end
@@ -58,7 +63,7 @@ def read_number(text: str, position: int) -> tuple[Number, int] | None:
 
 def number_range(line: Line, start: int, token: str, expected: str) -> NumberRange:
     """The number or range that TOKEN, which begins at START of the line, says."""
-    found = parse_range(token)
+    found = parse_range(token, line.version)
     if isinstance(found, Fault):
         line.drop(
             start + found.offset, token, found.reason, expected if found.reason == _NO_NUMBER else "the smaller number first"
@@ -70,15 +75,15 @@ def number_range(line: Line, start: int, token: str, expected: str) -> NumberRan
 
 
 @lru_cache(maxsize=4096)
-def parse_range(token: str) -> tuple[NumberRange, str] | Fault:
-    """The number or range that TOKEN says, and what the kernel makes of it where that is not what was written."""
-    found = read_number(token, 0)
+def parse_range(token: str, version: KernelVersion = DEFAULT_KERNEL) -> tuple[NumberRange, str] | Fault:
+    """The number or range that TOKEN says, and what the kernel of VERSION makes of it where that is not what was written."""
+    found = read_number(token, 0, version)
     if found is None:
         return Fault(0, _NO_NUMBER)
     first, end = found
     last = first
     if end < len(token):
-        found = read_number(token, end + 1) if token[end] == "-" else None
+        found = read_number(token, end + 1, version) if token[end] == "-" else None
         if found is None or found[1] < len(token):
             return Fault(end, _NO_NUMBER)
         last, end = found
@@ -86,8 +91,20 @@ def parse_range(token: str) -> tuple[NumberRange, str] | Fault:
             return Fault(0, "the range falls")
     for number, written in zip((first, last), token.split("-")):
         if _significant(written) != _significant(str(number)):
-            return NumberRange(first, last), f"the kernel reads {number}"
+            return NumberRange(first, last), _read_as(written)
     return NumberRange(first, last), ""
+
+
+def _read_as(written: str) -> str:
+    """What kernels make of the number WRITTEN, in words."""
+    readings: dict[str, list[KernelVersion]] = {}
+    for version in ASKED:
+        found = read_number(written, 0, version)
+        readings.setdefault(str(found[0]) if found else "", []).append(version)
+    if len(readings) == 1:
+        return f"the kernel reads {next(iter(readings))}"
+    read = ", ".join(f"as {number} on Linux {' and '.join(map(str, versions))}" for number, versions in readings.items())
+    return f"kernels read this number differently: {read}"
 
 
 def _significant(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tomoyo
+from tests.seeds import rounds
 from tomoyo.activation.activation import activate
 from tomoyo.activation.cleanup import collect_garbage
 from tomoyo.activation.kept_domains import enforced
@@ -205,7 +206,7 @@ class Again(Active):
 def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path, draw: random.Random) -> None:
     where = options(folder)
     stayed = 0
-    for number in range(150):
+    for number in range(rounds(100)):
         kernel = held_by(random_set(draw))
         names = list(kernel.holding.domains)
         kernel.processes.update(dict(enumerate(draw.sample(names, draw.randrange(len(names) + 1)), 1)))
@@ -223,7 +224,7 @@ def test_no_domain_that_stays_is_freer_than_the_one_above(folder: Path, draw: ra
                 stayed += 1
         again = activate(new, kernel, keep_learned=keep, **where)
         assert not again, (again.plan.text(), kernel.processes, wanted.domain_policy)
-    assert stayed > 10
+    assert stayed > rounds(10)
 
 
 # What is learned
@@ -338,7 +339,7 @@ def random_domains(draw: random.Random) -> str:
 
 def test_a_second_activation_ends_where_the_first_was_broken_off(folder: Path, draw: random.Random) -> None:
     where = options(folder)
-    for number in range(60):
+    for number in range(rounds(60)):
         old, new = (put(folder, f"{name}{number}", of(random_domains(draw))) for name in ("old", "new"))
         ends = []
         for lines in (10**6, draw.randrange(1, 8)):

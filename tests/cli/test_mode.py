@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tomoyo.activation import state
+from tomoyo.cli import mode
 
+from ..kernel.test_learning import DOMAIN, Executing, learning
 from .command import tomoyo
 
 
@@ -30,3 +32,27 @@ def test_a_change_keeps_activations_away(tmp_path: Path, monkeypatch: pytest.Mon
     assert events == ["taken in /run/tomoyo", "given back"] * 2
     assert tomoyo("mode", "--name", "/a", "--interface", tmp_path).status == 3
     assert len(events) == 4
+
+
+def test_what_is_executed_meanwhile_changes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Executing("/" + "x" * 100)
+    kernel.is_running = True
+    monkeypatch.setattr(mode, "securityfs", lambda _: kernel)
+    select = ("--prefix", DOMAIN, "--locks", tmp_path)
+    assert tomoyo("mode", *select, "--set", "learning").status == 0
+    domains = [name for name in kernel.holding.domains if name.startswith(DOMAIN)]
+    assert len(domains) > 10
+    assert learning(kernel) == domains
+    assert tomoyo("mode", *select, "--profile", 0).status == 0
+    assert learning(kernel) == []
+
+
+def test_what_is_executed_meanwhile_is_not_locked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no entries yet; that it does not enforce is told."""
+    kernel = Executing("/bin/new")
+    kernel.write("domain_policy", f"{DOMAIN}\nuse_profile 1\ndelete <kernel> /usr/bin/work /bin/sh\n")
+    kernel.is_running = True
+    monkeypatch.setattr(mode, "securityfs", lambda _: kernel)
+    done = tomoyo("mode", "--prefix", DOMAIN, "--set", "enforcing", "--locks", tmp_path)
+    assert done.status == 1
+    assert f"{DOMAIN} /bin/new1 has no entries" in done.messages

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
 
 from tomoyo.kernel.learning import LearningSession, domain_of, profile_of
-from tomoyo.kernel.modes import ModeError
+from tomoyo.kernel.modes import ModeError, NotChanged
 from tomoyo.kernel.simulated import SimulatedKernel
 
 from .learner import LearningKernel
@@ -101,6 +104,123 @@ def test_the_domain_that_a_program_will_be_in(kernel: LearningKernel) -> None:
     kernel.write("domain_policy", "<kernel>\nuse_profile 3\n")
     with pytest.raises(LookupError, match="EPERM"):
         domain_of(kernel, "/usr/bin/env", ["env"])
+
+
+class Executing(LearningKernel):
+    """Its programs execute one more PROGRAM each time that somebody has looked which domains there are."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__({})
+        self.program = program
+        self.executed = 0
+        self.is_running = False
+        self.settling = ""
+        self.write("profile", PROFILE)
+        self.write("domain_policy", POLICY)
+        self.activate()
+
+    def newest(self) -> str:
+        """The domain of the program that executed last."""
+        return next(name for name in reversed(self.holding.domains) if name.startswith(DOMAIN))
+
+    def execute(self) -> None:
+        """As the kernel does it: the new domain gets the profile of the one above, unless its name is too long."""
+        self.executed += 1
+        above = self.newest()
+        profile = self.holding.domains[above].profile
+        SimulatedKernel.write(self, "domain_policy", f"{above} {self.program}{self.executed}\nuse_profile {profile}\n")
+
+    def read(self, name: str) -> str:
+        found = super().read(name)
+        if name == "domain_policy" and self.is_running:
+            self.execute()
+        return found
+
+    def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
+        found = super().select_all(name, commands)
+        if self.is_running:
+            self.execute()
+        return found
+
+    def settle(self) -> None:
+        """An execution ends that had begun while the domain above still learned."""
+        if self.settling:
+            SimulatedKernel.write(self, "domain_policy", f"{self.settling}\nuse_profile 1\n")
+            self.settling = ""
+
+
+def learning(kernel: SimulatedKernel) -> list[str]:
+    return [name for name, domain in kernel.holding.domains.items() if domain.profile == 1]
+
+
+@pytest.mark.parametrize("length", [20, 100, 1000])
+def test_no_program_outruns_the_end(length: int) -> None:
+    """Whatever it executes; only names that are too long end it."""
+    kernel = Executing("/" + "x" * length)
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    assert learning(kernel) == [DOMAIN, f"{DOMAIN} /bin/sh"]
+    kernel.is_running = True
+    session.end()
+    assert kernel.executed > 3000 // length
+    assert learning(kernel) == []
+
+
+def test_what_is_executed_while_it_begins_learns_too() -> None:
+    kernel = Executing("/" + "x" * 100)
+    kernel.is_running = True
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    assert learning(kernel) == [name for name in kernel.holding.domains if name.startswith(DOMAIN)]
+    assert len(learning(kernel)) > 10
+
+
+def test_an_execution_that_was_under_way_is_waited_for() -> None:
+    kernel = Executing("/" + "x" * 1000)
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    kernel.is_running = True
+    kernel.settling = f"{DOMAIN} /bin/late"
+    session.end()
+    assert learning(kernel) == []
+
+
+def test_what_still_learns_is_an_error_that_names_it() -> None:
+    class Making(Executing):
+        def execute(self) -> None:
+            """What no execution does: the domain above has learned no more for long."""
+            self.executed += 1
+            SimulatedKernel.write(self, "domain_policy", f"{DOMAIN} /made{self.executed}\nuse_profile 1\n")
+
+    kernel = Making("")
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    kernel.is_running = True
+    with pytest.raises(NotChanged, match=rf"these domains are still in learning mode.*{DOMAIN} /made") as caught:
+        session.end()
+    assert set(caught.value.domains) & set(learning(kernel))
+
+
+def test_a_domain_that_does_not_change_is_an_error_at_once(kernel: LearningKernel) -> None:
+    session = LearningSession(kernel, DOMAIN, 0)
+    session.begin()
+    session.before[DOMAIN] = replace(session.before[DOMAIN], profile=9)  # as if that were defined no more
+    with pytest.raises(NotChanged, match=DOMAIN):
+        session.end()
+
+
+def test_others_go_on_learning(kernel: LearningKernel) -> None:
+    """Domains in the same profile, and what those execute, are not the session's."""
+    kernel.write("domain_policy", "<kernel> /other\nuse_profile 1\nfile read /known\n")
+    session = LearningSession(kernel, DOMAIN)
+    session.begin()
+    kernel.write("domain_policy", "<kernel> /other /bin/x\nuse_profile 1\nfile read /theirs\n")
+    kernel.write("domain_policy", "<kernel> /other /bin/x /bin/y\nuse_profile 1\n")
+    kernel.write("domain_policy", "<kernel> /ours\nuse_profile 1\nfile read /ours\n")
+    theirs = ["<kernel> /other", "<kernel> /other /bin/x", "<kernel> /other /bin/x /bin/y"]
+    assert [str(domain.name) for domain in session.end()] == ["<kernel> /ours"]
+    assert learning(kernel) == theirs
+    assert "file read /theirs" in kernel.read("domain_policy")
 
 
 class Interrupted(Exception):

@@ -59,5 +59,11 @@ def test_everything_is_as_before_whatever_comes_in_between(answers: dict[str, An
     ]
 
 
+def test_no_program_outruns_the_end(answers: dict[str, Any]) -> None:
+    status, messages, levels, still_learning = answers["a_program_that_runs_away"]
+    assert (status, still_learning) == (0, False), messages
+    assert levels > 10
+
+
 def test_what_cannot_be_done_changes_nothing(answers: dict[str, Any]) -> None:
     assert answers["refusals"] == [[[2, False, ""], [3, False, ""], [2, False, ""], [2, False, ""]], True]

@@ -7,7 +7,8 @@ The first runs a program and learns until it ends; the second learns for a
 time what a domain does that already runs, or, with a program behind '--', until
 that ends.  The domain, those below it and those they create may do anything
 meanwhile.  Then, and also if this is interrupted or killed, modes and entries
-are what they were before.
+are what they were before.  Exit code 3, with their names, if domains are still
+in learning mode.
 
 With --closure the policy names packages, as 'tomoyo name' does.  Standard
 output is the policy's: what the program writes there goes to standard error,

@@ -21,7 +21,7 @@ from .select import add_selection, created_domains, selected, selectors
 if TYPE_CHECKING:
     from ..kernel.modes import DomainMode, ProfileModes
     from ..kernel.securityfs import Securityfs
-    from ..model.domains import Domain
+    from ..model.domains import DomainPolicy
 
 SETTABLE = ("disabled", "learning", "permissive", "enforcing")
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, changes: bool) -> int:
-    from ..kernel.modes import read_heads, read_profiles
+    from ..kernel.modes import keep_setting_profiles, read_heads, read_profiles
 
     kernel = securityfs(arguments)
     modes, heads = read_profiles(kernel), read_heads(kernel)
@@ -75,35 +75,37 @@ def _run(arguments: argparse.Namespace, changes: bool) -> int:
         message("note", "no domain is selected")
         return 1
     if changes:
-        if _change(arguments, kernel, modes, domains) is None:
+        try:
+            keep_setting_profiles(kernel, lambda heads: _plan(arguments, kernel, modes, heads))
+        except _LockedOut as error:
+            for name in error.args:
+                why = "has no entries, nor have the acl_groups that it uses, so it would be denied everything"
+                message("error", f"{name} {why}; --force does it all the same")
             return 1
         if not kernel.active:
             message("warning", "TOMOYO is not active, or that cannot be known, so no mode has an effect; see 'tomoyo doctor'")
-        names = {domain.name for domain in domains}
-        domains = [domain for domain in read_heads(kernel) if domain.name in names]
+        domains = selected(arguments, read_heads(kernel))
     _show(arguments, [modes.of(domain) for domain in domains])
     return 0
 
 
-def _change(
-    arguments: argparse.Namespace, kernel: Securityfs, modes: ProfileModes, domains: list[Domain]
-) -> dict[str, int] | None:
-    """Make the change; None where it would lock domains out."""
-    from ..kernel.modes import locked_out, plan_mode, plan_profile, set_profiles
+class _LockedOut(Exception):
+    """Domains that would be denied everything; they are the arguments."""
+
+
+def _plan(arguments: argparse.Namespace, kernel: Securityfs, modes: ProfileModes, heads: DomainPolicy) -> dict[str, int]:
+    """Which domains have to change, and their profiles then.  Raises _LockedOut where that would lock some out."""
+    from ..kernel.modes import locked_out, plan_mode, plan_profile
     from ..model.profiles import Mode
 
+    domains = selected(arguments, heads)
     if arguments.set is not None:
         plan = plan_mode(modes, domains, Mode(arguments.set))
     else:
         plan = plan_profile(modes, domains, arguments.profile)
-    if not arguments.force:
-        empty = locked_out(kernel, modes, plan)
-        for name in empty:
-            why = "has no entries, nor have the acl_groups that it uses, so it would be denied everything"
-            message("error", f"{name} {why}; --force does it all the same")
-        if empty:
-            return None
-    set_profiles(kernel, plan)
+    empty = [] if arguments.force else locked_out(kernel, modes, plan)
+    if empty:
+        raise _LockedOut(*empty)
     return plan
 
 

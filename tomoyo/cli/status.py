@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..activation.status import Status
     from ..kernel.policy_set import PolicySet
 
-_ACTIVE = {True: "active", False: "not active, so nothing is confined", None: "cannot find out whether it is active"}
+_ACTIVE = {True: "active", False: "not active", None: "cannot find out whether it is active"}
 #: Lines of a list that are shown unless all are asked for.
 SHOWN = 10
 

@@ -27,15 +27,13 @@ from ..model.words import Quoted, encode
 from ..syntax.domain_policy import parse_domain_policy
 from ..syntax.exception_policy import parse_exception_policy
 from ..syntax.lines import Reading
-from .modes import ModeError, NotChanged, read_profiles, set_profiles
+from .modes import ModeError, NotChanged, keep_setting_profiles, read_heads, read_profiles
 
 if TYPE_CHECKING:
     from .securityfs import Interface
 
 #: What the process that is left behind waits to hear when all is well.
 _DONE = b"."
-#: How often to look for domains that were created while modes were put back.
-_ATTEMPTS = 10
 
 
 class LearningSession:
@@ -63,21 +61,32 @@ class LearningSession:
             raise ModeError("TOMOYO is not active, or that cannot be known, so nothing would be learned; see 'tomoyo doctor'")
         if self.name not in self.before:
             self.interface.write("domain_policy", f"{self.name}\n")
-        names = [self.name, *(name for name in self.before if name.startswith(f"{self.name} "))]
-        set_profiles(self.interface, dict.fromkeys(names, self.learning))
+
+        def plan(heads: DomainPolicy) -> dict[str, int]:
+            names = [domain.name.text for domain in heads if domain.profile != self.learning]
+            return {name: self.learning for name in names if self._is_below(name)}
+
+        keep_setting_profiles(self.interface, plan)
 
     def end(self) -> DomainPolicy:
-        """Put everything back, and give what was learned: domains with the entries that are new, in their old profile."""
-        # Modes first: nothing may be learned while entries are taken away.  A process may yet create a domain meanwhile.
-        wanted: dict[str, int] = {}
-        for _ in range(_ATTEMPTS):
-            after = [domain for domain in _domains(self.interface) if self._is_ours(domain)]
-            plan = {domain.name.text: self._profile(domain) for domain in after if domain.profile != self._profile(domain)}
-            wanted.update({domain.name.text: self._profile(domain) for domain in after})
-            if not plan:
-                break
-            set_profiles(self.interface, plan)
-        after = [domain for domain in _domains(self.interface) if domain.name.text in wanted]
+        """Put everything back, and give what was learned: domains with the entries that are new, in their old profile.
+
+        Raises NotChanged with the domains that are not as before, or still learn.
+        """
+        ours: dict[str, int] = {}
+
+        def plan(heads: DomainPolicy) -> dict[str, int]:
+            ours.update((domain.name.text, self._profile(domain)) for domain in heads if self._is_ours(domain))
+            profiles = {domain.name.text: domain.profile for domain in heads if domain.name.text in ours}
+            return {name: ours[name] for name, profile in profiles.items() if profile != ours[name]}
+
+        # Modes first: nothing may be learned while entries are taken away.
+        failed: list[str] = []
+        try:
+            keep_setting_profiles(self.interface, plan)
+        except NotChanged as error:
+            failed = error.domains
+        after = [domain for domain in _domains(self.interface) if domain.name.text in ours]
         learned = [replace(domain, entries=tuple(self._new(domain)), quota_exceeded=False) for domain in after]
         lines = []
         for domain in learned:
@@ -85,7 +94,10 @@ class LearningSession:
             lines += [f"delete {entry}\n" for entry in domain.entries]
         self.interface.write("domain_policy", "".join(lines))
         self._delete_created(after)
-        self._check(wanted)
+        if failed:
+            left = [domain.name.text for domain in read_heads(self.interface) if self._is_ours(domain)]
+            raise NotChanged(left or failed, "these domains are still in learning mode, or not as they were before:")
+        self._check(ours)
         # A domain that the kernel created while we learned belongs to the result even if it learned nothing.
         return DomainPolicy(tuple(domain for domain in learned if domain.entries or domain.name.text not in self.before))
 
@@ -94,12 +106,21 @@ class LearningSession:
         flagged = [domain.name.text for domain in _domains(self.interface) if domain.quota_exceeded and self._is_ours(domain)]
         return [name for name in flagged if name not in self.before or not self.before[name].quota_exceeded]
 
+    def _is_below(self, name: str) -> bool:
+        return name == self.name or name.startswith(f"{self.name} ")
+
     def _is_ours(self, domain: Domain) -> bool:
         """Whether the session has put DOMAIN into learning mode, or one that was has created it."""
         name = domain.name.text
-        if name == self.name or name.startswith(f"{self.name} "):
+        if self._is_below(name):
             return True
-        return name not in self.before and domain.profile == self.learning
+        if name in self.before or domain.profile != self.learning:
+            return False
+        # One that learns as well, but not for us, may have created it.
+        while name not in self.before and " " in name:
+            name = name.rpartition(" ")[0]
+        above = self.before.get(name)
+        return above is None or above.profile != self.learning
 
     def _profile(self, domain: Domain) -> int:
         held = self.before.get(domain.name.text)

@@ -10,7 +10,7 @@ change is read back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 #: What a profile is called whose operations are in several modes, and one that is not defined.
 MIXED = "mixed"
 UNDEFINED = "undefined"
+#: So many rounds may bring no domain that lies deeper than those before; some do, where `initialize_domain` begins anew.
+_MOST_IDLE = 100
+#: So many domains an error names.
+_NAMED = 10
 MODES = (*(mode.value for mode in Mode), MIXED, UNDEFINED)
 
 
@@ -36,9 +40,10 @@ class NotChanged(Exception):
     Attributes: domains (the names of those that are not as wanted).
     """
 
-    def __init__(self, domains: list[str]) -> None:
-        shown = ", ".join(domains[:3]) + (f" and {len(domains) - 3} more" if len(domains) > 3 else "")
-        super().__init__(f"the kernel did not change {shown}")
+    def __init__(self, domains: list[str], what: str = "the kernel did not change") -> None:
+        rest = len(domains) - _NAMED
+        shown = ", ".join(domains[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        super().__init__(f"{what} {shown}")
         self.domains = domains
 
 
@@ -192,9 +197,52 @@ def set_profiles(interface: Interface, plan: dict[str, int]) -> None:
     """
     if not plan:
         return
-    # "select" does not create a domain that has gone meanwhile.
-    interface.write("domain_policy", "".join(f"select {name}\nuse_profile {number}\n" for name, number in plan.items()))
+    _write_profiles(interface, plan)
     held = {domain.name.text: domain.profile for domain in read_heads(interface)}
     failed = [name for name, number in plan.items() if held.get(name) != number]
     if failed:
         raise NotChanged(failed)
+
+
+def keep_setting_profiles(interface: Interface, plan: Callable[[DomainPolicy], dict[str, int]]) -> DomainPolicy:
+    """Put domains into profiles until PLAN, given what the kernel holds, has nothing more to change; gives what it holds then.
+
+    A program that is executed meanwhile gets a domain with the profile that the
+    domain above has at that moment.  So each round finds only domains below
+    those of the round before, which comes to an end: the kernel takes no name
+    of more than 4085 characters.  And nothing is left if a read finds nothing to
+    change after all executions have ended that had begun before.
+
+    Raises NotChanged with the domains that are left, where the kernel does not
+    make a change, or where more domains appear than executions can make.
+    """
+    before: dict[str, int] = {}
+    deepest = idle = 0
+    waited = False
+    while True:
+        heads = read_heads(interface)
+        wanted = plan(heads)
+        if not wanted and waited:
+            return heads
+        depth = max((name.count(" ") for name in wanted), default=0)
+        idle = 0 if depth > deepest else idle + 1
+        deepest = max(deepest, depth)
+        if idle > _MOST_IDLE or any(before.get(name) == number for name, number in wanted.items()):
+            raise NotChanged(list(wanted))
+        before, waited = wanted, not wanted
+        if wanted:
+            _write_profiles(interface, wanted)
+        else:
+            _await_executions(interface)
+
+
+def _write_profiles(interface: Interface, plan: dict[str, int]) -> None:
+    # "select" does not create a domain that has gone meanwhile.
+    interface.write("domain_policy", "".join(f"select {name}\nuse_profile {number}\n" for name, number in plan.items()))
+
+
+def _await_executions(interface: Interface) -> None:
+    """Wait until each execution that goes on has ended: before the kernel collects anything, it waits for them."""
+    line = "path_group tomoyo-waits /\n"
+    interface.write("exception_policy", f"{line}delete {line}")
+    interface.settle()

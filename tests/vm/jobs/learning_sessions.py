@@ -24,6 +24,8 @@ PROFILE = (
 )
 COMMAND = [sys.executable, "-S", "-m", "tomoyo", "learn"]
 FOLDER = Path("/run/learn")
+#: So many programs are executed one after the other, as deep as domains' names may be long.
+LEVELS = 350
 #: Busybox is a shell where its name is "sh" or "ash".
 SHELL = str(FOLDER / "sh")
 DOMAIN = f"<kernel> {SHELL}"
@@ -134,7 +136,31 @@ def refusals() -> object:
     return [found, settled(before)]
 
 
-SCENES = (a_program, a_new_domain, a_domain_that_runs, interrupted, refusals)
+def a_program_that_runs_away() -> object:
+    """From the session's beginning it executes one more program all the time, each by another path; the end comes soon."""
+    programs = FOLDER / "p"
+    for number in range(LEVELS):
+        (programs / str(number)).mkdir(parents=True)
+        os.link(SHELL, programs / str(number) / "sh")
+    script = f'n=$(($1+1)); while [ ! -e {FOLDER}/go ]; do :; done; exec {programs}/$n/sh -c "$2" x $n "$2"'
+    running = subprocess.Popen([SHELL, "-c", script, "x", "0", script], stderr=subprocess.DEVNULL)
+    command = [*COMMAND, "--domain", DOMAIN, "--for", "0.1"]
+    learning = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert learning.stderr is not None
+    learning.stderr.readline()  # it says when it begins
+    (FOLDER / "go").touch()
+    output, messages = learning.communicate()
+    text = state()
+    running.kill()
+    running.wait()
+    for line in state().split("\n"):
+        if line.startswith(f"{DOMAIN} {programs}/"):
+            guest.write("domain_policy", f"delete {line}\n".encode())
+    names = [line for line in output.split("\n") if line.startswith(f"{DOMAIN} {programs}/")]
+    return [learning.returncode, messages, len(names), "use_profile 1\n" in text]
+
+
+SCENES = (a_program, a_new_domain, a_domain_that_runs, interrupted, refusals, a_program_that_runs_away)
 
 
 def main() -> None:

@@ -11,10 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.seeds import rounds
-from tomoyo.analysis.generalisation import BUILT_IN_RULES, DEFAULT, generalise, generalise_name, parse_user_rules, reaches_store
+from tomoyo.analysis.generalisation import (
+    BUILT_IN_RULES,
+    DEFAULT,
+    UserRule,
+    generalise,
+    generalise_name,
+    parse_user_rules,
+    reaches_store,
+)
 from tomoyo.analysis.suggestion_dialogue import parse_entry
 from tomoyo.decision.matching import matches
-from tomoyo.model.words import is_word
+from tomoyo.model.words import Word, is_word, word_fault
 from tomoyo.syntax.lines import PolicySyntaxError
 
 ALL = tuple(BUILT_IN_RULES.values())
@@ -167,3 +175,24 @@ def test_a_rule_for_a_part_of_a_name_does_not_reach_the_store() -> None:
     rules = parse_user_rules("rewrite head_pattern /\\*/\n")
     assert generalise(parse_entry("file read /home/a"), (), rules).entry.text == r"file read /\*/a"
     assert generalise(parse_entry("file read /home/store/a"), (), rules).entry.text == "file read /home/store/a"
+
+
+def test_what_a_head_or_tail_becomes_matches_the_whole_name(draw: random.Random) -> None:
+    """Nothing compares it with the name again, since that would take a compilation for each name."""
+    pieces = ("a", "b", "1", ".", "\\040", "\\*", "\\?", "\\$", "\\X", "\\@", "\\A", "\\-", "\\{a\\*\\}", "\\{\\*\\}")
+    rewritten = 0
+    for _ in range(rounds(20_000)):
+        parts = ["".join(draw.choice(pieces) for _ in range(draw.randint(1, 3))) for _ in range(draw.randint(1, 3))]
+        kind = draw.choice(("head_pattern", "tail_pattern"))
+        pattern = "/" + "/".join(parts) + "/" * (kind == "head_pattern" or draw.random() < 0.3)
+        components = [
+            "".join(draw.choices(("a", "b", "1", ".", "\\040"), k=draw.randint(1, 3))) for _ in range(draw.randint(1, 4))
+        ]
+        name = "/" + "/".join(components) + "/" * (draw.random() < 0.3)
+        if word_fault(pattern) is not None:
+            continue
+        found = UserRule(kind, pattern).rewrite(Word(name))
+        if found is not None:
+            rewritten += 1
+            assert matches(str(found), name), (kind, pattern, name, str(found))
+    assert rewritten > rounds(20_000) / 100

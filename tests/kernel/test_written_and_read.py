@@ -28,8 +28,8 @@ from tomoyo.model.words import GroupReference, encode
 from tomoyo.nix.names import encode_file, parse_name
 from tomoyo.report.record_lines import record_line
 from tomoyo.syntax.domain_policy import parse_domain_policy
-from tomoyo.syntax.record_stream import RecordCutter, outline, parse_record
-from tomoyo.syntax.records import parse_audit
+from tomoyo.syntax.record_stream import RecordCutter, outline
+from tomoyo.syntax.records import parse_audit, parse_record
 from tomoyo.syntax.writer import write_domain_policy
 
 BYTES = [byte for byte in range(1, 256) if byte != ord("/")]

@@ -8,6 +8,10 @@ Two things no rule touches.  A name in the Nix store: a pattern in the place
 of a hash lets anyone who may build a package in.  And the name of what is
 executed: the kernel would name the next domain after the pattern.
 
+Names come from whoever may create a file.  So each takes time linear in its
+length, nothing of it is remembered, and one in which more would change than a
+program ever makes (`MAX_ESCAPES`) stays as it is.
+
     >>> generalise_name("proc:/42/status", (BUILT_IN_RULES["process"],))
     Generalised(name='proc:/\\$/status', rules=('process',), least=1)
 """
@@ -18,7 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..decision.matching import compile_pattern
+from ..decision.matching import Pattern, compile_pattern
 from ..model.addresses import AddressRange
 from ..model.conditions import Comparison, Condition, Test
 from ..model.entries import Argument, Entry, Kind
@@ -29,6 +33,11 @@ from ..syntax.values import address_range, parse_range
 
 #: Where no name is ever made a pattern.
 STORE = "/nix/store/"
+#: A pattern has at most this many more escapes than the name that it is made of: three identifiers and a time.
+MAX_ESCAPES = 128
+#: The heads and tails of longer and deeper names are not tried by rules of the user, each of which takes time for itself.
+_LONGEST = 1024
+_DEEPEST = 32
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TEMPORARY = re.compile(r"/(?:tmp|shm)(?=/)")
@@ -150,7 +159,32 @@ def generalise_name(name: str, rules: Iterable[Rule]) -> Generalised:
 
 def _is_pattern_for(pattern: str, name: str) -> bool:
     """Whether PATTERN is one that a kernel takes, is for NAME, and for nothing in the store."""
-    return word_fault(pattern) is None and compile_pattern(pattern).matches(name) and not reaches_store(pattern)
+    if pattern.count("\\") - name.count("\\") > MAX_ESCAPES or word_fault(pattern) is not None or reaches_store(pattern):
+        return False
+    # To compile a pattern takes a hundred times as long as to see that one of our rules did what it should.
+    return _stands_for(pattern, name) or Pattern(pattern).matches(name)
+
+
+#: A piece of a pattern: what stands for itself, or an escape that our rules use.
+_PIECES = re.compile(r"((?:[^\\]|\\(?:\\|[0-3][0-7]{2}))+)|\\([+x?$])")
+_STANDS_FOR = {kind: re.compile(text) for kind, text in {"+": "[0-9]", "x": "[0-9a-fA-F]", "?": r"[^/\\]", "$": "[0-9]+"}.items()}
+
+
+def _stands_for(pattern: str, name: str) -> bool:
+    """Whether PATTERN matches NAME piece by piece, each escape taking all that it can."""
+    read = position = 0
+    for piece in _PIECES.finditer(pattern):
+        read += len(piece[0])
+        if piece[2] is None:
+            if not name.startswith(piece[1], position):
+                return False
+            position += len(piece[1])
+        else:
+            found = _STANDS_FOR[piece[2]].match(name, position)
+            if found is None:
+                return False
+            position = found.end()
+    return read == len(pattern) and position == len(name)
 
 
 # Rules of the user
@@ -187,12 +221,15 @@ class UserRule:
         compiled = compile_pattern(pattern)
         if self.kind == "path_pattern":
             return (self.group or Word(pattern)) if compiled.matches(name) else None
+        if len(name) > _LONGEST or name.count("/") > _DEEPEST:
+            return None
         for slash in re.finditer("/", name):
             head, tail = (name[: slash.start()], name[slash.start() :]) if self.kind == "tail_pattern" else ("", name)
             part = tail if head or self.kind == "tail_pattern" else name[: slash.end()]
             if compiled.matches(part):
+                # What matches a part matches with the rest of the name as well: the kernel compares component by component.
                 made = head + pattern + tail[len(part) :]
-                return Word(made) if _is_pattern_for(made, name) else None
+                return Word(made) if word_fault(made) is None and not reaches_store(made) else None
         return None
 
 
@@ -246,12 +283,12 @@ def reaches_store(pattern: str) -> bool:
     """Whether PATTERN could be of a name in the Nix store."""
     if not pattern.startswith("/"):
         return False
-    parts = pattern.split("/")[1:]
+    parts = pattern.split("/", 3)[1:]
     for part, wanted in zip(parts, STORE.strip("/").split("/")):
         if part.startswith("\\{"):
             return True
         # What "but not" is compared with begins elsewhere: see `decision.matching`.
-        if "\\-" not in part and not compile_pattern(part).matches(wanted):
+        if "\\-" not in part and not Pattern(part).matches(wanted):
             return False
     return len(parts) > 2
 

@@ -2,7 +2,9 @@
 
 What names are like for the rules (see `generalisation`) is one suggestion,
 with the evidence for it.  Records are taken one after the other; in memory is
-a bounded amount for each suggestion, however many records there are.
+a bounded amount for each suggestion, and for all together, however many
+records there are: whoever makes a process ask for millions of different names
+has the rest of them counted only (`Suggestions.left_out`).
 
     >>> collector = Suggestions()
     >>> collector.suggestions()
@@ -27,6 +29,9 @@ from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
 
 #: How many different entries are remembered that became one.
 KEPT = 8
+#: How much is remembered of what records ask for, in characters; an entry counts for a few hundred more than it has.
+ROOM = 1 << 26
+_ENTRY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +101,16 @@ class _Family:
     evidence: Evidence
     complete: bool = True
 
-    def add(self, entry: Entry, evidence: Evidence) -> None:
+    def add(self, entry: Entry, evidence: Evidence) -> bool:
+        """Take one more; gives whether it is remembered for itself."""
         self.evidence = self.evidence.merged(evidence)
-        if entry.text not in self.exact:
-            if len(self.exact) < KEPT:
-                self.exact[entry.text] = entry
-            else:
-                self.complete = False
+        if entry.text in self.exact:
+            return False
+        if len(self.exact) < KEPT:
+            self.exact[entry.text] = entry
+            return True
+        self.complete = False
+        return False
 
     @property
     def enough(self) -> bool:
@@ -113,11 +121,16 @@ class Suggestions:
     """Collects evidence, and makes suggestions of it.
 
     rules, user_rules: as for `generalise`.
+    room: how many characters are remembered of what records ask for.
+
+    Attribute ``left_out``: how many records asked for more than that.
     """
 
-    def __init__(self, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = (), room: int = ROOM) -> None:
+        self.left_out = 0
         self._rules = rules
         self._user_rules = user_rules
+        self._room = room
         self._families: dict[tuple[str, str], _Family] = {}
 
     def add(self, record: AuditRecord) -> None:
@@ -138,11 +151,16 @@ class Suggestions:
     def _add(self, domain: str, profile: int, entry: Entry, evidence: Evidence) -> None:
         general = generalise(entry, self._rules, self._user_rules)
         family = self._families.get((domain, general.entry.text))
-        if family is None:
-            family = self._families[domain, general.entry.text] = _Family(profile, general, {}, evidence)
-            family.exact[entry.text] = entry
-        else:
-            family.add(entry, evidence)
+        if family is not None:
+            if family.add(entry, evidence):
+                self._room -= len(entry.text) + _ENTRY
+            return
+        if self._room <= 0 and evidence.records:  # what a kernel learned is in memory already
+            self.left_out += 1
+            return
+        self._room -= len(domain) + len(entry.text) + len(general.entry.text) + _ENTRY
+        family = self._families[domain, general.entry.text] = _Family(profile, general, {}, evidence)
+        family.exact[entry.text] = entry
 
     def suggestions(self) -> list[Suggestion]:
         """What the evidence suggests, domain by domain, in the order in which it was seen.
@@ -265,19 +283,21 @@ def renamed(suggestion: Suggestion, domain: DomainName, names: Callable[[Entry],
 
 def merge_suggestions(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     """SUGGESTIONS with those that became one, since their domains or names did, merged."""
-    merged: dict[str, Suggestion] = {}
+    alike: dict[str, list[Suggestion]] = {}
     for suggestion in suggestions:
-        held = merged.get(suggestion.key)
-        if held is not None:
-            exact = merge_entries([*held.exact, *suggestion.exact])
-            rules = tuple(dict.fromkeys(held.rules + suggestion.rules))
-            suggestion = replace(
-                held,
-                exact=exact,
-                complete=held.complete and suggestion.complete,
-                rules=rules,
-                enough=held.enough or suggestion.enough,
-                evidence=held.evidence.merged(suggestion.evidence),
-            )
-        merged[suggestion.key] = suggestion
-    return list(merged.values())
+        alike.setdefault(suggestion.key, []).append(suggestion)
+    return [parts[0] if len(parts) == 1 else _merged(parts) for parts in alike.values()]
+
+
+def _merged(parts: list[Suggestion]) -> Suggestion:
+    evidence = parts[0].evidence
+    for part in parts[1:]:
+        evidence = evidence.merged(part.evidence)
+    return replace(
+        parts[0],
+        exact=merge_entries(entry for part in parts for entry in part.exact),
+        complete=all(part.complete for part in parts),
+        rules=tuple(dict.fromkeys(rule for part in parts for rule in part.rules)),
+        enough=any(part.enough for part in parts),
+        evidence=evidence,
+    )

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from .audit import add_filter, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
-from .messages import say
+from .messages import counted, say
 from .options import UsageError, message, read_file, replace_file, visible, write_file
 
 TYPE_CHECKING = False
@@ -140,6 +140,12 @@ def _collect(arguments: argparse.Namespace, engine: DecisionEngine | None) -> Su
         for record in _records(arguments):
             if _lacks(engine, record):
                 collector.add(record)
+    if collector.left_out:
+        message(
+            "warning",
+            f"{counted(collector.left_out, 'record')} left out: they ask for more different names than are remembered; "
+            "choose some with --domain or --path, or add what is suggested here and run this again",
+        )
     return collector
 
 

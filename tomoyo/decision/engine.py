@@ -233,13 +233,16 @@ class DecisionEngine:
             namespace = domain.name.namespace
             found = [(None, self._own_index(domain))]
             found += [(group, self._shared_index(namespace, group)) for group in domain.groups]
-            self._lists[domain.name.text] = found
+            if domain.name.text in self._domains:  # of others there is no end
+                self._lists[domain.name.text] = found
         return found
 
     def _own_index(self, domain: Domain) -> EntryIndex:
         found = self._own.get(domain.name.text)
         if found is None:
-            found = self._own[domain.name.text] = EntryIndex(domain.entries, self.groups(domain.name.namespace))
+            found = EntryIndex(domain.entries, self.groups(domain.name.namespace))
+            if domain.name.text in self._domains:
+                self._own[domain.name.text] = found
         return found
 
     def _shared_index(self, namespace: str, group: int) -> EntryIndex:

@@ -22,6 +22,9 @@ MAX_VARIABLE_ESCAPES = 20
 MAX_DOMAIN_NAME = 4086
 
 _PLAIN = re.compile(r"[!-\[\]-~]*")
+#: A word without patterns, and the part of any word that is none.
+_NAME = re.compile(r"(?:[!-\[\]-~]++|\\(?:\\|0[0-3][0-7]|040|177|[23][0-7]{2}))++")
+_CONSTANT = re.compile(r"(?:[^\\]++|\\(?:\\|[0-3][0-7]{2}))*+")
 _FIXED_ESCAPES = "\\+?xa-"
 _VARIABLE_ESCAPES = "*@$XA"
 _OCTAL = frozenset("01234567")
@@ -41,6 +44,8 @@ def word_fault(text: str) -> Fault | None:
         return None
     if not text:
         return Fault(0, "a word is missing")
+    if _NAME.fullmatch(text):
+        return None
     variable_escapes = 0
     repetition = -1  # where the open \{ stands
     position = 0
@@ -147,21 +152,10 @@ def domain_fault(text: str) -> Fault | None:
 
 def constant_length(text: str) -> int:
     """Length of the part of a word before its first pattern escape."""
-    position = 0
-    while True:
-        escape = text.find("\\", position)
-        if escape < 0:
-            return len(text)
-        if text[escape + 1 : escape + 2] == "\\":
-            position = escape + 2
-        elif (
-            text[escape + 1 : escape + 2] in ("0", "1", "2", "3")
-            and len(digits := text[escape + 2 : escape + 4]) == 2
-            and _OCTAL.issuperset(digits)
-        ):
-            position = escape + 4
-        else:
-            return escape
+    if "\\" not in text:
+        return len(text)
+    constant = _CONSTANT.match(text)
+    return constant.end() if constant else 0
 
 
 def encode_character(character: str) -> str:

@@ -349,3 +349,45 @@ def test_the_script_in_the_document_works(
     exec(compile(script, "activate.py", "exec"), {})
     assert capsys.readouterr().err.endswith(" lines written\n")
     assert "nix:/nginx/bin/nginx" in kernel.read("domain_policy")
+
+
+# What a review found
+
+
+def test_a_recorded_set_that_no_longer_defines_a_profile_is_refused(folder: Path) -> None:
+    kernel, where = Counting(), options(folder)
+    whole = policy(domains=f"<kernel>\nuse_profile 0\n\n\n{DOMAINS}")
+    profiles = held_by(whole).read("profile")
+    path = put(folder, "set", replace(whole, profile=profiles))
+    activate(path, kernel, **where)
+    put(folder, "set", replace(whole, profile="".join(line for line in profiles.splitlines(True) if not line.startswith("3-"))))
+    with pytest.raises(PolicySetError, match="profile 3 of <kernel> nix:/nginx/bin/nginx is not defined"):
+        activate(path, kernel, **where)
+
+
+def test_an_unusual_spelling_of_a_domain_keeps_those_in_use(folder: Path) -> None:
+    kernel, where = Counting(), options(folder)
+    root = "<kernel>\nuse_profile 0\n\n\n"
+    activate(put(folder, "old", policy(domains=f"{root}<kernel> /u\nuse_profile 3\n\nfile read /x\n\n")), kernel, **where)
+    kernel.processes[1] = "<kernel> /u"
+    outcome = activate(
+        put(folder, "new", policy(domains=f"{root}<kernel>  /a\nuse_profile 0\n\nfile read /x\n\n")), kernel, **where
+    )
+    assert outcome.left == ("<kernel> /u",)
+    assert "<kernel> /a" in kernel.holding.domains
+
+
+@pytest.mark.parametrize("family", ["inet {} bind 0.0.0.0 80", "unix {} bind /x"])
+def test_the_order_of_entries_of_different_protocols_counts(folder: Path, family: str) -> None:
+    kernel, where = Counting(), options(folder)
+    lines = [f"network {family.format(p)} grant_log={log}" for p, log in (("stream", "yes"), ("dgram", "no"))]
+    sets = ["<kernel> /a\nuse_profile 3\n\n" + "".join(f"{line}\n" for line in some) + "\n" for some in (lines, lines[::-1])]
+    for number, domains in enumerate(sets):
+        activate(put(folder, f"set{number}", policy(domains=domains)), kernel, **where)
+    assert f"{lines[1]}\n{lines[0]}" in kernel.read("domain_policy")
+
+
+def test_a_line_that_names_a_manager_is_no_comment(folder: Path) -> None:
+    kernel = Counting()
+    activate(put(folder, "set", replace(policy(), manager="/manager\n#/usr/bin/old\n# a comment\n")), kernel, **options(folder))
+    assert list(map(str, kernel.managers.managers)) == ["/manager", "#/usr/bin/old"]

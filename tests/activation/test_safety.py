@@ -233,3 +233,48 @@ def test_profiles_that_swap_their_modes_need_a_free_number() -> None:
     full = [replace(policy, profile=policy.profile + numbers) for policy in (first, second)]
     with pytest.raises(NoFreeProfileError, match="all 256 numbers are in use"):
         plan(texts(held_by(full[0])), full[1])
+
+
+ROOT = "<kernel>\nuse_profile 0\n\n\n"
+MODES_OF_ALL = "".join(f"{number}-CONFIG={{ mode={mode} grant_log=no reject_log=no }}\n" for number, mode in enumerate(MODES))
+
+
+def of(domains: str, exceptions: str, profile: str = MODES_OF_ALL) -> PolicySet:
+    return texts(held_by(PolicySet(ROOT + domains, exceptions, profile=profile)))
+
+
+@pytest.mark.parametrize("own", ["", "file read /bin/sh\nfile execute /bin/\\* keep\n"])
+def test_what_is_lent_decides_no_execution_before_its_time(own: str) -> None:
+    """In both policies /bin/sh stays in the domain."""
+    users = "<kernel> /a\nuse_profile 3\nuse_group 0\nuse_group 1\n\n{}\n<kernel> /b\nuse_profile 3\n{}\n\n"
+    keep = "acl_group 0 file execute /bin/sh keep\n" if not own else ""
+    first = of(users.format(own, "use_group 1\n"), f"{keep}acl_group 1 file read /o\n")
+    second = of(users.format(own, ""), f"{keep}acl_group 1 file read /o\nacl_group 1 file execute /bin/sh child\n")
+    way = Way(first, second, ["file execute /bin/sh"], ordered=True)
+    for line, state in way.follow(plan(first, second)):
+        assert way.is_safe(state), line
+
+
+def test_lending_is_linear() -> None:
+    def lines(count: int) -> int:
+        users = "".join(f"<kernel> /d{number}\nuse_profile 3\nuse_group 1\n\n\n" for number in range(count))
+        entries = "".join(f"acl_group 1 file read /f{number}\n" for number in range(count))
+        left = users.replace("<kernel> /d0\nuse_profile 3\nuse_group 1\n", "<kernel> /d0\nuse_profile 3\n")
+        return plan(of(users, entries), of(left, f"{entries}acl_group 1 file read /new\n")).count
+
+    assert lines(100) < 3 * lines(50)
+
+
+def test_a_new_domain_that_waits_permits_what_both_policies_permit() -> None:
+    profiles = "0-CONFIG={{ mode=disabled }}\n1-CONFIG={{ mode=enforcing }}\n2-CONFIG={{ mode={} }}\n"
+    above, exceptions = "<kernel> /a\nuse_profile 1\nuse_group 1\n\n\n", "acl_group 1 file read /x\n"
+    first = of(above, exceptions, profiles.format("enforcing"))
+    second = of(f"{above}<kernel> /a /c\nuse_profile 2\n\n\n", exceptions, profiles.format("permissive"))
+    way = Way(first, second, ["file read /x"])
+    created = False
+    for line, state in way.follow(plan(first, second)):
+        created = created or "use_group 1" in line
+        if created:
+            assert way._verdicts("<kernel> /a /c", state)[0].allowed, line
+    assert created
+    assert way.is_goal(state)

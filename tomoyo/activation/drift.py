@@ -43,32 +43,32 @@ def _in_words(found: Differences) -> Iterable[str]:
         if change.held_groups != change.groups:
             held, wanted = (" ".join(map(str, sorted(groups))) or "none" for groups in (change.held_groups, change.groups))
             yield f"domain {change.name} uses groups {held} instead of {wanted}"
-        yield from _changes_in_words(f"domain {change.name}", "entries", change.entries)
-    yield from _lines_in_words("exception policy", "transition controls", found.transitions)
+        yield from _changes_in_words(f"domain {change.name}", ("entry", "entries"), change.entries)
+    yield from _lines_in_words("exception policy", ("transition control", "transition controls"), found.transitions)
     for namespace, aggregators in found.aggregators.items():
-        yield from _changes_in_words(f"exception policy of {namespace}", "aggregators", aggregators)
-    yield from _lines_in_words("exception policy", "group members", found.groups)
+        yield from _changes_in_words(f"exception policy of {namespace}", ("aggregator", "aggregators"), aggregators)
+    yield from _lines_in_words("exception policy", ("group member", "group members"), found.groups)
     for (namespace, number), shared in found.shared.items():
-        yield from _changes_in_words(f"acl_group {number} of {namespace}", "entries", shared)
+        yield from _changes_in_words(f"acl_group {number} of {namespace}", ("entry", "entries"), shared)
     for line in found.versions:
         yield f"profiles: {line}"
     for (namespace, number), profile in found.profiles.items():
         yield f"profile {number} of {namespace} {'differs' if profile.held else 'is not defined'}"
-    yield from _lines_in_words("managers", "managers", found.managers)
+    yield from _lines_in_words("managers", ("manager", "managers"), found.managers)
     for name, (quota, wanted_quota) in found.quotas.items():
         yield f"quota for {name}: {quota} instead of {wanted_quota}"
 
 
-def _changes_in_words(subject: str, what: str, change: EntryChange | AggregatorChange) -> Iterable[str]:
-    yield from _counts_in_words(subject, what, len(change.add), len(change.delete), len(change.move))
+def _changes_in_words(subject: str, nouns: tuple[str, str], change: EntryChange | AggregatorChange) -> Iterable[str]:
+    yield from _counts_in_words(subject, nouns, len(change.add), len(change.delete), len(change.move))
 
 
-def _lines_in_words(subject: str, what: str, lines: Lines) -> Iterable[str]:
-    yield from _counts_in_words(subject, what, len(lines.add), len(lines.delete))
+def _lines_in_words(subject: str, nouns: tuple[str, str], lines: Lines) -> Iterable[str]:
+    yield from _counts_in_words(subject, nouns, len(lines.add), len(lines.delete))
 
 
-def _counts_in_words(subject: str, what: str, missing: int, surplus: int, moved: int = 0) -> Iterable[str]:
+def _counts_in_words(subject: str, nouns: tuple[str, str], missing: int, surplus: int, moved: int = 0) -> Iterable[str]:
     parts = ((missing, "missing"), (surplus, "not wanted"), (moved, "in another order"))
-    found = [f"{count} {what} {state}" for count, state in parts if count]
+    found = [f"{count} {nouns[count != 1]} {state}" for count, state in parts if count]
     if found:
         yield f"{subject}: {', '.join(found)}"

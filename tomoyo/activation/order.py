@@ -61,17 +61,22 @@ def _head(word: object) -> tuple[str, bool]:
 def entry_places(entries: Iterable[Entry]) -> list[Place]:
     """What of ENTRIES has a place that may count; nothing of most."""
     entries = list(entries)
-    logged = {(entry.kind, operation) for entry in entries if _log(entry) is not None for operation in entry.operations}
+    logged = {(_asked(entry), operation) for entry in entries if _log(entry) is not None for operation in entry.operations}
     found = []
     for entry in entries:
         for operation in entry.operations:
             executes = operation == "execute"
-            if executes or (entry.kind, operation) in logged:
+            if executes or (_asked(entry), operation) in logged:
                 argument = entry.arguments[0]
                 transition = entry.condition.transition if entry.condition else None
                 effect = (str(argument), str(transition), _log(entry)) if executes else _log(entry)
-                found.append(Place(entry.subject, f"{entry.kind.keyword} {operation}", *_head(argument), effect))
+                found.append(Place(entry.subject, f"{_asked(entry)} {operation}", *_head(argument), effect))
     return found
+
+
+def _asked(entry: Entry) -> str:
+    """What ENTRY is about; of a network entry the kernel does not compare the protocol."""
+    return " ".join(entry.kind.keyword.split(" ")[:2])
 
 
 def _log(entry: Entry) -> bool | None:

@@ -53,7 +53,8 @@ class Outcome:
         if self.left:
             parts.append(_counted(len(self.left), "old domain", "kept while in use"))
         if self.forgotten:
-            parts.append(_counted(self.forgotten, "learned line", "deleted, as the domain no longer learns"))
+            noun = "learned entry" if self.forgotten == 1 else "learned entries"
+            parts.append(f"{self.forgotten} {noun} deleted, as the domain no longer learns")
         return ", ".join(parts)
 
 

@@ -18,6 +18,7 @@ A path group may meanwhile be seen with old and new members at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,11 +37,13 @@ from .differences import (
     Number,
     ProfileChange,
     compare_profile,
+    domains_that_differ,
     find_differences,
     in_namespace,
     profile_of,
 )
 from .kept_domains import keep_domains as put_kept_domains
+from .lending import lend, reused_groups
 from .order import aggregator_stand_in, entry_stand_in
 from .plan import SETTLE, Plan, Write
 
@@ -88,7 +91,8 @@ def plan(
 
 def read_wanted(texts: Texts) -> PolicyReading:
     """The policy set TEXTS; what a kernel would drop of it, or store as something else, is refused."""
-    return PolicyReading(texts, file_names=FILES)
+    directory = texts.path if isinstance(texts, SetTexts) else ""
+    return PolicyReading(texts, file_names={name: os.path.join(directory, file) for name, file in FILES.items()})
 
 
 def make_plan(
@@ -102,12 +106,14 @@ def make_plan(
     before: PolicyReading | None = None,
 ) -> Plan:
     """As ``plan``, of policies that were read; BEFORE is the one that was wanted before."""
+    domains_that_differ(held, wanted)  # an unusual text is parsed as a whole, before domains are put into it
     left = put_kept_domains(held, wanted, keep_domains, keep_learning=keep_learned, before=before)
     found = find_differences(held, wanted, keep_learned=keep_learned, before=before)
     _refuse_undefined_profiles(found, held, wanted)
     kept = _keep_lines(found, keep_lines)
-    reused = _reused_groups(found)
-    _lend(found, held, wanted, reused)
+    _inherit_groups(found, held)
+    reused = reused_groups(found)
+    lend(found, held, wanted, reused)
     writes = [
         *grow(found, reused),
         *switch(found, held, wanted),
@@ -136,38 +142,18 @@ def _keep_lines(found: Differences, lines: Collection[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _reused_groups(found: Differences) -> set[Number]:
-    """The acl_groups whose numbers are used anew: they get entries while domains leave them, or lose some while domains enter."""
-    left = {(change.namespace, group) for change in found.domains.values() for group in change.held_groups - change.groups}
-    entered = {(change.namespace, group) for change in found.domains.values() for group in change.groups - change.held_groups}
-    return {key for key, change in found.shared.items() if (key in left and change.add) or (key in entered and change.delete)}
+def _waits(found: Differences, change: DomainChange) -> bool:
+    """Whether a new domain cannot have its profile before that changes."""
+    profile = found.profiles.get((change.namespace, change.profile))
+    return change.held_profile != change.profile and profile is not None and profile.decides
 
 
-def _lend(found: Differences, held: PolicyReading, wanted: PolicyReading, reused: Collection[Number]) -> None:
-    """Lend each domain what its REUSED groups grant in the end, as entries of its own that it has not."""
-    if not reused:
-        return
-    users = [name for name in wanted.blocks if any((name.partition(" ")[0], group) in reused for group in wanted.head(name)[1])]
-    wanted.parse(users)
-    held.parse(users)
-    for name in users:
-        domain, now = wanted.domain(name), held.domain(name)
-        assert domain
-        groups = frozenset(domain.groups)
-        change = found.domains.get(name)
-        if change is None:
-            found.domains[name] = change = DomainChange(name, False, domain.profile, domain.profile, groups, groups)
-        has = {subject: set(entry.operations) for subject, entry in domain.entries.items() if entry}
-        for subject, entry in now.entries.items() if now else ():
-            has.setdefault(subject, set()).update(entry.operations if entry else ())
-        for group in sorted(groups):
-            if (change.namespace, group) not in reused:
-                continue
-            for entry in filter(None, domain.namespace.acl_groups.get(group, {}).values()):
-                missing = tuple(operation for operation in entry.operations if operation not in has.get(entry.subject, ()))
-                if missing:
-                    change.lent.append(entry.with_operations(missing))
-                    has.setdefault(entry.subject, set()).update(missing)
+def _inherit_groups(found: Differences, held: PolicyReading) -> None:
+    """Let a new domain that waits use the groups meanwhile that the kernel would have given it."""
+    for change in found.domains.values():
+        above = held.above(change.name) if change.is_new and _waits(found, change) else None
+        if above:
+            change.held_groups = held.head(above)[1]
 
 
 # Grow
@@ -185,29 +171,31 @@ def grow(found: Differences, reused: Collection[Number]) -> Iterator[Write]:
         if not profile.decides:
             yield from _lines(PROFILE, profile.modes)
     yield from _lines(EXCEPTION, found.groups.add)
-    for key, shared in found.shared.items():
-        if key not in reused:
-            yield from _lines(EXCEPTION, _shared_lines(key, shared.add))
-    changes = found.domains.values()
-    for change in sorted((change for change in changes if change.is_new), key=lambda change: below_first(change.name)):
-        yield from _create(found, change, reused)
-    for change in changes:
+    # A domain's own entries come before its groups', so they are added first, and deleted last.
+    for change in found.domains.values():
         if not change.is_new:
             yield from _add_entries(change)
-            yield from _use_groups(change, change.groups - change.held_groups, reused, in_reused=False)
             if _is_alone(found, change):
                 yield from _delete_entries(change)
+    for key, shared in sorted(found.shared.items()):
+        if key not in reused:
+            yield from _lines(EXCEPTION, _shared_lines(key, shared.add))
+    new = [change for change in found.domains.values() if change.is_new]
+    for change in sorted(new, key=lambda change: below_first(change.name)):
+        yield from _create(found, change, reused)
+    for change in found.domains.values():
+        if not change.is_new:
+            yield from _use_groups(change, change.groups - change.held_groups, reused, in_reused=False)
 
 
 def _create(found: Differences, change: DomainChange, reused: Collection[Number]) -> Iterator[Write]:
     """Create a domain confined as the kernel would have created it, fill it, and confine it as wanted."""
     name, first, last = change.name, change.held_profile, change.profile
-    profile = found.profiles.get((change.namespace, last))
-    waits = first != last and profile is not None and profile.decides
     lines = [f"use_profile {first}"] if first else []
     lines += [entry.text for entry in (*change.entries.add, *change.lent)]
-    lines += [f"use_group {group}" for group in sorted(change.groups) if (change.namespace, group) not in reused]
-    if first != last and not waits:
+    groups = {group for group in change.groups if (change.namespace, group) not in reused} | change.held_groups
+    lines += [f"use_group {group}" for group in sorted(groups)]
+    if first != last and not _waits(found, change):
         lines.append(f"use_profile {last}")
         change.held_profile = last
     yield Write(DOMAIN, "\n".join(lines), name)
@@ -340,7 +328,7 @@ def settle(found: Differences, reused: Collection[Number]) -> Iterator[Write]:
     changes = found.domains.values()
     for change in changes:
         yield from _use_groups(change, change.held_groups - change.groups, reused, in_reused=True, delete=True)
-    for key in sorted(reused):
+    for key in sorted(reused, reverse=True):
         shared = found.shared[key]
         yield from _lines(
             EXCEPTION, _shared_lines(key, sorted(shared.delete, key=lambda entry: -shared.places[entry.subject]), "delete ")
@@ -358,21 +346,22 @@ def settle(found: Differences, reused: Collection[Number]) -> Iterator[Write]:
 def shrink(found: Differences, reused: Collection[Number], own: Collection[str]) -> Iterator[Write]:
     """Delete what is old or lent, and add again what must stand last."""
     again: list[Write] = []
-    for change in found.domains.values():
-        if change.is_new and not change.lent:
-            continue
-        moved = change.entries.move
-        stand_ins = _stand_ins(change.entries, [entry.subject for entry in change.lent])
-        yield from _lines(DOMAIN, list(map(str, stand_ins)), change.name)
-        yield from _delete_entries(change)
-        yield from _use_groups(change, change.held_groups - change.groups, reused, in_reused=False, delete=True)
-        again += _lines(DOMAIN, [*map(str, moved), *(f"delete {entry}" for entry in reversed(stand_ins))], change.name)
-    for key, shared in found.shared.items():
+    for key, shared in sorted(found.shared.items(), reverse=True):
         stand_ins = _stand_ins(shared)
         yield from _lines(EXCEPTION, _shared_lines(key, stand_ins))
         yield from _lines(EXCEPTION, _shared_lines(key, shared.drop(), "delete "))
         again += _lines(EXCEPTION, _shared_lines(key, shared.move))
         again += _lines(EXCEPTION, _shared_lines(key, reversed(stand_ins), "delete "))
+    for change in found.domains.values():
+        left = change.held_groups - change.groups
+        if change.is_new and not (change.lent or left):
+            continue
+        yield from _use_groups(change, left, reused, in_reused=False, delete=True)
+        stand_ins = _stand_ins(change.entries, [entry.subject for entry in change.lent])
+        yield from _lines(DOMAIN, list(map(str, stand_ins)), change.name)
+        yield from _delete_entries(change)
+        moved = [*map(str, change.entries.move), *(f"delete {entry}" for entry in reversed(stand_ins))]
+        again += _lines(DOMAIN, moved, change.name)
     yield from _lines(EXCEPTION, [f"delete {line}" for line in found.groups.delete])
     if again:
         yield from (SETTLE, *again)

@@ -24,11 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ..activation.activation import activate
+    from ..activation.activation import activate, refuse_damaged, refuse_unbootable
     from ..activation.outcome import ActivationError
     from ..activation.plan import Plan
-    from ..activation.planner import plan
+    from ..activation.planner import plan, read_wanted
     from ..kernel.policy_set import PolicySetError, read_policy_set
+    from ..kernel.set_directory import read_set_texts
     from ..syntax.lines import PolicySyntaxError
 
     if len(arguments.directories) > 2:
@@ -36,7 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     learned = arguments.keep_learned
     try:
         if len(arguments.directories) == 2:
-            held, wanted = map(read_policy_set, arguments.directories)
+            held, wanted = read_policy_set(arguments.directories[0]), read_set_texts(arguments.directories[1])
+            refuse_damaged(wanted)
+            reading = read_wanted(wanted)
+            reading.parse(list(reading.blocks))
+            refuse_unbootable(reading)
             found = plan(held.as_held(), wanted, keep_learned=learned)
         else:
             outcome = activate(arguments.directories[0], securityfs(arguments), keep_learned=learned, dry_run=True)

@@ -85,7 +85,7 @@ def is_unchanged(held: Texts, wanted: Texts) -> bool:
     return (
         same_domains(held.domain_policy, wanted.domain_policy)
         and same_exceptions(held, wanted)
-        and _same_profiles(held.profile, wanted.profile)
+        and _same_profiles(held.profile, wanted.profile, wanted.domain_policy)
         and sorted(_lines(held.manager)) == sorted(_lines(wanted.manager))
         and not wanted.stat
     )
@@ -121,13 +121,21 @@ def _has_order(line: str) -> bool:
     return "aggregator " in line or "acl_group " in line
 
 
-def _same_profiles(held: str, wanted: str) -> bool:
-    """Whether each profile of WANTED is held, line by line; HELD may have more, as a kernel forgets no profile."""
+def _same_profiles(held: str, wanted: str, domains: str) -> bool:
+    """Whether each profile of WANTED is held, line by line, and DOMAINS use no other.
+
+    HELD may have more, as a kernel forgets no profile.
+    """
     if not wanted.endswith("\n"):
         return False
     ours, theirs = set(_lines(held)), set(_lines(wanted))
     numbers = {line.partition("-")[0] for line in theirs}
-    return theirs <= ours and not any(line.partition("-")[0] in numbers for line in ours - theirs)
+    others = {line.partition("-")[0] for line in ours - theirs}
+    if not theirs <= ours or numbers & others:
+        return False
+    if any("PROFILE_VERSION=" in other and not other.endswith("=20150505") for other in others):
+        return False
+    return not any(f"\nuse_profile {other.rpartition(' ')[2]}\n" in domains for other in others)
 
 
 # Texts that are parsed
@@ -170,14 +178,23 @@ class PolicyReading:
         self.managers, self.manage_by_non_root = self._read_managers()
 
     def _read(self, name: str, text: str, reader: Callable[[Line], Statement], apply: Callable[[Any], str | None]) -> None:
-        from ..syntax.lines import Listener, Reading, replay
+        from ..syntax.lines import Dropped, Listener, Reading, replay
 
         if self._files is None:
             replay(text, reader, apply, Listener(name, Reading.AS_KERNEL, None))
             return
 
         def read(line: Line) -> Statement:
-            return None if line.text.startswith("#") else reader(line)
+            if not line.text.startswith("#"):
+                return reader(line)
+            try:
+                statement = reader(line)
+            except Dropped:
+                return None
+            if name == "manager":  # a program may be called so
+                return statement
+            line.problems.clear()
+            return None
 
         replay(text, read, apply, Listener(self._files[name], Reading.AS_KERNEL, _refuse))
 

@@ -94,7 +94,7 @@ def test_a_pattern_is_for_its_name_and_for_nothing_in_the_store(draw: random.Ran
         assert not matches(pattern, name + ("x/" if name.endswith("/") else "/x"))
         assert r"\*" not in pattern
         assert r"\@" not in pattern
-    assert changed > 500
+    assert changed > rounds(500)
 
 
 def test_what_is_executed_keeps_its_name() -> None:

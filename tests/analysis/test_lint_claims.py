@@ -29,7 +29,8 @@ from tomoyo.model.words import Quoted, decode, is_word
 from tomoyo.syntax.entries import read_entry
 from tomoyo.syntax.lines import Line, normalise, read_line
 
-POLICIES = rounds(60)
+#: So many that the rarest claim is met.
+POLICIES = max(60, rounds(60))
 REQUESTS = 400
 DOMAIN = "<kernel> /d"
 NEVER = ("not-canonical", "wrong-directory", "impossible-pattern", "impossible-condition", "impossible-number", "never-executed")

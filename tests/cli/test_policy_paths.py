@@ -21,7 +21,7 @@ PROFILE_VERSION=20150505
 SET = PolicySet("<kernel>\nuse_profile 0\n\n\n", profile=PROFILES, manager="/bin/tomoyo\n", boot="#!/bin/sh\n")
 #: The commands, with the set's place in them, and their exit codes for one that cannot be trusted and for one that can.
 COMMANDS: dict[str, tuple[list[str], int, int]] = {
-    "activate": (["activate", "SET", "--interface", "KERNEL", "--state", "STATE", "--locks", "LOCKS"], 2, 0),
+    "activate": (["activate", "--inactive", "SET", "--interface", "KERNEL", "--state", "STATE", "--locks", "LOCKS"], 2, 0),
     "activate --dry-run": (["activate", "-n", "SET", "--interface", "KERNEL", "--state", "STATE", "--locks", "LOCKS"], 2, 0),
     "gc": (["gc", "SET", "--interface", "KERNEL", "--state", "STATE", "--locks", "LOCKS"], 2, 0),
     "plan, from it": (["plan", "SET", "OTHER"], 2, 0),

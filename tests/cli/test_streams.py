@@ -61,7 +61,7 @@ def test_a_full_disk_is_told_of_as_what_it_is(arguments: list[str], environment:
         (["check", "/nowhere/domain_policy.conf"], 2),
         (["check", "--nonsense"], 2),
         (["nonsense"], 2),
-        (["select", "--name", "/nothing", f"{SAMPLE}/domain_policy.conf"], 1),
+        (["select", "--glob", "nothing", f"{SAMPLE}/domain_policy.conf"], 1),
     ],
 )
 def test_where_nobody_can_be_told_the_exit_code_tells(arguments: list[str], status: int, environment: dict[str, str]) -> None:

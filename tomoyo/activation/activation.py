@@ -76,10 +76,13 @@ def activate(
         if record_in is not None:
             os.close(make_directory(record_in, 0o755))
         recorded = recorded_set(state)
-        # With a manifest it is as it was when it was recorded.
-        if recorded == path and wanted.manifest is not None and is_unchanged(held, wanted):
-            return Outcome()
-        outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+        if not is_unchanged(held, wanted):
+            outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+        else:
+            outcome = Outcome()
+            # With a manifest it is as it was when it was recorded.
+            if recorded != path or wanted.manifest is None:
+                _refuse_unbootable_texts(wanted)
         if record_in is not None:
             try:
                 record(path, record_in)
@@ -177,6 +180,14 @@ def refuse_damaged(wanted: SetTexts) -> None:
 
     for problem in check_digests(policy_set_of(wanted)):
         raise PolicySetError(os.path.join(wanted.path, problem.file), problem.message)
+
+
+def _refuse_unbootable_texts(wanted: SetTexts) -> None:
+    from .planner import read_wanted
+
+    reading = read_wanted(wanted)
+    reading.parse(list(reading.blocks))
+    refuse_unbootable(reading)
 
 
 def refuse_unbootable(wanted: PolicyReading) -> None:

@@ -61,10 +61,11 @@ def put(folder: Path, name: str, found: PolicySet) -> Path:
     return folder / name
 
 
-def process(folder: Path, number: int, exe: str, maps: str = "", **others: str) -> None:
+def process(folder: Path, number: int, exe: str, maps: str = "", cmdline: str = "", **others: str) -> None:
     """Put a process into the proc of FOLDER; OTHERS are links such as ``cwd`` and ``fd/3``."""
     place = folder / "proc" / str(number)
     (place / "fd").mkdir(parents=True)
     for name, target in {"exe": exe, "cwd": "/", "root": "/", "fd/0": "/dev/null", **others}.items():
         (place / name).symlink_to(target)
+    (place / "cmdline").write_text(cmdline)
     (place / "maps").write_text(f"00400000-00452000 r-xp 00000000 08:02 173521 {maps}\n" if maps else "")

@@ -147,6 +147,21 @@ def test_what_cannot_be_looked_at_counts_in_its_domain(folder: Path, monkeypatch
     assert kept(folder, "<kernel> /master", "file execute nix:/nginx/bin/nginx") == {PROGRAM}
 
 
+@pytest.mark.parametrize(
+    ("domain", "cmdline", "is_kept"),
+    [
+        (NGINX, f"/bin/sh\0{OLD}/bin/nginx\0x\0", True),
+        (NGINX, f"/bin/sh\0-e\0{OLD}/bin/nginx\0", True),
+        (NGINX, f"/bin/sh\0{NEW}/bin/nginx\0{OLD}/bin/nginx\0", False),  # what the caller gave
+        (NGINX, f"{OLD}/bin/nginx\0", False),  # as a program calls itself
+        ("<kernel> /bin/other", f"/bin/sh\0{OLD}/bin/nginx\0", False),
+    ],
+)
+def test_a_script_runs_from_where_the_kernel_found_it(folder: Path, domain: str, cmdline: str, is_kept: bool) -> None:
+    entries = "file execute nix:/nginx/bin/nginx\nfile read @nix:/nginx/etc/conf"
+    assert bool(kept(folder, domain, entries, cmdline=cmdline)) == is_kept
+
+
 def test_what_ends_meanwhile_counts_for_nothing(folder: Path) -> None:
     kernel = Counting()
     where = options(folder)

@@ -83,7 +83,8 @@ def used_bindings(interface: Interface, held: PolicySet, wanted: PolicySet, proc
 
     HELD is what INTERFACE holds.  A process needs a name that its domain is
     called after, or that is a group in its domain's entries, if it runs from or
-    maps the store path that the name is bound to; and the name of a program
+    maps the store path that the name is bound to, or is a script from there in the domain
+    called after it; and the name of a program
     that its domain may execute, if it runs from that store path.
 
     A program bound to another name is no longer bound to its old one: the
@@ -105,7 +106,13 @@ def used_bindings(interface: Interface, held: PolicySet, wanted: PolicySet, proc
     for domain, uses in _uses(interface, held.exception_policy, list(processes)):
         found = stale[domain.partition(" ")[0]]
         programs = _store_paths(processes[domain], _program, prefix)
-        kept.update(line.line for line in found if line.store_path in programs and (uses.names(line) or uses.executes(line)))
+        scripts = _scripts(processes[domain])
+        run = {line.store_path for line in found if uses.is_of(line) and line.path in scripts}
+        kept.update(
+            line.line
+            for line in found
+            if (line.store_path in programs or line.store_path in run) and (uses.names(line) or uses.executes(line))
+        )
         named = [line for line in found if line.line not in kept and uses.names(line)]
         mapped = _store_paths(processes[domain], _mappings, prefix) if named else ()
         kept.update(line.line for line in named if line.store_path in mapped)
@@ -136,6 +143,24 @@ def _program(process: bytes) -> list[bytes]:
     return [os.readlink(process + b"/exe")]
 
 
+def _scripts(processes: list[str]) -> set[str]:
+    """The scripts that PROCESSES run, as far as they are.
+
+    For a script the kernel puts its path behind the interpreter, before what
+    the caller gave.  The process may overwrite that, which is why it counts only
+    in the script's own domain.
+    """
+    found: set[str] = set()
+    for process in processes:
+        try:
+            with open(f"{process}/cmdline", "rb") as file:
+                words = file.read(1 << 16).split(b"\0")[1:]
+        except OSError:  # it has ended
+            continue
+        found.update(os.fsdecode(word) for word in [word for word in words if word.startswith(b"/")][:1])
+    return found
+
+
 def _mappings(process: bytes) -> list[bytes]:
     with open(process + b"/maps", "rb") as maps:
         lines = (line.rstrip(b"\n").split(None, 5) for line in maps)
@@ -150,6 +175,10 @@ class _Uses:
         self._named = {name for entry in entries for kind, name in entry.group_references() if kind is GroupKind.PATH}
         self._groups = groups
         self._index = EntryIndex((entry for entry in entries if "execute" in entry.operations), groups)
+
+    def is_of(self, binding: Binding) -> bool:
+        """Whether the domain is that of the program which BINDING names."""
+        return binding.is_program and binding.name == self._program
 
     def names(self, binding: Binding) -> bool:
         """Whether the domain is called after the name of BINDING, or has an entry for the files of that name."""

@@ -6,6 +6,7 @@ Each command writes below a directory that a case has prepared; what is outside 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,11 +269,13 @@ def test_a_file_of_another_waits_for_nothing(inputs: Path, name: str) -> None:
     assert f"user {USER}" in messages or "another's file" in messages
 
 
-def test_other_users_write_where_colleagues_may(tmp_path: Path) -> None:
+def test_other_users_write_where_colleagues_may(request: pytest.FixtureRequest) -> None:
     """In a project's directory that a group shares; but through no link of theirs."""
+    # What pytest makes nobody else may look into.
+    temporary = tempfile.TemporaryDirectory()
+    request.addfinalizer(temporary.cleanup)
+    tmp_path = Path(temporary.name)
     tmp_path.chmod(0o755)
-    for above in tmp_path.parents[:2]:
-        above.chmod(0o755)
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o2777)

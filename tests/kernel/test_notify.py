@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.notify import FAILURES, MAX_RECORDS, Command, Gathering, Notification, Notifier
+from tomoyo.kernel.notify import FAILURES, MAX_RECORDS, Command, Followed, Gathering, Notification, Notifier
 
 RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
 
@@ -147,3 +147,57 @@ def test_what_is_left_at_the_end_is_told(tmp_path: Path) -> None:
     notifier.finish()
     text = RECORD.decode()
     assert (tmp_path / "out").read_text() == f"{text}---{text}\n{text}---"
+
+
+def test_a_log_is_followed_from_its_end_on_and_into_the_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_bytes(b"before\n")
+    log = Followed(str(path))
+    assert log.read() == b""
+    with path.open("ab") as file:
+        file.write(b"1\n")
+        file.flush()
+        assert log.read() == b"1\n"
+        file.write(b"2\n")
+        file.flush()
+        path.rename(tmp_path / "audit.log.1")
+        # What the old one still gets is not missed.
+        assert (log.read(), log.read()) == (b"2\n", b"")
+        file.write(b"3\n")
+    path.write_bytes(b"4\n")
+    assert (log.read(), log.read(), log.read()) == (b"3\n", b"4\n", b"")
+    path.unlink()
+    assert log.read() == b""
+    log.close()
+
+
+def test_a_log_that_is_not_there_yet_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = Followed(str(tmp_path / "audit.log"))
+    assert log.read() == b""
+    (tmp_path / "audit.log").write_bytes(b"1\n")
+    assert (log.read(), log.read()) == (b"1\n", b"")
+    log.close()
+    (tmp_path / "audit.log").rename(tmp_path / "other")
+    (tmp_path / "audit.log").symlink_to("other")
+    with pytest.raises(OSError, match="symbolic link"):
+        Followed(str(tmp_path / "audit.log"))
+
+
+def test_the_command_line_follows_a_log(tmp_path: Path) -> None:
+    path, told = tmp_path / "audit.log", tmp_path / "told"
+    script = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read() + '---')"
+    command = [sys.executable, "-m", "tomoyo", "notify", "--interval", "0.001", "--follow", str(path), "--", *python(script)]
+    running = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    try:
+        # What is there when it begins is old news, so records come until it has begun.
+        while not told.exists() or not told.read_text().endswith("---"):
+            assert running.poll() is None
+            with path.open("ab") as log:
+                log.write(RECORD + b"\n")
+            time.sleep(0.01)
+    finally:
+        running.terminate()
+    assert (running.wait(), told.read_text().startswith(RECORD.decode())) == (0, True)
+    both = [*command[:4], "--follow", str(path), "--source", "-", "--", "true"]
+    done = subprocess.run(both, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr) == (2, b"tomoyo: error: say either --follow LOG or --source\n")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def snapshot(folder: Path) -> Path:
     shutil.copytree(ROOT / "tomoyo", folder / "tomoyo", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "flake.nix", folder)
     return folder
+
+
+def unit_lines(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The lines that NixOS writes into a section of a unit for SETTINGS."""
+    for key, value in settings.items():
+        for item in value if isinstance(value, list) else [value]:
+            yield f"{key}={({True: 'true', False: 'false'} if isinstance(item, bool) else {}).get(item, item)}\n"
 
 
 @dataclass(frozen=True)

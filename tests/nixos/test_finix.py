@@ -108,7 +108,7 @@ def test_services_are_there_when_they_are_wanted(evaluator: Evaluator) -> None:
     )
     found = evaluator.value("finix", everything, PARTS)
     assert found["etc"]["finit.d/tomoyo-audit.conf"].startswith("service [S12345] name:tomoyo-audit <task/tomoyo/success> log ")
-    assert "/bin/tomoyo query --no-ask --rules /nix/store/" in found["etc"]["finit.d/tomoyo-query.conf"]
+    assert "/bin/tomoyo-query --no-ask --rules /nix/store/" in found["etc"]["finit.d/tomoyo-query.conf"]
     assert set(found["scheduled"]) == {"tomoyo-gc", "tomoyo-save"}
     assert found["tmpfiles"] == ["d /var/lib/tomoyo 0700", "d /var/log/tomoyo 0700", "d /var/lib/tomoyo/saved 0700"]
 

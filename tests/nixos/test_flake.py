@@ -102,6 +102,12 @@ def test_the_package_installs_a_command_that_the_environment_cannot_change(
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(hostile), "PYTHONSTARTUP": str(hostile / "tomoyo" / "__init__.py")}
     shown = subprocess.run([out / "bin" / "tomoyo", "--version"], env=environment, cwd=hostile, capture_output=True, check=True)
     assert shown.stdout.startswith(b"tomoyo ")
+    for name in ("audit", "notify", "query", "save"):
+        program = out / "bin" / f"tomoyo-{name}"
+        # What policy confines is one command, and no other whatever its arguments are.
+        for arguments in (["--help"], ["--help", "activate"]):
+            shown = subprocess.run([program, *arguments], env=environment, cwd=hostile, capture_output=True, check=True)
+            assert shown.stdout.startswith(b"usage: tomoyo %s " % name.encode())
     assert list(out.glob("lib/python3/site-packages/tomoyo/__pycache__/*.pyc"))
     assert (out / "lib/python3/site-packages/tomoyo/kernel/boot.sh").exists()
     assert (out / "share/man/man1/tomoyo.1").read_text().startswith(".TH TOMOYO 1")

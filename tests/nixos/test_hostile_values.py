@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ..nix.nixstore import OPTIONS
-from .evaluation import TOP_LEVEL, Evaluator
+from .evaluation import TOP_LEVEL, Evaluator, unit_lines
 
 HOSTILE = (
     "two words",
@@ -50,6 +50,8 @@ TEXTS = {
     "modules.<name>",
     "exceptionPolicy",
     "audit.extraOptions",
+    "notify.command",
+    "notify.extraOptions",
     "query.rules",
 }
 #: Options that take what matches a pattern.
@@ -124,6 +126,36 @@ def test_every_other_option_refuses_a_text(standin: Evaluator, platform: str) ->
     # What stands in any unit as it is.
     plain = {nix(f"/var/{value}") for value in ("@user", "-leading", "--", "--json=x", "x" * 300)}
     assert took <= {f"{option} = {path}" for option in DIRECTORIES for path in plain}
+
+
+@pytest.mark.parametrize("platform", ["nixos", "finix"])
+def test_rules_outside_the_store_have_a_plain_path(standin: Evaluator, platform: str) -> None:
+    paths = ["/etc/tomoyo/query.rules", *(f"/etc/{value}" for value in HOSTILE), "/etc/../x"]
+    found = accepted(standin, platform, [f"query.rules = {nix(path)};" for path in paths])
+    plain = {"@user", "-leading", "--", "--json=x", "x" * 300}
+    assert {path for path, good in zip(paths, found) if good} == {paths[0], *(f"/etc/{value}" for value in plain)}
+
+
+def test_the_command_of_notifications_gets_its_arguments_and_nothing_else(standin: Evaluator, tmp_path: Path) -> None:
+    scripts = (
+        "map (module: (s.extendModules { modules = [ module ]; }).config.security.tomoyo.packages.tomoyo-notify-command) [ %s ]"
+    )
+    wanted = scripts % " ".join(f"({{ {daemons(value)} }})" for value in HOSTILE)
+    copied = f"""derivation {{
+      name = "scripts"; system = builtins.currentSystem; builder = "/bin/sh"; scripts = {wanted};
+      args = [ "-c" "PATH=/bin:/usr/bin; mkdir $out; for script in $scripts; do n=$((n+1)); cp $script/bin/* $out/$n; done; :" ];
+    }}"""
+    built = standin.build("nixos", "{ }", copied)
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    tool.chmod(0o755)
+    for number, value in enumerate(HOSTILE, 1):
+        first, text = (built / str(number)).read_text().split("\n", 1)
+        assert first.endswith("/bin/bash -p")
+        assert "/bin/env -i PATH=/run/current-system/sw/bin " in text
+        run = ["/bin/bash", "-c", text.replace("/bin/tell", str(tool)).replace(text.split(" ")[1], "/usr/bin/env")]
+        done = subprocess.run(run, stdout=subprocess.PIPE, check=True, text=True, env={"TOMOYO_DENIALS": "2"})
+        assert done.stdout.split("\0")[:-1] == [value]
 
 
 def test_directories_of_units_are_plain(standin: Evaluator) -> None:
@@ -223,7 +255,8 @@ def daemons(value: str) -> str:
     return f"""security.tomoyo = {{
       enable = true;
       audit = {{ enable = true; extraOptions = [ {nix(value)} ]; }};
-      query = {{ enable = true; rules = {nix(f"/etc/{value}")}; }};
+      notify = {{ enable = true; command = [ "/bin/tell" {nix(value)} ]; extraOptions = [ {nix(value)} ]; }};
+      query = {{ enable = true; rules = {nix(value)}; }};
       learning.save.enable = true;
     }};"""
 
@@ -242,11 +275,7 @@ def parsed(units: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, di
     """The commands of UNITS, given by name with their settings, as systemd reads them."""
     folder.mkdir()
     for name, settings in units.items():
-        lines = []
-        for key, setting_ in settings.items():
-            for item in setting_ if isinstance(setting_, list) else [setting_]:
-                lines.append(f"{key}={ {True: 'true', False: 'false'}.get(item, item) }\n".replace("= ", "=", 1))
-        (folder / f"{name}.service").write_text("[Service]\n" + "".join(lines))
+        (folder / f"{name}.service").write_text("[Service]\n" + "".join(unit_lines(settings)))
     done = subprocess.run(
         ["systemd-analyze", "verify", *(str(folder / f"{name}.service") for name in units)],
         env={"PATH": os.environ["PATH"], "SYSTEMD_LOG_LEVEL": "debug"},
@@ -272,11 +301,10 @@ def test_words_reach_the_programs_of_units_as_one_argument(standin: Evaluator, t
         found = standin.value("nixos", f"{{ {daemons(value)} }}", everything)
         units = {name.removeprefix("tomoyo-"): unit["serviceConfig"] for name, unit in found["units"].items()}
         seen = parsed(units, tmp_path / str(number))
-        for name in ("audit", "query", "save", "gc"):
+        for name in ("audit", "notify", "query", "save", "gc"):
             assert seen[name]["ExecStart"] == found["commands"][name]
         assert seen["save-at-shutdown"]["ExecStop"] == found["commands"]["save"]
-        assert found["commands"]["audit"][-1] == value
-        assert found["commands"]["query"][-1] == f"/etc/{value}"
+        assert found["commands"]["audit"][-1] == found["commands"]["notify"][-3] == value
 
 
 def test_words_reach_the_programs_of_finit_as_one_argument(standin: Evaluator, tmp_path: Path) -> None:
@@ -298,16 +326,18 @@ def test_words_reach_the_programs_of_finit_as_one_argument(standin: Evaluator, t
     tool.chmod(0o755)
     for system, value in zip(systems, HOSTILE):
         assert system["commands"]["audit"][-1] == value
-        for name in ("audit", "query"):
+        for name in ("audit", "notify", "query"):
             words, line = system["commands"][name], system["lines"][f"tomoyo-{name}"]
             if not line.endswith("-tomoyo-command"):
                 # finit splits at blanks, begins a description at `--`, and cuts words.
-                assert line.split(" ") == words
-                assert "--" not in words
-                assert max(map(len, words)) < 256
+                assert line.split(" ")[-len(words) :] == words
+                assert max(map(len, line.split(" "))) < 256
                 assert not set(line) & set("\"'\\$%#<>\t\n")
                 continue
-            text = (scripts / Path(line).name).read_text()
-            assert text.count(words[0]) == 1
-            run = ["/bin/bash", "-c", text.partition("\n")[2].replace(words[0], str(tool))]
-            assert subprocess.run(run, stdout=subprocess.PIPE, check=True, text=True).stdout.split("\0")[:-1] == words[1:]
+            text = (scripts / Path(line).name).read_text().partition("\n")[2]
+            first = text.split(" ")[1]
+            assert first.endswith("/bin/setpriv")
+            run = ["/bin/bash", "-c", text.replace(first, str(tool))]
+            found = subprocess.run(run, stdout=subprocess.PIPE, check=True, text=True).stdout.split("\0")[:-1]
+            assert found[-len(words) :] == words
+            assert all(word.startswith("--") for word in found[: -len(words)])

@@ -105,3 +105,51 @@ def test_nix_and_python_know_the_same_services_and_states(standin: Evaluator, ro
     found = standin.store.evaluate(f"let l = import {root}/tomoyo/nixos/library.nix; in {{ inherit (l) services states; }}")
     assert found["services"] == list(library_services())
     assert found["states"] == {state.name.lower(): state.value for state in ServiceState}
+
+
+DAEMONS = {
+    "audit.enable = true;": "",
+    "learning.save.enable = true;": "",
+    'notify = { enable = true; command = [ "/bin/wall" ]; };': "",
+    "query.enable = true;": "<kernel> nix:/tomoyo/bin/tomoyo-query\n",
+}
+
+
+@pytest.mark.parametrize("platform", ["nixos", "finix"])
+@pytest.mark.parametrize("option", DAEMONS)
+def test_what_reads_records_is_confined_and_manages_only_where_it_answers(standin: Evaluator, platform: str, option: str) -> None:
+    files = compiled(standin, option, platform)
+    assert files["manager.conf"] == f"<kernel> nix:/tomoyo/bin/tomoyo\n{DAEMONS[option]}"
+    found = domains(files)
+    for name in ("audit", "notify", "query", "save"):
+        domain = f"<kernel> nix:/tomoyo/bin/tomoyo-{name}"
+        assert "use_profile 3\n" in found[domain]
+        assert f"initialize_domain nix:/tomoyo/bin/tomoyo-{name} from any\n" in files["exception_policy.conf"]
+        # Of the kernel's files only answers are written.
+        written = [line for line in found[domain].split("\n") if "securityfs:" in line and "write" in line.split(" ")[1]]
+        assert written == (["file read/write securityfs:/tomoyo/query"] if name == "query" else [])
+    assert "use_profile 0\n" in found["<kernel> nix:/tomoyo/bin/tomoyo-notify /command"]
+
+
+def test_where_daemons_read_and_write_is_in_their_policy(standin: Evaluator) -> None:
+    places = """
+      audit = { enable = true; directory = "/srv/log"; };
+      learning.save = { enable = true; directory = "/srv/a/b"; };
+      query = { enable = true; rules = "/srv/rules/x"; };
+    """
+    text = compiled(standin, places)["exception_policy.conf"]
+    for line in (
+        "tomoyo-log /srv/log/\\*",
+        "tomoyo-saved /srv/a/b/policy/\\*/\\*",
+        "tomoyo-saved-directory /srv/a/b/policy/\\*/",
+        "tomoyo-query-rules /srv/rules/x",
+        *(f"tomoyo-directory {path}" for path in ("/", "/srv/", "/srv/log/", "/srv/a/", "/srv/a/b/", "/srv/rules/")),
+    ):
+        assert f"path_group {line}\n" in text
+
+
+def test_without_daemons_there_is_no_policy_for_them_and_it_can_be_turned_off(standin: Evaluator) -> None:
+    for options in ("", "audit.enable = true; library.tomoyo.enable = false;"):
+        assert not [name for name in domains(compiled(standin, options)) if "tomoyo-" in name]
+    learning = compiled(standin, 'audit.enable = true; library.tomoyo.state = "permissive";')
+    assert "use_profile 2\n" in domains(learning)["<kernel> nix:/tomoyo/bin/tomoyo-audit"]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from .evaluation import Evaluator
+from .evaluation import Evaluator, unit_lines
 
 ENABLED = "security.tomoyo.enable = true;"
 SYSTEMD = "/run/current-system/systemd/lib/systemd/systemd"
 BOOT = ["TOMOYO_loader=/run/current-system/tomoyo/boot", f"TOMOYO_trigger={SYSTEMD}"]
+NOTIFY = 'notify = { enable = true; command = [ "/bin/wall" "two words" ]; };'
+#: The units of what only reads, each with its program.
+READING = {
+    "tomoyo-audit": "tomoyo-audit",
+    "tomoyo-notify": "tomoyo-notify",
+    "tomoyo-query": "tomoyo-query",
+    "tomoyo-save": "tomoyo-save",
+    "tomoyo-save-at-shutdown": "tomoyo-save",
+}
 LSM_OPTION = '{ options.security.lsm = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ "yama" ]; }; }'
 
 
@@ -95,7 +108,7 @@ def test_a_switch_activates_between_stopping_and_starting_services_and_collects_
 
 def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> None:
     everything = (
-        f"{{ {ENABLED} security.tomoyo = {{ audit.enable = true; query.enable = true; learning.save.enable = true;"
+        f"{{ {ENABLED} security.tomoyo = {{ audit.enable = true; query.enable = true; learning.save.enable = true; {NOTIFY}"
         ' policies.hello.text = "<kernel> nix:/hello/bin/hello"; }; }'
     )
     found = evaluator.value(
@@ -104,17 +117,22 @@ def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> 
         "{ inherit (s.config.systemd) services timers tmpfiles; policy = s.config.security.tomoyo.build.policy.outPath; }",
     )
     services = found["services"]
-    assert set(services) == {"tomoyo", "tomoyo-gc", "tomoyo-audit", "tomoyo-query", "tomoyo-save", "tomoyo-save-at-shutdown"}
+    assert set(services) == {"tomoyo", "tomoyo-gc", *READING}
     # A unit that changed with the policy would put the policy into the closure that it is compiled for.
     assert found["policy"] not in str(services)
-    for service in services.values():
+    for name, service in services.items():
         assert service["unitConfig"]["ConditionSecurity"] == "tomoyo"
         settings = service["serviceConfig"]
         assert settings["ProtectSystem"] == "strict"
         assert settings["NoNewPrivileges"]
         assert settings["PrivateNetwork"]
-        # These would hide what the services are for.
-        assert not {"ProtectKernelTunables", "ProtectProc", "ProcSubset", "PrivateUsers", "PrivatePIDs"} & set(settings)
+        # What changes policy looks at all processes, and writes below /sys.
+        hidden = {"ProtectKernelTunables", "ProtectProc", "ProcSubset", "PrivateUsers"}
+        assert hidden & set(settings) == (hidden if name in READING else set())
+        assert settings["CapabilityBoundingSet"] == ("" if name in READING else ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"])
+    for name, program in READING.items():
+        command = services[name]["serviceConfig"]["ExecStop" if name.endswith("shutdown") else "ExecStart"]
+        assert command.partition(" ")[0].endswith(f"/bin/{program}")
     loading = services["tomoyo"]
     assert loading["serviceConfig"]["ExecStart"].endswith("-tomoyo-activate")
     assert loading["serviceConfig"]["ExecReload"] == loading["serviceConfig"]["ExecStart"]
@@ -125,6 +143,31 @@ def test_units_refer_to_no_generation_and_are_hardened(evaluator: Evaluator) -> 
     assert set(found["timers"]) == {"tomoyo-gc", "tomoyo-save"}
     assert found["timers"]["tomoyo-gc"]["timerConfig"]["OnCalendar"] == "hourly"
     assert found["tmpfiles"]["rules"] == ["d /var/log/tomoyo 0700 root root -", "d /var/lib/tomoyo/saved 0700 root root -"]
+
+
+def test_systemd_rates_what_reads_as_safe(standin: Evaluator, tmp_path: Path) -> None:
+    """The rest is 0.4 for root, whose the kernel's files are, and 0.1 each for the host's file system and a clock to read."""
+    everything = f"audit.enable = true; query.enable = true; learning.save.enable = true; {NOTIFY}"
+    units = standin.value("nixos", f"{{ {ENABLED} security.tomoyo = {{ {everything} }}; }}", "s.config.systemd.services")
+    for name in READING:
+        unit = tmp_path / f"{name}.service"
+        unit.write_text("[Service]\n" + "".join(unit_lines(units[name]["serviceConfig"])))
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+        assert float(level) <= 0.7, done.stdout
+
+
+def test_a_configuration_takes_single_settings_of_a_unit_back(evaluator: Evaluator) -> None:
+    configuration = (
+        f"{{ {ENABLED} security.tomoyo = {{ {NOTIFY} }}; systemd.services.tomoyo-notify.serviceConfig.PrivateNetwork = false; }}"
+    )
+    settings = evaluator.value("nixos", configuration, "s.config.systemd.services.tomoyo-notify.serviceConfig")
+    assert (settings["PrivateNetwork"], settings["NoNewPrivileges"]) == (False, True)
 
 
 def test_services_are_there_only_when_they_are_wanted(evaluator: Evaluator) -> None:

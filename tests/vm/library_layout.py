@@ -48,6 +48,7 @@ PACKAGES = {
     r"libcap\.so": "libcap-2.66-lib",
     r"lib(systemd|udev)\.so": "systemd-minimal-libs-252.39",
     r"liblzma\.so": "xz-5.4.1",
+    r"libbz2\.so": "bzip2-1.0.8",
     r"libzstd\.so": "zstd-1.5.4",
     r"liblz4\.so": "lz4-1.9.4-lib",
     r"libgcrypt\.so": "libgcrypt-1.10.1-lib",

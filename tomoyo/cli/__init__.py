@@ -60,6 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def daemon() -> int:
+    """Run the command that the program's own name has behind ``tomoyo-``.
+
+    Such a program is one command and no other, so that policy can confine it:
+    to the kernel it is a domain of its own, which need not be a manager.
+    """
+    return main([sys.argv[0].rpartition("-")[2], *sys.argv[1:]])
+
+
 def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     if name == "activate":

@@ -8,9 +8,11 @@ many there are.  The first denial is told of at once; those that come less than
   tomoyo notify -- mail -s 'denied by TOMOYO' root
 
 Records come from the kernel's audit log, which only one program can read.  Where
-'tomoyo audit' does that already, follow its log, with --source - for standard input:
+'tomoyo audit' does that already, follow its log, also when it begins a new one:
 
-  tail -n 0 -F /var/log/tomoyo/audit.log | tomoyo notify --source - -- COMMAND
+  tomoyo notify --follow /var/log/tomoyo/audit.log -- COMMAND
+
+With --source - they come from standard input.
 
 With --source query they come from requests as they wait for an answer: --hold is
 how long they do, so that someone has the time to start 'tomoyo query', before they
@@ -42,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", choices=("audit", "query", "-"), default="audit", help="where denials are learned of (default: audit)"
     )
+    parser.add_argument("--follow", metavar="LOG", help="learn of them from what is added to the log of 'tomoyo audit'")
     parser.add_argument(
         "--hold", type=seconds, metavar="SECONDS", help="with --source query: let requests wait this long (default: not at all)"
     )
@@ -56,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from ..kernel.audit import AuditLog
-    from ..kernel.notify import Command, Notifier, notify_of_audit, notify_of_queries, notify_of_stream
+    from ..kernel.notify import Command, Notifier, notify_of_audit, notify_of_log, notify_of_queries, notify_of_stream
     from ..kernel.query_file import QueryFile
     from ..kernel.securityfs import FOLDER
     from ..kernel.signals import SignalPipe
@@ -64,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     gc.enable()  # it may run for months
     if arguments.hold is not None and arguments.source != "query":
         raise UsageError("--hold goes with --source query: what the audit log tells of is over")
+    if arguments.follow is not None and arguments.source != "audit":
+        raise UsageError("say either --follow LOG or --source")
     arguments.granted = arguments.granted or "no"
     arguments.mode = arguments.mode or ["enforcing"]
     chooses = filter_of(arguments)
@@ -75,7 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.interface or FOLDER
     try:
         with SignalPipe() as signals:
-            if arguments.source == "-":
+            if arguments.follow is not None:
+                notify_of_log(arguments.follow, notifier, signals)
+            elif arguments.source == "-":
                 notify_of_stream(sys.stdin.fileno(), notifier, signals)
             elif arguments.source == "query":
                 with QueryFile(folder, patience=arguments.hold or 0.0) as file:

@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.interface or FOLDER
     rules = read_rules(arguments.rules) if arguments.rules is not None else ()
     try:
-        # Before anything waits, or this would be what waits.
+        # Before anything waits, or this would be what waits.  A daemon is confined, and asks for nothing that it may not do.
         with suppress(OSError):
-            if own_requests_wait(folder):
+            if not arguments.no_ask and own_requests_wait(folder):
                 message("warning", "this program's own domain is enforced: what it is denied will wait for nobody's answer")
         with SignalPipe((*ENDING, signal.SIGHUP)) as signals, QueryFile(folder, patience=arguments.wait) as file:
             session = QuerySession(

@@ -257,6 +257,54 @@ def notify_of_queries(file: QueryFile, notifier: Notifier, signals: SignalPipe) 
         notifier.step()
 
 
+class Followed:
+    """What is added to the log PATH from now on, also where a new one takes its place, as when it is full."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+        if self._open():
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self) -> bytes:
+        """What has been added since the last time, or some of it; nothing where nothing was."""
+        data = os.read(self._descriptor, _CHUNK) if self._descriptor >= 0 else b""
+        # Whoever writes goes on with a new file only when the old one is finished.
+        return data or (os.read(self._descriptor, _CHUNK) if self._open() else b"")
+
+    def _open(self) -> bool:
+        """Open the log that is there now; false where that is the one that is open, or there is none."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        if self._descriptor >= 0 and os.path.samestat(os.fstat(descriptor), os.fstat(self._descriptor)):
+            os.close(descriptor)
+            return False
+        self.close()
+        self._descriptor = descriptor
+        return True
+
+
+def notify_of_log(path: str, notifier: Notifier, signals: SignalPipe) -> None:
+    """Tell of what is added to the log PATH, which need not be there yet, until a signal comes."""
+    cutter = RecordCutter()
+    log = Followed(path)
+    try:
+        while not select.select([signals.fileno()], [], [], _STEP)[0]:
+            while data := log.read():
+                notifier.take(cutter.feed(data))
+            notifier.step()
+    finally:
+        log.close()
+
+
 def notify_of_stream(descriptor: int, notifier: Notifier, signals: SignalPipe) -> None:
     """Tell of the records that DESCRIPTOR, such as a pipe from ``tomoyo audit``, brings, until it ends or a signal comes."""
     cutter = RecordCutter()

@@ -32,7 +32,7 @@ in
   #
   # A policy is left as it was given, so that what `compile` says about its lines holds for the files that were given.  Its state
   # stands beside it, in state.conf, which `compile` gives to all of its domains.
-  source = { policies, services ? { }, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas }:
+  source = { policies, services ? { }, modules, moduleNumbers, exceptionPolicy, profiles, managers, quotas, places ? "" }:
     pkgs.runCommand "tomoyo-policy-source" locally (''
       mkdir -p $out/system/domains $out/system/exceptions $out/system/modules $out/policies
       put() {
@@ -50,7 +50,7 @@ in
       ''} system/domains/tomoyo.conf
       put ${pkgs.writeText "tomoyo.conf" ''
         initialize_domain nix:/tomoyo/bin/tomoyo from any
-      ''} system/exceptions/tomoyo.conf
+        ${places}''} system/exceptions/tomoyo.conf
     ''
     + optionalString (quotas != "") "put ${pkgs.writeText "stat.conf" quotas} system/stat.conf\n"
     + optionalString (moduleNumbers != { }) "put ${pkgs.writeText "module-numbers.conf" (render.numbers moduleNumbers)} system/module-numbers.conf\n"

@@ -20,6 +20,28 @@ let
 
   tool = "${cfg.package}/bin/tomoyo";
 
+  daemons = [ cfg.audit cfg.learning.save cfg.notify cfg.query ];
+  queryDomain = "<kernel> nix:/tomoyo/bin/tomoyo-query";
+
+  # The query daemon's rules: a file of the store by a name of ours, which its policy has, or what is there when it runs.
+  given = cfg.query.rules;
+  isRuntimePath = lib.isString given && lib.hasPrefix "/" given && !(lib.hasPrefix builtins.storeDir given);
+  rules =
+    if isRuntimePath then given
+    else if builtins.isPath given then builtins.path { name = "tomoyo-query-rules"; path = given; }
+    else if lib.isString given && !(lib.hasPrefix "/" given) then pkgs.writeText "tomoyo-query-rules" (render.ended given)
+    else pkgs.runCommand "tomoyo-query-rules" { } "cp -- ${lib.escapeShellArg "${given}"} $out";
+
+  # What the notifying daemon may execute: one program without arguments.  Nothing of the daemon's environment reaches the command,
+  # and none of it changes what the shell does.
+  notifyCommand = pkgs.runCommand "tomoyo-notify-command" { } ''
+    mkdir -p $out/bin
+    cp ${pkgs.writeScript "command" ''
+      #!${pkgs.runtimeShell} -p
+      exec ${pkgs.coreutils}/bin/env -i PATH=/run/current-system/sw/bin TOMOYO_DENIALS="$TOMOYO_DENIALS" ${lib.escapeShellArgs cfg.notify.command}
+    ''} $out/bin/tomoyo-notify-command
+  '';
+
   internal = description: attributes: mkOption ({ internal = true; inherit description; } // attributes);
 in
 {
@@ -81,6 +103,14 @@ in
         })
         profile.config)
       cfg.profiles)
+    ++ lib.optional cfg.notify.enable {
+      assertion = lib.hasPrefix "/" (lib.concatStrings (lib.take 1 cfg.notify.command));
+      message = "security.tomoyo.notify.command: name a program by its whole path, such as \"${pkgs.util-linux}/bin/wall\".";
+    }
+    ++ lib.optional (cfg.query.enable && isRuntimePath) {
+      assertion = render.isPlainPath given;
+      message = "security.tomoyo.query.rules: a path outside the store has directories whose names consist of letters, digits and '._@+,=:-'.";
+    }
     ++ mapAttrsToList
       (state: number: {
         assertion = cfg.profiles.${toString number}.default.mode == compilation.modes.${state};
@@ -90,7 +120,13 @@ in
 
     security.tomoyo = {
       # A name of ours, whatever the package is called: `python3.13-tomoyo` becomes `tomoyo`.
-      packages.tomoyo = mkDefault cfg.package;
+      packages = { tomoyo = mkDefault cfg.package; }
+        // lib.optionalAttrs cfg.notify.enable { tomoyo-notify-command = mkDefault notifyCommand; };
+
+      # What reads records is confined, first of all.
+      library = lib.optionalAttrs (lib.any (daemon: daemon.enable) daemons) {
+        tomoyo = { enable = mkDefault true; state = mkDefault "enforce"; };
+      };
 
       profiles = mapAttrs'
         (state: number: nameValuePair (toString number) {
@@ -104,7 +140,13 @@ in
           inherit (cfg) policies modules exceptionPolicy moduleNumbers;
           services = wanted;
           profiles = render.profiles { inherit (cfg.audit) maxRecords; inherit (cfg.learning) maxEntries; } cfg.profiles;
-          managers = render.managers cfg.managers;
+          # The kernel takes answers from managers alone; its policy lets this one do no more.
+          managers = render.managers (lib.unique (cfg.managers ++ lib.optional cfg.query.enable queryDomain));
+          places = lib.optionalString (wanted ? tomoyo) (render.places {
+            log = cfg.audit.directory;
+            saved = cfg.learning.save.directory;
+            rules = if isRuntimePath then given else null;
+          });
           quotas = render.quotas { inherit (cfg.quotas) policy audit query; };
         };
         closure = pkgs.closureInfo {
@@ -123,10 +165,13 @@ in
         commands = {
           activate = [ tool "activate" ] ++ lib.optional cfg.learning.keep "--keep-learned";
           gc = [ tool "gc" ];
-          audit = [ tool "audit" "--output" "${cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
-          query = [ tool "query" "--no-ask" "--rules" (toString (if lib.isString cfg.query.rules && !(lib.hasPrefix "/" cfg.query.rules)
-            then pkgs.writeText "tomoyo-query-rules" (render.ended cfg.query.rules) else cfg.query.rules)) ];
-          save = [ tool "save" cfg.learning.save.directory ];
+          audit = [ "${tool}-audit" "--output" "${cfg.audit.directory}/audit.log" ] ++ cfg.audit.extraOptions;
+          notify = [ "${tool}-notify" ]
+            ++ lib.optionals cfg.audit.enable [ "--follow" "${cfg.audit.directory}/audit.log" ]
+            ++ cfg.notify.extraOptions
+            ++ [ "--" "${notifyCommand}/bin/tomoyo-notify-command" ];
+          query = [ "${tool}-query" "--no-ask" "--rules" "${rules}" ];
+          save = [ "${tool}-save" cfg.learning.save.directory ];
         };
 
         # The kernel's configuration, under the name that the release reads: the other one is an error or ignored.

@@ -30,7 +30,7 @@ let
     else lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON text);
   line = lib.concatMapStringsSep " " word;
 
-  # Every service reads /proc and speaks to the kernel through /sys/kernel/security; nothing else of the system is theirs.
+  # What changes policy, and sees all processes.
   hardened = {
     CapabilityBoundingSet = [ "CAP_SYS_PTRACE" "CAP_DAC_READ_SEARCH" ];
     IPAddressDeny = "any";
@@ -58,7 +58,50 @@ let
     SystemCallFilter = [ "@system-service" ];
     UMask = "0077";
   };
+
+  # What only reads.  Root, since the kernel's files belong to root; but without any capability, and the rest of the system is out
+  # of sight.  As defaults, so that a configuration may take one back.
+  reading = writable: lib.mapAttrs (_: lib.mkDefault) {
+    CapabilityBoundingSet = "";
+    DevicePolicy = "closed";
+    IPAddressDeny = "any";
+    KeyringMode = "private";
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateMounts = true;
+    PrivateNetwork = true;
+    PrivateTmp = true;
+    PrivateUsers = true;
+    ProcSubset = "pid";
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+    ReadWritePaths = writable;
+    RestrictAddressFamilies = [ "AF_UNIX" ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    SystemCallFilter = [ "@system-service" "~@privileged @resources process_vm_readv process_vm_writev" ];
+    UMask = "0077";
+  };
   unit = { ConditionSecurity = "tomoyo"; };
+  saving = { unitConfig = unit; after = [ "tomoyo.service" ]; };
+  daemon = description: writable: command: {
+    inherit description;
+    unitConfig = unit;
+    after = [ "tomoyo.service" ];
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig = reading writable // { ExecStart = line command; Restart = "always"; };
+  };
   timer = interval: { wantedBy = [ "timers.target" ]; timerConfig = { OnCalendar = interval; Persistent = true; RandomizedDelaySec = 300; }; };
 in
 {
@@ -167,50 +210,29 @@ in
       };
     }
     // optionalAttrs cfg.audit.enable {
-      tomoyo-audit = {
-        description = "TOMOYO audit log";
-        unitConfig = unit;
-        after = [ "tomoyo.service" ];
-        wantedBy = [ "multi-user.target" ];
-        serviceConfig = hardened // {
-          ExecStart = line commands.audit;
-          Restart = "always";
-          ReadWritePaths = [ cfg.audit.directory ];
-        };
-      };
+      tomoyo-audit = daemon "TOMOYO audit log" [ cfg.audit.directory ] commands.audit;
+    }
+    // optionalAttrs cfg.notify.enable {
+      tomoyo-notify = daemon "Notification of what TOMOYO denies" [ ] commands.notify;
     }
     // optionalAttrs cfg.query.enable {
-      tomoyo-query = {
-        description = "Answers to what TOMOYO would deny";
-        unitConfig = unit;
-        after = [ "tomoyo.service" ];
-        wantedBy = [ "multi-user.target" ];
-        serviceConfig = hardened // { ExecStart = line commands.query; Restart = "always"; };
-      };
+      # The answers are written to a file of the kernel's.
+      tomoyo-query = daemon "Answers to what TOMOYO would deny" [ "/sys/kernel/security/tomoyo" ] commands.query;
     }
     // optionalAttrs cfg.learning.save.enable {
-      tomoyo-save = {
+      tomoyo-save = saving // {
         description = "Saving of the TOMOYO policy, learned entries included";
-        unitConfig = unit;
-        after = [ "tomoyo.service" ];
-        serviceConfig = hardened // {
-          Type = "oneshot";
-          ExecStart = line commands.save;
-          ReadWritePaths = [ cfg.learning.save.directory ];
-        };
+        serviceConfig = reading [ cfg.learning.save.directory ] // { Type = "oneshot"; ExecStart = line commands.save; };
       };
-      tomoyo-save-at-shutdown = {
+      tomoyo-save-at-shutdown = saving // {
         description = "Saving of the TOMOYO policy at shutdown";
-        unitConfig = unit;
-        after = [ "tomoyo.service" ];
         wantedBy = [ "multi-user.target" ];
         restartIfChanged = false;
-        serviceConfig = hardened // {
+        serviceConfig = reading [ cfg.learning.save.directory ] // {
           Type = "oneshot";
           RemainAfterExit = true;
           ExecStart = "${pkgs.coreutils}/bin/true";
           ExecStop = line commands.save;
-          ReadWritePaths = [ cfg.learning.save.directory ];
         };
       };
     };

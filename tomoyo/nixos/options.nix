@@ -5,6 +5,7 @@
 let
   inherit (lib) literalExpression mkEnableOption mkOption types;
   states = import ./states.nix;
+  render = import ./render.nix { inherit lib; };
 
   policy = {
     options = {
@@ -81,7 +82,7 @@ let
   # It stands in units, where each setting has rules of its own for blanks, quotes and percent signs.
   directory = types.path // {
     description = "absolute path, of directories whose names consist of letters, digits and '._@+,=:-', without '.' and '..'";
-    check = value: types.path.check value && lib.match "(/[.]?[A-Za-z0-9_@+,=:-][A-Za-z0-9._@+,=:-]*)+" (toString value) != null;
+    check = value: types.path.check value && render.isPlainPath (toString value);
   };
 
   # What the kernel writes as CONFIG={ mode=... }; the names are the kernel's.
@@ -360,13 +361,37 @@ in
       };
     };
 
+    notify = {
+      enable = mkEnableOption "the daemon that runs a command when something is denied. It follows the audit daemon's log, or reads the kernel's records itself where no audit daemon runs";
+      command = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = literalExpression ''[ "${pkgs.util-linux}/bin/wall" "denied by TOMOYO" ]'';
+        description = ''
+          The program to run, by its whole path, and its arguments. It reads the audit records on its standard input, and its
+          environment is `PATH` and `TOMOYO_DENIALS`, how many they are. TOMOYO does not confine it, but the daemon's unit does:
+          what it needs beyond that, such as the network, is set there, as in
+          `systemd.services.tomoyo-notify.serviceConfig.PrivateNetwork = false`.
+        '';
+      };
+      extraOptions = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "--interval" "600" ];
+        description = "More options of `tomoyo notify`, such as how often it tells and of what.";
+      };
+    };
+
     query = {
       enable = mkEnableOption "the query daemon, which answers by rules what an enforcing domain is not allowed to do, before it is denied";
       rules = mkOption {
         type = types.either types.path types.lines;
         default = "";
         example = literalExpression "./query.rules";
-        description = "Rules of `tomoyo query --rules`, as text or as a file. What no rule answers is denied.";
+        description = ''
+          Rules of `tomoyo query --rules`, as text or as a file. What no rule answers is denied. The path of a file outside the
+          store, which is read when the daemon starts, is as plain as that of a directory of logs.
+        '';
       };
     };
 

@@ -27,14 +27,21 @@ buildPythonPackage {
     ${python.pythonOnBuildForHost.interpreter or python.interpreter} -m compileall -q --invalidation-mode unchecked-hash $packages
     # Isolated: neither the environment nor the current folder may bring in code, since this program may change the policy.
     # And without the module site, which would only look for other packages.
-    cat > $out/bin/tomoyo <<EOF
+    program() {
+      cat > $out/bin/$1 <<EOF
     #!${python.interpreter} -IS
     import sys
     sys.path.insert(0, "$packages")
     from tomoyo.cli import main
-    sys.exit(main())
+    sys.exit(main([$2*sys.argv[1:]]))
     EOF
-    chmod +x $out/bin/tomoyo
+      chmod +x $out/bin/$1
+    }
+    program tomoyo ""
+    # Each a program of its own, in whose domain nothing may be changed.
+    for name in audit notify query save; do
+      program tomoyo-$name "'$name', "
+    done
     # What the parsers tell; by the Python that runs here, which need not be the one of the system.
     tomoyo() (
       cd $packages

@@ -1,7 +1,7 @@
 # From option values to the texts of a policy source: pure functions.
 { lib }:
 let
-  inherit (lib) concatMapStrings mapAttrsToList optionalString;
+  inherit (lib) concatMapStrings mapAttrsToList optionals optionalString;
   answer = value: if value then "yes" else "no";
   configuration = value: "{ mode=${value.mode} grant_log=${answer value.grant_log} reject_log=${answer value.reject_log} }";
   words = text: lib.filter (word: word != "") (lib.splitString " " text);
@@ -18,6 +18,26 @@ rec {
 
   # The profiles' numbers that a set of profiles may have as names.
   isProfileNumber = name: lib.match "0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]" name != null;
+
+  # Whether a path reads the same to systemd, finit, a shell and the kernel.
+  isPlainPath = path: lib.match "(/[.]?[A-Za-z0-9_@+,=:-][A-Za-z0-9._@+,=:-]*)+" path != null;
+
+  # Exception policy for what the daemons read and write elsewhere than the library's policy for them says.
+  places = { log, saved, rules ? null }:
+    let
+      # PATH's directories from the root on: "/", "/a/", "/a/b/".
+      directories = path: lib.foldl'
+        (found: name: found ++ [ "${lib.last found}${name}/" ]) [ "/" ]
+        (lib.filter (name: name != "") (lib.splitString "/" path));
+      group = name: map (path: "path_group ${name} ${path}");
+    in
+    lib.concatMapStrings (line: line + "\n") (lib.unique (
+      group "tomoyo-directory" (directories log ++ directories saved ++ optionals (rules != null) (directories (dirOf rules)))
+      ++ group "tomoyo-log" [ "${log}/\\*" ]
+      ++ group "tomoyo-saved" [ "${saved}/policy/\\*" "${saved}/policy/\\*/\\*" ]
+      ++ group "tomoyo-saved-directory" [ "${saved}/policy/" "${saved}/policy/\\*/" ]
+      ++ optionals (rules != null) (group "tomoyo-query-rules" [ rules ])
+    ));
 
   # profile.conf, from profiles by number, with the defaults of what a profile leaves open.
   profiles = { maxRecords, maxEntries }: set:

@@ -32,6 +32,8 @@ let
   toList = value: if isList value then value else [ value ];
   reverse = list: let last = length list - 1; in genList (index: elemAt list (last - index)) (last + 1);
   unique = foldl' (known: value: if elem value known then known else known ++ [ value ]) [ ];
+  last = list: elemAt list (length list - 1);
+  take = count: list: genList (elemAt list) (if count < length list then count else length list);
   hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
   hasSuffix = suffix: text:
     stringLength text >= stringLength suffix
@@ -444,11 +446,11 @@ let
   lib = {
     inherit
       all any attrByPath attrNames attrValues concatLines concatLists concatMap concatMapStrings concatMapStringsSep concatStrings concatStringsSep
-      elem escapeShellArg escapeShellArgs evalModules filter filterAttrs genAttrs getExe' hasAttr hasAttrByPath hasInfix hasPrefix
-      hasSuffix head isAttrs isDerivation isOption isString kernel length literalExpression mapAttrs mapAttrs' mapAttrsToList match
+      elem escapeShellArg escapeShellArgs evalModules filter filterAttrs foldl' genAttrs getExe' hasAttr hasAttrByPath hasInfix hasPrefix
+      hasSuffix head isAttrs isDerivation isOption isString kernel last length literalExpression mapAttrs mapAttrs' mapAttrsToList match
       mkAfter mkBefore mkDefault mkEnableOption mkForce mkIf mkMerge mkOption mkOptionDefault mkOrder mkOverride nameValuePair
       optional optionalAttrs optionals optionalString optionAttrSetToDocList removePrefix replaceStrings setAttrByPath showOption
-      splitString tail toList trivial types unique versionAtLeast;
+      splitString tail take toList trivial types unique versionAtLeast;
   };
 in
 lib

@@ -63,9 +63,13 @@ rec {
     cp -r ${source} $out/lib/tomoyo
     chmod -R u+w $out/lib
     ${python} -m compileall -q --invalidation-mode unchecked-hash $out/lib
-    printf '#!%s -I\nimport sys\nsys.path.insert(0, "%s")\nfrom tomoyo.cli import main\nsys.exit(main())\n' \
-      ${python} $out/lib > $out/bin/tomoyo
-    chmod +x $out/bin/tomoyo
+    for name in tomoyo tomoyo-audit tomoyo-notify tomoyo-query tomoyo-save; do
+      main=main
+      test $name = tomoyo || main=daemon
+      printf '#!%s -I\nimport sys\nsys.path.insert(0, "%s")\nfrom tomoyo.cli import %s\nsys.exit(%s())\n' \
+        ${python} $out/lib $main $main > $out/bin/$name
+      chmod +x $out/bin/$name
+    done
   '';
 
   # Programs that run, as they are on this machine.
@@ -89,7 +93,7 @@ rec {
   };
   bash = programs "bash-5.3" [ "bash" "sh" ];
   coreutils = programs "coreutils-9.7" [ "cat" "env" "ls" "readlink" "true" ];
-  util-linux = programs "util-linux-2.41" [ "mount" ];
+  util-linux = programs "util-linux-2.41" [ "mount" "setpriv" ];
   hello = package "hello-2.12" { "bin/hello" = "#!/bin/sh\n"; "share/greeting" = "hello\n"; };
   systemd = package "systemd-257.6" { "lib/systemd/systemd" = "#!/bin/sh\n"; };
   finit = package "finit-4.16" { "bin/finit" = "#!/bin/sh\n"; "bin/initctl" = "#!/bin/sh\n"; };

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -183,21 +184,34 @@ def test_a_log_that_is_not_there_yet_is_read_from_its_beginning(tmp_path: Path) 
         Followed(str(tmp_path / "audit.log"))
 
 
+def opened(process: int) -> set[str]:
+    """The files that PROCESS has open, which opens and closes some meanwhile."""
+    found = set()
+    for link in Path(f"/proc/{process}/fd").glob("[0-9]*"):
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(link))
+    return found
+
+
 def test_the_command_line_follows_a_log(tmp_path: Path) -> None:
     path, told = tmp_path / "audit.log", tmp_path / "told"
     script = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read() + '---')"
     command = [sys.executable, "-m", "tomoyo", "notify", "--interval", "0.001", "--follow", str(path), "--", *python(script)]
+    path.write_bytes(RECORD.replace(b"/", b"/old/") + b"\n")
     running = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     try:
-        # What is there when it begins is old news, so records come until it has begun.
+        # What is there when it begins is old news.
+        while str(path) not in opened(running.pid):
+            assert running.poll() is None
+            os.sched_yield()
+        (tmp_path / "new").write_bytes(RECORD + b"\n")
+        (tmp_path / "new").rename(path)
         while not told.exists() or not told.read_text().endswith("---"):
             assert running.poll() is None
-            with path.open("ab") as log:
-                log.write(RECORD + b"\n")
-            time.sleep(0.01)
+            os.sched_yield()
     finally:
         running.terminate()
-    assert (running.wait(), told.read_text().startswith(RECORD.decode())) == (0, True)
+    assert (running.wait(), told.read_text()) == (0, f"{RECORD.decode()}---")
     both = [*command[:4], "--follow", str(path), "--source", "-", "--", "true"]
     done = subprocess.run(both, capture_output=True, check=False, cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stderr) == (2, b"tomoyo: error: say either --follow LOG or --source\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.boot import REFUSED, boot_script, check_boot
+from tomoyo.kernel.boot import REFUSED, boot_script, check_boot, domain_managers
 from tomoyo.kernel.boot_faults import PROFILE_VERSIONS
 from tomoyo.kernel.policy_set import Fault, PolicySet, write_policy_set
 from tomoyo.kernel.set_directory import MAX_FILE
@@ -60,6 +60,61 @@ def test_the_settings_are_baked_in() -> None:
         "/nix/store/x-it's a set|\n/$(reboot)|\n/state|\nno|\n/nix/store/y-busybox/bin:/opt/bin|\n"
         "profile.conf=12\ndomain_policy.conf=345|\n"
     )
+
+
+def test_managers_that_are_domains_are_baked_in() -> None:
+    text = f"<kernel> nix:/tomoyo/bin/tomoyo\n/nix/store/{'a' * 32}-x/bin/x\nnonsense\n<kernel> /a\n"
+    assert domain_managers(text) == ["<kernel> nix:/tomoyo/bin/tomoyo", "<kernel> /a"]
+    script = boot_script(managers=domain_managers(text), store="/gnu/store")
+    assert "managers='<kernel> nix:/tomoyo/bin/tomoyo\n<kernel> /a'\nstore=/gnu/store\n" in script
+    with pytest.raises(ValueError, match="not a manager"):
+        boot_script(managers=["<kernel> /a\n<kernel> /b"])
+
+
+ADMITTED = "<kernel> nix:/tomoyo/bin/tomoyo"
+STORED = f"/nix/store/{'a' * 32}-tomoyo-1/bin/tomoyo"
+PATTERN = "aggregator /nix/store/\\*/bin/tomoyo nix:/tomoyo/bin/tomoyo"
+
+
+@pytest.mark.parametrize(
+    ("managers", "bindings", "patterns", "expected"),
+    [
+        (ADMITTED, f"aggregator {STORED} nix:/tomoyo/bin/tomoyo\n", "yes", [f"aggregator {STORED} nix:/tomoyo/bin/tomoyo"]),
+        (
+            ADMITTED,
+            f"<kernel> aggregator {STORED} nix:/tomoyo/bin/tomoyo\n",
+            "no",
+            [f"aggregator {STORED} nix:/tomoyo/bin/tomoyo"],
+        ),
+        (ADMITTED, f"<x> aggregator {STORED} nix:/tomoyo/bin/tomoyo\n", "no", []),
+        (
+            ADMITTED,
+            f"aggregator {STORED} nix:/tomoyo/bin/tomoyo2\npath_group nix:/tomoyo/bin/tomoyo {STORED}\n",
+            "yes",
+            [PATTERN],
+        ),
+        (ADMITTED, "", "yes", [PATTERN]),
+        (ADMITTED, "", "no", []),
+    ],
+)
+def test_managers_are_admitted_with_what_leads_to_them(
+    shell: list[str], tmp_path: Path, managers: str, bindings: str, patterns: str, expected: list[str]
+) -> None:
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "bindings.conf").write_text(bindings)
+    script = boot_script(managers=[managers])
+    run(shell, tmp_path, f"own={tmp_path}\nhas() {{ false; }}\nadmit {patterns}\n", script)
+    assert (tmp_path / "kernel" / "manager").read_text() == f"{managers}\n"
+    start = "initialize_domain nix:/tomoyo/bin/tomoyo from any"
+    assert (tmp_path / "kernel" / "exception_policy").read_text().splitlines() == [start, *expected]
+
+
+@pytest.mark.parametrize("managers", ["/usr/bin/tomoyo", "<x> /a", "<kernel>"])
+def test_managers_to_whom_nothing_leads(shell: list[str], tmp_path: Path, managers: str) -> None:
+    (tmp_path / "kernel").mkdir()
+    run(shell, tmp_path, f"own={tmp_path}\nadmit yes\n", boot_script(managers=[managers]))
+    assert (tmp_path / "kernel" / "manager").read_text() == f"{managers}\n"
+    assert not (tmp_path / "kernel" / "exception_policy").exists()
 
 
 def test_the_settings_by_default() -> None:

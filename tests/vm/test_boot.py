@@ -9,14 +9,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tomoyo.kernel.boot import boot_script
+from tomoyo.decision.engine import DecisionEngine
+from tomoyo.decision.requests import Request
+from tomoyo.decision.transition import transition
+from tomoyo.kernel.boot import boot_script, domain_managers
 from tomoyo.kernel.simulated import KernelPanic, SimulatedKernel
+from tomoyo.model.entries import Kind
+from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.exception_policy import parse_exception_policy
+from tomoyo.syntax.lines import Reading
+from tomoyo.syntax.profiles import parse_profile
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -369,6 +378,99 @@ def test_the_set_that_was_current_comes_before_the_previous_one(kernel: Kernel) 
     [answer] = boot(kernel, content, steps, "/run/set/boot")
     assert any(line == "tomoyo: loaded /run/before instead" for line in answer["log"])
     held_before(answer)
+
+
+# After every fallback, the command can repair what there is
+
+STORE_PATH = f"/nix/store/{'0' * 32}-tomoyo-1.0"
+COMMAND = f"{STORE_PATH}/bin/tomoyo"
+NAME = "nix:/tomoyo/bin/tomoyo"
+REPAIRING = {
+    **SET,
+    "manager.conf": f"<kernel> {NAME}\n",
+    "exception_policy.conf": f"{EXCEPTIONS}initialize_domain {NAME} from any\n",
+    "bindings.conf": f"{BINDINGS}aggregator {COMMAND} {NAME}\n",
+    "domain_policy.conf": f"{DOMAINS}<kernel> {NAME}\nuse_profile 0\n\n\n",
+}
+#: The command of this machine, as a script of the store.
+INSTALL_COMMAND = f"""
+mkdir -p /nix; mount -t tmpfs -o mode=755 tmpfs /nix; mkdir -p {STORE_PATH}/bin
+printf '%s\\n' '#!{os.path.realpath(sys.executable)} -S' 'import sys; sys.path.insert(0, "{machine.ROOT}")' \
+    'from tomoyo.cli import main; sys.exit(main())' >{COMMAND}
+chmod 755 {COMMAND}
+"""
+REPAIR = ["run", "/bin/sh", "-c", f"{COMMAND} activate --state /run/new-state /run/good; exit $?"]
+#: Refused in different ways, so that the managers and what leads to them come from different places.
+REPAIRED = (
+    *("truncated", "transitions nowhere", "missing folder", "missing file"),
+    *("another's file", "no bindings", "writable folder"),
+)
+
+
+def repairing(case: Case, prefix: str = "", **settings: Any) -> dict[str, bytes]:
+    """The files that CASE needs, of a set that has the command as manager, with its loader as it is compiled."""
+    if case.sizes:
+        settings["sizes"] = {name: len(text) for name, text in REPAIRING.items()}
+    if case.folder:
+        settings["directory"] = case.folder
+    managers = domain_managers(REPAIRING["manager.conf"])
+    return files(f"{prefix}set", {**REPAIRING, **case.own}, managers=managers, **settings)
+
+
+def is_repairable(answer: Mapping[str, Any]) -> None:
+    """Fail unless the command ends up in the domain of a manager, from wherever it is executed."""
+    assert f"<kernel> {NAME}" in answer["manager"].splitlines()
+    engine = DecisionEngine(
+        parse_domain_policy(answer["domain_policy"], reading=Reading.AS_KERNEL),
+        parse_exception_policy(answer["exception_policy"], reading=Reading.AS_KERNEL),
+        parse_profile(answer["profile"], reading=Reading.AS_KERNEL),
+    )
+    found = transition(engine, "<kernel>", Request(Kind.PATH, "execute", (COMMAND,)))
+    assert (found.failure, found.domain.text) == (None, f"<kernel> {NAME}"), answer["exception_policy"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_after_every_fallback_the_command_is_a_manager(kernel: Kernel, shell: str) -> None:
+    content: dict[str, bytes] = {}
+    steps: list[list[str]] = [["shell", "mkdir boot"]]
+    for number, case in enumerate(CASES.values()):
+        content |= repairing(case, f"{number}/", interpreter=SHELLS[shell])
+        steps += [*prepare(case, f"{number}/set"), ["rehearse", "/run/boot/set/boot"]]
+        steps += [["shell", "cd boot; umount set/exception_policy.conf 2>/dev/null || :; rm -r set"]]
+    answers = boot(kernel, content, steps, "/run/nothing")
+    for name, answer in zip(CASES, answers, strict=True):
+        try:
+            comes_up(answer)
+            is_repairable(answer)
+        except (AssertionError, KernelPanic) as failure:
+            raise AssertionError(f"{name}: {failure}") from failure
+
+
+@pytest.mark.parametrize("name", CASES if ALL else REPAIRED)
+def test_after_every_fallback_a_good_set_can_be_activated(kernel: Kernel, name: str) -> None:
+    case = CASES[name]
+    content = repairing(case, interpreter=SHELLS[list(SHELLS)[list(CASES).index(name) % len(SHELLS)]])
+    content |= files("good", REPAIRING)
+    steps = [["shell", f"mkdir boot\n{INSTALL_COMMAND}"], ["install", "good", "/run/good"], *prepare(case), ["boot"], REPAIR]
+    booted, repaired = boot(kernel, content, steps, "/run/boot/set/boot")
+    assert case.loads or any("everything runs unconfined" in line for line in booted["log"]), booted["log"]
+    assert repaired["status"] == 0, repaired["output"]
+    assert "file read @nix:/glibc/lib/libc.so.6" in repaired["domain_policy"]
+    assert "\\*" not in repaired["exception_policy"]
+
+
+def test_where_another_set_is_loaded_its_command_can_repair_it(kernel: Kernel) -> None:
+    """The set before knows another version of the command."""
+    previous = {**REPAIRING, "bindings.conf": f"{BINDINGS}aggregator {COMMAND.replace('0-tomoyo', '1-tomoyo')} {NAME}\n"}
+    content = repairing(CASES["undefined profile"], state="/run/state") | files("before", previous) | files("good", REPAIRING)
+    steps = [["install", name, f"/run/{name}"] for name in ("before", "good")]
+    steps += [["shell", f"mkdir boot state; ln -s /run/before state/current\n{INSTALL_COMMAND}"]]
+    steps += [*prepare(CASES["undefined profile"]), ["boot"], REPAIR]
+    booted, repaired = boot(kernel, content, steps, "/run/boot/set/boot")
+    assert "tomoyo: loaded /run/before instead" in booted["log"]
+    is_repairable(booted)
+    assert "\\*/bin" not in booted["exception_policy"]
+    assert repaired["status"] == 0, repaired["output"]
 
 
 BARE = "umount /sys/kernel/security; mount -o remount,ro /"

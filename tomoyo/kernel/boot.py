@@ -19,6 +19,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..model.words import DomainName
 from .boot_faults import boot_faults
 from .links import STATE
 from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
@@ -47,6 +48,8 @@ def boot_script(
     previous: str | None = None,
     state: str = STATE,
     fallback: bool = True,
+    managers: Sequence[str] = (),
+    store: str = "/nix/store",
 ) -> str:
     """The text of a set's ``boot``; write it with mode 0755.
 
@@ -65,10 +68,13 @@ def boot_script(
         state: where ``current`` and ``previous`` lie, as ``activate`` puts them.
         fallback: whether everything runs unconfined where no set can be loaded;
             otherwise the kernel panics.
+        managers: domains that are managers whatever is loaded in the place of
+            the set; those of its manager.conf are, too, where nothing is.
+        store: the store whose programs are named in MANAGERS.
 
     Raises ValueError for what cannot stand in such a script.
     """
-    for path in filter(None, (directory, previous, state, *search_path)):
+    for path in filter(None, (directory, previous, state, store, *search_path)):
         if not path.startswith("/") or not _is_plain(path) or path != path.rstrip("/"):
             raise ValueError(f"not an absolute path of printable ASCII without a slash at its end: {path!r}")
     for folder in search_path:
@@ -77,6 +83,9 @@ def boot_script(
     for name, size in (sizes or {}).items():
         if "=" in name or not _is_plain(name) or size < 0:
             raise ValueError(f"not a file and its size: {name!r}: {size}")
+    for manager in managers:
+        if not _is_plain(manager):
+            raise ValueError(f"not a manager: {manager!r}")
     _check_interpreter(interpreter)
     settings = {
         "directory": directory or "",
@@ -85,6 +94,8 @@ def boot_script(
         "fallback": "yes" if fallback else "no",
         "search_path": ":".join(search_path),
         "sizes": "\n".join(f"{name}={size}" for name, size in (sizes or {}).items()),
+        "managers": "\n".join(managers),
+        "store": store,
         "largest_file": str(MAX_FILE),
         "interpreter": interpreter,
     }
@@ -98,6 +109,15 @@ def boot_script(
     assert body
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     return f"#!{interpreter}\n{comment}{_BEGIN}{lines}{_END}{body}"
+
+
+def domain_managers(text: str) -> list[str]:
+    """The managers in TEXT, a set's, that are domains: programs have paths, which differ with each version."""
+    from ..syntax.lines import Reading
+    from ..syntax.managers import parse_manager
+
+    managers = parse_manager(text, reading=Reading.AS_KERNEL).managers
+    return [str(manager) for manager in managers if isinstance(manager, DomainName)]
 
 
 def _is_plain(path: str) -> bool:
@@ -137,6 +157,8 @@ def script_for(
         previous=previous,
         state=state,
         fallback=fallback,
+        managers=domain_managers(policy.manager),
+        store=policy.store_directory,
     )
 
 

@@ -13,6 +13,8 @@ state=/var/lib/tomoyo
 fallback=yes
 search_path=
 sizes=
+managers=
+store=/nix/store
 largest_file=268435456
 interpreter=/bin/sh
 # settings: end
@@ -37,6 +39,7 @@ domain_policy.conf'
 optional='bindings.conf
 stat.conf'
 largest_quota=4294967295
+quickly_read=1048576
 longest_load=300 # seconds of processor time for one file
 few=400 # lines that take as long to read as a program to start
 tried=
@@ -443,6 +446,7 @@ use_another() {
         is_trusted "$(ls -ldn -- "$1")" && use
     fi
     if [ $? = 0 ]; then
+        admit no
         log 4 "loaded $folder instead"
     else
         log 3 "$1: $reason"
@@ -463,6 +467,69 @@ state_is_trusted() {
     esac
 }
 
+# is_own FILE: whether it is one of our own set that only root can have written, and that is quickly read.
+# What the folder lets others do does not matter: they could put another script in the place of this one, too.
+is_own() {
+    [ -f "$own/$1" ] && [ ! -h "$own/$1" ] || return 1
+    has ls || return 0
+    line=$(ls -ldn -- "$own/$1")
+    is_trusted "$line" || return 1
+    IFS=' '
+    set -- $line
+    IFS=$newline
+    [ "$5" -le $quickly_read ]
+}
+
+# admit PATTERNS: let "managers" change the policy, by the lines that lead to their domains: what is loaded may not know these.
+# The store paths of their programs are those that our own set binds; with PATTERNS=yes, any where it binds none.
+admit() {
+    [ -n "$managers" ] || return 0
+    patterns=$1
+    transitions=
+    names=
+    for line in $managers; do
+        case $line in
+        '<kernel> '*) ;;
+        *) continue ;;
+        esac
+        IFS=' '
+        set -- $line
+        IFS=$newline
+        shift
+        transitions="${transitions}initialize_domain $1 from any$newline"
+        for name in "$@"; do
+            names=$names$name$newline
+        done
+    done
+    if [ -n "$names" ]; then
+        for file in exception_policy.conf bindings.conf; do
+            is_own $file && gather <"$own/$file" || continue
+            for line in $text; do
+                line=${line#'<kernel> '}
+                case $line in
+                'aggregator '*) ;;
+                *) continue ;;
+                esac
+                case $newline$names in
+                *"$newline${line##* }$newline"*) transitions=$transitions$line$newline ;;
+                esac
+            done
+        done
+    fi
+    [ $patterns = yes ] || names=
+    for name in $names; do
+        case $transitions in
+        *" $name$newline"*) continue ;;
+        esac
+        case $name in
+        # Only root can be a manager, so nobody gains from a look-alike; and nothing is confined that could run it.
+        nix:/*/*) transitions="${transitions}aggregator $store/\\*/${name#nix:/*/} $name$newline" ;;
+        esac
+    done
+    printf '%s\n' "$managers" >"$interface/manager"
+    [ -z "$transitions" ] || printf %s "$transitions" >"$interface/exception_policy"
+}
+
 # settle: what is left when no set can be loaded.
 settle() {
     settled=yes
@@ -478,7 +545,8 @@ settle() {
         printf '%s-CONFIG={ mode=%s grant_log=no reject_log=yes }\n' "${mode%=*}" "${mode#*=}"
     done >$interface/profile
     # Whoever is to repair this must be a manager.
-    [ -f "$own/manager.conf" ] && [ ! -h "$own/manager.conf" ] && copy "$own/manager.conf" manager
+    is_own manager.conf && gather <"$own/manager.conf" && managers=${managers:+$managers$newline}$text
+    admit yes
     log 2 'no policy could be loaded: everything runs unconfined, in profile 0'
 }
 

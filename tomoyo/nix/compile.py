@@ -20,7 +20,7 @@ from enum import Enum
 
 from ..analysis.namespaces import missing_domains
 from ..analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
-from ..kernel.boot import boot_script
+from ..kernel.boot import boot_script, domain_managers
 from ..kernel.links import STATE
 from ..kernel.policy_set import FILES, PolicySet, with_digests
 from ..kernel.simulated import KernelPanic
@@ -172,6 +172,8 @@ def _policy_set(
         previous=boot.previous,
         state=boot.state,
         fallback=boot.fallback,
+        managers=domain_managers(texts["manager"]),
+        store=str(manifest["store_directory"]),
     )
     return PolicySet(**texts, boot=script, manifest=manifest)
 

@@ -6,8 +6,9 @@ The working folder has `cases.json`, a list of steps that are taken in turn:
     ["install", FOLDER, TARGET]     copy FOLDER of the working folder to TARGET; `boot` in it may be executed
     ["rehearse", LOADER]            execute LOADER as the kernel would, but nothing is activated
     ["boot", TRIGGER]               execute the trigger, so that the kernel executes its loader
+    ["run", PROGRAM, ARGUMENT...]   execute PROGRAM; its answer has `status` and `output` as well
 
-After each of the last two the answer is everything that the kernel holds, and its log since the step before.
+After each of the last three the answer is everything that the kernel holds, and its log since the step before.
 `answers.json` has these answers in order.
 """
 
@@ -80,13 +81,17 @@ def main() -> None:
             install(*arguments)
             continue
         log(kernel_log)
+        more: dict[str, object] = {}
         if step == "rehearse":
             execute(*arguments)
+        elif step == "run":
+            done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            more = {"status": done.returncode, "output": done.stdout}
         else:
             trigger(*arguments)
         guest.settle()
         held = {name: guest.read(name).decode("latin-1") for name in INTERFACES}
-        answers.append({**held, "log": log(kernel_log)})
+        answers.append({**held, **more, "log": log(kernel_log)})
         with open("answers.json", "w", encoding="ascii") as result:
             json.dump(answers, result)
 

@@ -77,6 +77,32 @@ def test_files_that_are_no_python_are_shipped() -> None:
     assert others - shipped == set()
 
 
+#: Where a value is meant as Python writes it, or a single control character for a terminal.
+AS_PYTHON = {
+    *{("__init__.py", "__getattr__"), ("decision/matching.py", "__repr__"), ("cli/messages.py", "visible")},
+    *{("kernel/set_directory.py", "printable"), ("kernel/securityfs.py", "printable_domain")},
+    ("kernel/policy_set.py", "_unwritable"),
+}
+
+
+def test_messages_show_words_as_policy_has_them() -> None:
+    """``repr`` doubles backslashes, which changes what a word means: ``model.words.quoted`` does not."""
+    found = []
+    for path in MODULES:
+        name = path.relative_to(PACKAGE).as_posix()
+        for function in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(function, ast.FunctionDef) or (name, function.name) in AS_PYTHON:
+                continue
+            for node in ast.walk(function):
+                if isinstance(node, ast.FormattedValue):
+                    wrong = node.conversion in (ord("r"), ord("a"))
+                else:
+                    wrong = isinstance(node, ast.Call) and ast.unparse(node.func) in ("repr", "ascii")
+                if wrong:
+                    found.append(f"{name}:{node.lineno}")
+    assert found == []
+
+
 def python(*arguments: str, folder: Path, stdin: str = "") -> str:
     """What a fresh, isolated Python prints, run in FOLDER."""
     command = [sys.executable, "-S", "-E", "-W", "error", *arguments]

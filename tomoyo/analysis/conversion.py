@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from ..model.conditions import ATTRIBUTES
 from ..model.entries import Entry
 from ..model.records import AuditRecord, Execution
+from ..model.words import quoted
 
 #: What a name of one argument or variable has behind it.
 _INDEX = re.compile(r'(?<=^exec\.argv)\[[0-9]+\]$|(?<=^exec\.envp)\["[^"]*"\]$')
@@ -94,7 +95,7 @@ def check_kept(kept: Iterable[str]) -> None:
         whole = _INDEX.sub("", name)
         if not any(attribute == whole or (name == whole and attribute.startswith(f"{name}.")) for attribute in attributes):
             raise ValueError(
-                f"no condition has the name {name!a} (expected {', '.join(attributes)}, or a beginning such as task)"
+                f"no condition has the name {quoted(name)} (expected {', '.join(attributes)}, or a beginning such as task)"
             )
 
 

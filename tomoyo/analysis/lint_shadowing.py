@@ -19,7 +19,7 @@ from ..decision.matching import compile_pattern, fixed_tail
 from ..model.addresses import AddressRange
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
-from ..model.words import DomainName, GroupReference, Word, constant_length
+from ..model.words import DomainName, GroupReference, Word, constant_length, quoted
 from .containment import covers, example
 from .lint_codes import LintFinding
 from .lint_context import EntryList, LintContext
@@ -76,7 +76,7 @@ def _duplicate(context: LintContext, placed: Placed, first: Placed) -> LintFindi
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
     line = context.raw(placed).strip()
     shown = line if len(line) <= 120 else f"{line[:117]}..."
-    return context.finding("duplicate", placed, f"{shown!a} is already in {where}", entry=line)
+    return context.finding("duplicate", placed, f"{quoted(shown)} is already in {where}", entry=line)
 
 
 @dataclass(slots=True)

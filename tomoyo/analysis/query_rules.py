@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..decision.matching import compile_pattern
+from ..model.words import quoted
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
 from ..syntax.record_stream import Outline
 from .record_filter import RecordFilter
@@ -56,7 +57,7 @@ class QueryRule:
     def __post_init__(self) -> None:
         for request in self.requests:
             if not (request and request.isascii() and request.isprintable()):
-                raise ValueError(f"{request!a} can never match: a request is one line of printable ASCII")
+                raise ValueError(f"{quoted(request)} can never match: a request is one line of printable ASCII")
 
     def fits(self, outline: Outline) -> bool:
         """Whether the rule is for a request like OUTLINE."""

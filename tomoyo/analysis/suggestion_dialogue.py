@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from ..model.entries import Entry
+from ..model.words import quoted
 from ..syntax.entries import read_entry
 from ..syntax.lines import read_line
 from .suggestion import Suggestion
@@ -154,10 +155,10 @@ def parse_entry(text: str) -> Entry:
 def _read_state(state: Mapping[str, Any]) -> dict[str, Decision]:
     try:
         if state["version"] != 1:
-            raise ValueError(f"a state of version {state['version']!r}")
+            raise ValueError(f"a state of version {quoted(state['version'])}")
         return {
             str(key): Decision(Choice(decision["choice"]), tuple(parse_entry(text) for text in decision["entries"]))
             for key, decision in state["decisions"].items()
         }
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no state of a dialogue: {error!r}") from None
+        raise ValueError(f"no state of a dialogue: {quoted(error)}") from None

@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from ..model.words import quoted
 from .interface import refused
 from .logs import check_log, shown, skipped
 from .messages import counted
@@ -195,12 +196,12 @@ def size(argument: str) -> int:
     digits = argument.rstrip("kKmMgG")
     unit = _UNITS.get(argument[len(digits) :].lower())
     if not (digits.isascii() and digits.isdecimal()) or unit is None:
-        raise argparse.ArgumentTypeError(f"no size: {argument!a} (expected one such as 500k, 10M or 1G)")
+        raise argparse.ArgumentTypeError(f"no size: {quoted(argument)} (expected one such as 500k, 10M or 1G)")
     return int(digits) * unit
 
 
 def count(argument: str) -> int:
     """A number from 0."""
     if not (argument.isascii() and argument.isdecimal()):
-        raise argparse.ArgumentTypeError(f"no number: {argument!a} (expected 0 or more)")
+        raise argparse.ArgumentTypeError(f"no number: {quoted(argument)} (expected 0 or more)")
     return int(argument)

@@ -10,6 +10,7 @@ import argparse
 import os
 from dataclasses import dataclass
 
+from ..model.words import quoted
 from .options import UsageError
 
 TYPE_CHECKING = False
@@ -142,5 +143,5 @@ def _links(texts: Iterable[str]) -> Iterable[tuple[str, str]]:
     for text in texts:
         path, equals, target = text.partition("=")
         if not equals or not path.startswith("/") or not target:
-            raise UsageError(f"--link takes PATH=TARGET with an absolute PATH, not {text!a}")
+            raise UsageError(f"--link takes PATH=TARGET with an absolute PATH, not {quoted(text)}")
         yield path, target

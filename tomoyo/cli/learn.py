@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from ..model.words import quoted
 from .closures import add_closure, read_closure
 from .interface import add_interface, refused, securityfs
 from .name import add_set, named_policies, read_modules, tell_named
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.program and not (arguments.domain and arguments.time):
         raise UsageError("say what to run, or --domain and how long: --for SECONDS")
     if arguments.domain and domain_fault(arguments.domain):
-        raise UsageError(f"no domain name: {arguments.domain!a} (expected one such as '<kernel> /usr/sbin/nginx')")
+        raise UsageError(f"no domain name: {quoted(arguments.domain)} (expected one such as '<kernel> /usr/sbin/nginx')")
     gc.enable()
     command = _command(arguments.program)
     if arguments.closure or arguments.closure_file:
@@ -104,7 +105,7 @@ def _command(program: list[str]) -> list[str]:
         return []
     found = shutil.which(program[0])
     if found is None:
-        raise UsageError(f"there is no program {program[0]!r}")
+        raise UsageError(f"there is no program {quoted(program[0])}")
     return [os.path.abspath(found), *program[1:]]
 
 

@@ -17,6 +17,7 @@ import argparse
 import os
 import sys
 
+from ..model.words import quoted
 from .closures import add_closure, read_closure
 from .library import add_library, read_services
 from .messages import coloured
@@ -100,7 +101,7 @@ def _codes(given: Iterable[str]) -> list[str]:
             from difflib import get_close_matches
 
             near = get_close_matches(code, LINT_CODES, 1)
-            raise UsageError(f"there is no code {code!a}{f'; did you mean {near[0]}?' if near else ': see --list'}")
+            raise UsageError(f"there is no code {quoted(code)}{f'; did you mean {near[0]}?' if near else ': see --list'}")
     return codes
 
 

@@ -18,6 +18,7 @@ import os
 import sys
 from typing import Any
 
+from ..model.words import quoted
 from .closures import add_closure, read_closure
 from .options import PolicyFile, UsageError, message, place, print_json, read_file, tell, write_file
 
@@ -137,7 +138,7 @@ def read_modules(arguments: argparse.Namespace) -> dict[str, int]:
         raise UsageError(f"{name}: not the manifest of a set that 'tomoyo compile' wrote, with its modules")
     for module, number in modules.items():
         if not MODULE_NAME.fullmatch(module) or type(number) is not int or not 0 <= number < MAX_GROUPS:
-            raise UsageError(f"{name}: no module with its number: {module!a}: {number!a}")
+            raise UsageError(f"{name}: no module with its number: {quoted(module)}: {quoted(number)}")
     if len(set(modules.values())) < len(modules):
         raise UsageError(f"{name}: two modules have one number")
     return modules
@@ -301,7 +302,7 @@ def _read_attributes(name: str) -> dict[str, str]:
     document = _read_object(name)
     for attribute, path in document.items():
         if not isinstance(path, str):
-            raise UsageError(f"{name}: attribute {attribute!a}: not a store path")
+            raise UsageError(f"{name}: attribute {quoted(attribute)}: not a store path")
     return document
 
 

@@ -31,6 +31,7 @@ import gc
 import shutil
 import sys
 
+from ..model.words import quoted
 from .audit import add_filter, filter_of
 from .interface import refused
 from .logs import check_log, skipped
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     chooses = filter_of(arguments)
     assert chooses is not None
     if shutil.which(arguments.command[0]) is None:
-        raise UsageError(f"there is no program {arguments.command[0]!a} that could be run")
+        raise UsageError(f"there is no program {quoted(arguments.command[0])} that could be run")
     command = Command(arguments.command, arguments.limit)
     notifier = Notifier(command, arguments.interval, lambda found: not found.event and chooses(found), warn)
     folder = arguments.interface or FOLDER

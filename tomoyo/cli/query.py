@@ -24,6 +24,7 @@ import gc
 import os
 from contextlib import suppress
 
+from ..model.words import quoted
 from .options import message
 
 TYPE_CHECKING = False
@@ -105,5 +106,5 @@ def seconds(argument: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 < found < 1e9:
-        raise argparse.ArgumentTypeError(f"no time: {argument!a} (expected seconds, such as 60)")
+        raise argparse.ArgumentTypeError(f"no time: {quoted(argument)} (expected seconds, such as 60)")
     return found

@@ -8,6 +8,7 @@ import select
 import sys
 from collections.abc import Iterator
 
+from ..model.words import quoted
 from .options import visible
 
 TYPE_CHECKING = False
@@ -75,7 +76,7 @@ class Dialogue:
             self._list()
         elif letter not in _WORDS.values():
             # Never a guess: 'abort' must not be taken for 'always'.
-            self._say(f"{visible(letter[:20])!a} is no answer: {_CHOICES}; then a request's number, or 'all'\n")
+            self._say(f"{quoted(visible(letter[:20]))} is no answer: {_CHOICES}; then a request's number, or 'all'\n")
         else:
             for request in self._meant(rest.strip()):
                 self._decide(letter, request)
@@ -193,7 +194,7 @@ def entry_of(line: str) -> Entry | str:
     except PolicySyntaxError as error:
         return error.explanation
     entries = [entry for domain in policy for entry in domain.entries]
-    return entries[0] if len(entries) == len(policy) == 1 else f"no entry: {line!r}"
+    return entries[0] if len(entries) == len(policy) == 1 else f"no entry: {quoted(line)}"
 
 
 def summary(request: PendingRequest) -> str:

@@ -14,6 +14,7 @@ from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.profiles import ProfilePolicy
 from ..model.stat import Stat
+from ..model.words import quoted
 from .messages import counted
 from .options import add_files, print_json, read_files, visible
 
@@ -75,7 +76,7 @@ def counts(policy: Any) -> dict[str, Any]:
         return {"managers": len(policy.managers), "manage_by_non_root": policy.manage_by_non_root}
     if isinstance(policy, Stat):
         return _stat_counts(policy)
-    raise TypeError(f"no policy: {policy!r}")
+    raise TypeError(f"no policy: {quoted(policy)}")
 
 
 def _domain_counts(policy: DomainPolicy) -> dict[str, Any]:

@@ -25,6 +25,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+from ..model.words import quoted
 from .audit import add_filter, filter_of
 from .closures import add_closure, read_closure
 from .interface import refused
@@ -161,7 +162,7 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserR
     wanted = set(arguments.rule)
     unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
     if unknown:
-        raise UsageError(f"no rule: {sorted(unknown)[0]!a} (expected {', '.join(BUILT_IN_RULES)} or none)")
+        raise UsageError(f"no rule: {quoted(sorted(unknown)[0])} (expected {', '.join(BUILT_IN_RULES)} or none)")
     return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
 
 
@@ -285,7 +286,7 @@ def _answer(dialogue: SuggestionDialogue, text: str) -> None:
             rest = sys.stdin.readline().strip()
         dialogue.edit(rest)
     else:
-        raise ValueError(f"{text[:20]!a} is no answer: {_CHOICES}")
+        raise ValueError(f"{quoted(text[:20])} is no answer: {_CHOICES}")
 
 
 def _show(suggestion: Suggestion, left: int, missing: bool) -> None:

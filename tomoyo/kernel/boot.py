@@ -19,7 +19,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..model.words import DomainName
+from ..model.words import DomainName, quoted
 from .boot_faults import boot_faults
 from .links import STATE
 from .policy_set import FILES, Fault, PolicySetError, SetProblem, check_policy_set, read_policy_set
@@ -76,16 +76,16 @@ def boot_script(
     """
     for path in filter(None, (directory, previous, state, store, *search_path)):
         if not path.startswith("/") or not _is_plain(path) or path != path.rstrip("/"):
-            raise ValueError(f"not an absolute path of printable ASCII without a slash at its end: {path!r}")
+            raise ValueError(f"not an absolute path of printable ASCII without a slash at its end: {quoted(path)}")
     for folder in search_path:
         if ":" in folder:
-            raise ValueError(f"a search path cannot hold a folder with a colon: {folder!r}")
+            raise ValueError(f"a search path cannot hold a folder with a colon: {quoted(folder)}")
     for name, size in (sizes or {}).items():
         if "=" in name or not _is_plain(name) or size < 0:
-            raise ValueError(f"not a file and its size: {name!r}: {size}")
+            raise ValueError(f"not a file and its size: {quoted(name)}: {size}")
     for manager in managers:
         if not _is_plain(manager):
-            raise ValueError(f"not a manager: {manager!r}")
+            raise ValueError(f"not a manager: {quoted(manager)}")
     _check_interpreter(interpreter)
     settings = {
         "directory": directory or "",
@@ -128,9 +128,9 @@ def _is_plain(path: str) -> bool:
 def _check_interpreter(interpreter: str) -> None:
     words = interpreter.split(" ")
     if not interpreter.startswith("/") or not _is_plain(interpreter) or len(words) > 2 or "" in words:
-        raise ValueError(f"not an absolute path of printable ASCII with one argument at most: {interpreter!r}")
+        raise ValueError(f"not an absolute path of printable ASCII with one argument at most: {quoted(interpreter)}")
     if len(interpreter) > _MAX_INTERPRETER:
-        raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {interpreter!r}")
+        raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {quoted(interpreter)}")
 
 
 def script_for(
@@ -210,7 +210,7 @@ def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:
     first = policy.boot.partition("\n")[0]
     interpreter = first.removeprefix("#!").strip().partition(" ")[0]
     if not first.startswith("#!/") or not os.access(interpreter, os.X_OK):
-        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 1, 1, f"its shell cannot be executed: {first!r}"))
+        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 1, 1, f"its shell cannot be executed: {quoted(first)}"))
     sizes = _known_sizes(policy.boot)
     texts = {file: getattr(policy, name) for name, file in FILES.items() if name != "boot"}
     for file, text in texts.items():

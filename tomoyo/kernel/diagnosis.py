@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.words import quoted
 from .machine import Machine
 from .modes import UNDEFINED, read_profiles
 from .policy_set import Fault, PolicySet, check_policy_set
@@ -179,7 +180,7 @@ def _trigger(machine: Machine) -> Iterator[Finding]:
     first = machine.text("proc/1/cmdline").partition("\0")[0]
     executable = machine.is_executable(trigger)
     if not trigger.startswith("/"):
-        yield Finding("trigger", f"the trigger {trigger!r} is no absolute path", remedy, nixos)
+        yield Finding("trigger", f"the trigger {quoted(trigger)} is no absolute path", remedy, nixos)
     elif executable is None:
         yield Finding("trigger", f"there is no {trigger}, whose execution would activate TOMOYO", remedy, nixos)
     elif not executable:

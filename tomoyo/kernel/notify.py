@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..model.words import quoted
 from ..syntax.record_stream import Outline, RecordCutter, outline
 from .audit import AuditLog
 from .query import Answer, Arrived
@@ -211,19 +212,19 @@ class Notifier:
         self.command.finish()
         self._look(self._clock())
         if self._failures:
-            self._report(f"of the runs of {self.command.command[0]!a} since, {self._failures} failed")
+            self._report(f"of the runs of {quoted(self.command.command[0])} since, {self._failures} failed")
 
     def _start(self, notification: Notification | None, now: float) -> None:
         if notification is not None:
             try:
                 self.command.start(notification, now)
             except OSError as error:
-                self._fail(f"cannot run {self.command.command[0]!a}: {error.strerror}", now)
+                self._fail(f"cannot run {quoted(self.command.command[0])}: {error.strerror}", now)
 
     def _look(self, now: float) -> None:
         """Report what became of the last run."""
         if self.command.failure:
-            self._fail(f"{self.command.command[0]!a} {self.command.failure}", now)
+            self._fail(f"{quoted(self.command.command[0])} {self.command.failure}", now)
             self.command.failure = ""
 
     def _fail(self, reason: str, now: float) -> None:

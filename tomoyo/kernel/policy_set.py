@@ -26,6 +26,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..model.words import quoted
 from .boot_faults import line_of
 from .set_directory import (
     FILES,
@@ -255,7 +256,7 @@ def _manifest(path: str, text: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PolicySetError(path, "a manifest is a JSON object")
     if found.get("format") != FORMAT:
-        raise PolicySetError(path, f"its format is {found.get('format')!r}, and this version reads {FORMAT}")
+        raise PolicySetError(path, f"its format is {quoted(found.get('format'))}, and this version reads {FORMAT}")
     return found
 
 
@@ -351,7 +352,7 @@ def _check_replaceable(parent: int, name: str, path: str) -> None:
     finally:
         os.close(descriptor)
     if foreign:
-        raise PolicySetError(path, f"holds {foreign[0]!r}, which is no part of a policy set, so it is not replaced")
+        raise PolicySetError(path, f"holds {quoted(foreign[0])}, which is no part of a policy set, so it is not replaced")
 
 
 def _fill(parent: int, name: str, policy: PolicySet) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .numbers import NumberRange
-from .words import DomainName, GroupReference, Quoted, Word, is_path
+from .words import DomainName, GroupReference, Quoted, Word, is_path, quoted
 
 #: Attributes that a test may name, besides argv and envp, in the kernel's order.
 ATTRIBUTES: tuple[str, ...] = (
@@ -46,7 +46,7 @@ class Attribute:
 
     def __post_init__(self) -> None:
         if self.name not in _ATTRIBUTES:
-            raise ValueError(f"no such attribute: {self.name!r}")
+            raise ValueError(f"no such attribute: {quoted(self.name)}")
 
     def __str__(self) -> str:
         return self.name

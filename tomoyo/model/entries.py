@@ -14,7 +14,7 @@ from functools import cache
 from .addresses import AddressRange
 from .conditions import Comparison, Condition
 from .numbers import NumberRange
-from .words import DomainName, GroupReference, Word
+from .words import DomainName, GroupReference, Word, quoted
 
 MAX_PORT = 65535
 
@@ -156,7 +156,7 @@ class Entry:
             raise ValueError(f"{self.kind.name} takes {len(types)} arguments")
         for value, (name, kind) in zip(self.arguments, types):
             if not isinstance(value, _ALLOWED[kind]):
-                raise ValueError(f"{name} must be {kind.value}, not {value!r}")
+                raise ValueError(f"{name} must be {kind.value}, not {quoted(value)}")
             if kind is ArgumentType.PORT and isinstance(value, NumberRange):
                 if value.last.value > MAX_PORT:
                     raise ValueError(f"no port: {value}")

@@ -12,7 +12,7 @@ from .addresses import AddressRange
 from .domains import merge_entries
 from .entries import Entry, GroupKind
 from .numbers import NumberRange
-from .words import KERNEL, DomainName, UncheckedWord, Word, is_namespace
+from .words import KERNEL, DomainName, UncheckedWord, Word, is_namespace, quoted
 
 #: Transition control keywords, in the order in which the kernel consults them.
 TRANSITION_CONTROLS = (
@@ -38,7 +38,7 @@ class TransitionControl:
 
     def __post_init__(self) -> None:
         if self.keyword not in TRANSITION_CONTROLS:
-            raise ValueError(f"no transition control: {self.keyword!r}")
+            raise ValueError(f"no transition control: {quoted(self.keyword)}")
         for word in (self.program, self.domain):
             if isinstance(word, Word) and not word.is_path:
                 raise ValueError(f"not a path: {word}")
@@ -94,7 +94,7 @@ class NamespaceExceptions:
 
     def __post_init__(self) -> None:
         if not is_namespace(self.namespace):
-            raise ValueError(f"not a namespace: {self.namespace!r}")
+            raise ValueError(f"not a namespace: {quoted(self.namespace)}")
 
     def lines(self) -> list[str]:
         """The lines that the kernel prints, without a namespace before them."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .domains import MAX_PROFILES
-from .words import KERNEL, is_namespace
+from .words import KERNEL, is_namespace, quoted
 
 #: The versions that a kernel boots with; the second is converted to the first.
 PROFILE_VERSION = 20150505
@@ -116,7 +116,7 @@ class NamespaceProfiles:
 
     def __post_init__(self) -> None:
         if not is_namespace(self.namespace):
-            raise ValueError(f"not a namespace: {self.namespace!r}")
+            raise ValueError(f"not a namespace: {quoted(self.namespace)}")
 
     def lines(self) -> list[str]:
         """The lines that the kernel prints, without a namespace before them."""

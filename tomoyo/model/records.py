@@ -12,7 +12,7 @@ from .domains import MAX_GROUPS, MAX_PROFILES
 from .entries import Entry
 from .profiles import Mode
 from .stat import Timestamp
-from .words import DomainName, Quoted
+from .words import DomainName, Quoted, quoted
 
 #: File types, as ``type=`` in a record and as attributes in conditions.
 FILE_TYPES = ("file", "directory", "symlink", "fifo", "socket", "block", "char", "unknown")
@@ -139,7 +139,7 @@ class FlagSet:
 
     def __post_init__(self) -> None:
         if self.flag not in ("quota_exceeded", "transition_failed"):
-            raise ValueError(f"no domain flag: {self.flag!r}")
+            raise ValueError(f"no domain flag: {quoted(self.flag)}")
 
     def __str__(self) -> str:
         return self.flag

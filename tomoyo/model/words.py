@@ -161,7 +161,20 @@ def constant_length(text: str) -> int:
 def encode_character(character: str) -> str:
     """Write a character that a word cannot hold as it is; beyond one byte, as UTF-8."""
     code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name, as Python has it
+        code -= 0xDC00
     return encode(bytes([code]) if code < 256 else character.encode("utf-8", "surrogatepass"))
+
+
+def quoted(text: object) -> str:
+    """TEXT in single quotes, for a message: backslashes as they are, and what is not printable ASCII as ``\\ooo``.
+
+    A message shows words and names as policy has them, whose backslashes ``repr`` would double.
+    """
+    shown = str(text)
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(c if " " <= c <= "~" else encode_character(c) for c in shown)
+    return f"'{shown}'"
 
 
 def encode(name: bytes) -> str:
@@ -179,9 +192,9 @@ def decode(text: str) -> bytes:
     """
     fault = word_fault(text) if text else None
     if fault:
-        raise ValueError(f"not a word: {fault.reason}: {text!r}")
+        raise ValueError(f"not a word: {fault.reason}: {quoted(text)}")
     if constant_length(text) != len(text):
-        raise ValueError(f"a pattern, not a name: {text!r}")
+        raise ValueError(f"a pattern, not a name: {quoted(text)}")
     return re.sub(
         rb"\\(\\|[0-3][0-7]{2})",
         lambda m: b"\\" if m[1] == b"\\" else bytes([int(m[1], 8)]),
@@ -198,7 +211,7 @@ class Word:
     def __post_init__(self) -> None:
         fault = word_fault(self.text)
         if fault:
-            raise ValueError(f"not a word: {fault.reason}: {self.text!r}")
+            raise ValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
 
     def __str__(self) -> str:
         return self.text
@@ -241,7 +254,7 @@ class Quoted:
     def __post_init__(self) -> None:
         fault = word_fault(self.text) if self.text else None
         if fault:
-            raise ValueError(f"not a word: {fault.reason}: {self.text!r}")
+            raise ValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
 
     def __str__(self) -> str:
         return f'"{self.text}"'
@@ -256,7 +269,7 @@ class GroupReference:
     def __post_init__(self) -> None:
         fault = word_fault(self.name)
         if fault:
-            raise ValueError(f"not a group name: {fault.reason}: {self.name!r}")
+            raise ValueError(f"not a group name: {fault.reason}: {quoted(self.name)}")
 
     def __str__(self) -> str:
         return "@" + self.name
@@ -271,7 +284,7 @@ class DomainName:
     def __post_init__(self) -> None:
         fault = domain_fault(self.text)
         if fault:
-            raise ValueError(f"not a domain name: {fault.reason}: {self.text!r}")
+            raise ValueError(f"not a domain name: {fault.reason}: {quoted(self.text)}")
 
     def __str__(self) -> str:
         return self.text

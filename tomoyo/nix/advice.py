@@ -6,6 +6,7 @@ What cannot be said for certain is not guessed.
 
 from __future__ import annotations
 
+from ..model.words import quoted
 from .contents import Contents, NodeType
 from .names import DEFAULT_OUTPUT, Name, NameTable, package_key
 from .store import StoreFile, StorePath
@@ -72,11 +73,11 @@ def not_executable(name: Name, files: list[StoreFile], contents: Contents, names
         if isinstance(contents.node(file), str):
             found = find_executed(contents, str(file))
             if found and found.refused:
-                return f"{str(file)!a} is a symlink that {found.refused}"
+                return f"{quoted(str(file))} is a symlink that {found.refused}"
             called = names.name(found.way.program) if found else None
             if called is not None:
                 return f"a symlink to a program of another package: write {called}"
-            return f"{str(file)!a} is a symlink that leads to no program of the closure"
+            return f"{quoted(str(file))} is a symlink that leads to no program of the closure"
         if contents.node(file) is NodeType.DIRECTORY:
             return "a directory cannot be executed"
     return "this file has no x bit"
@@ -84,16 +85,16 @@ def not_executable(name: Name, files: list[StoreFile], contents: Contents, names
 
 def linked(file: StoreFile, contents: Contents, names: NameTable) -> str:
     """FILE is a symlink, used where the kernel compares real paths."""
-    words = f"{str(file)!a} is a symlink, and the kernel compares real paths"
+    words = f"{quoted(str(file))} is a symlink, and the kernel compares real paths"
     try:
         location = contents.tree.follow(str(file)).path
     except LinkError as error:
         return f"{words}; it leads nowhere ({error.reason})"
     found = _as_seen(contents.store_file(location), contents)
     if found is None:
-        return f"{words}; it leads out of the closure, to {location!a}"
+        return f"{words}; it leads out of the closure, to {quoted(location)}"
     called = names.name(found)
-    return f"{words}: write @{called}" if called else f"{words}, here {location!a}"
+    return f"{words}: write @{called}" if called else f"{words}, here {quoted(location)}"
 
 
 def _seen(file: StoreFile, role: Role, contents: Contents) -> StoreFile | None:

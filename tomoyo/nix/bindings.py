@@ -25,7 +25,7 @@ from enum import Enum
 from ..decision.matching import compile_pattern
 from ..model.entries import GroupKind
 from ..model.exception_policy import Aggregator, ExceptionPolicy, Group, NamespaceExceptions
-from ..model.words import KERNEL, Word, constant_length
+from ..model.words import KERNEL, Word, constant_length, quoted
 from . import advice
 from .contents import Contents, NodeType, Report, read_contents
 from .executable import Kind
@@ -298,10 +298,10 @@ class _Binder:
             found = [(file, find_executed(self.contents, str(file))) for file in files]
             for file, executed in found:
                 if executed is None:
-                    reason = f"{str(file)!a} leads to no program of the closure"
+                    reason = f"{quoted(str(file))} leads to no program of the closure"
                     self.error(Fault.NOT_EXECUTABLE, use, reason, [file])
                 elif executed.refused:
-                    self.error(Fault.UNSAFE, use, f"{str(file)!a} {executed.refused}", [file])
+                    self.error(Fault.UNSAFE, use, f"{quoted(str(file))} {executed.refused}", [file])
             if all(executed and not executed.refused for _, executed in found):
                 self.managers[use.text] = tuple(sorted({encode_file(str(executed.runs)) for _, executed in found if executed}))
 

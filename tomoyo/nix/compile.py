@@ -28,7 +28,7 @@ from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import ExceptionPolicy, TransitionControl
 from ..model.managers import ManagerPolicy
 from ..model.profiles import ProfilePolicy
-from ..model.words import KERNEL, DomainName, Word, decode
+from ..model.words import KERNEL, DomainName, Word, decode, quoted
 from ..syntax.entries import read_entry
 from ..syntax.exception_policy import read_exception_line
 from ..syntax.lines import Dropped, Line, PolicySyntaxError, normalise
@@ -357,7 +357,7 @@ def _real_managers(
             interpreter = _interpreter(path, contents)
             if interpreter is not None:
                 advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
-                message = f"{manager} is a script: the kernel sees its interpreter {interpreter!a} instead; {advice}"
+                message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead; {advice}"
                 problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
             found.append(Word(path))
     if not found:
@@ -450,7 +450,7 @@ def _exception_lines(text: str) -> tuple[list[str], list[str]]:
 def _difference(file: str, written: list[str], held: list[str]) -> Problem:
     for number, (ours, theirs) in enumerate(zip(written, held), 1):
         if ours != theirs:
-            return _lost(file, number, f"{ours!r} is held as {theirs!r}")
+            return _lost(file, number, f"{quoted(ours)} is held as {quoted(theirs)}")
     return _lost(file, min(len(written), len(held)) + 1, "what is held has another length")
 
 

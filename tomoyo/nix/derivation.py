@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..model.words import quoted
 from .store import parse_drv_name
 
 TYPE_CHECKING = False
@@ -160,7 +161,7 @@ def parse_derivation(source: str) -> Derivation:
         place = position
         position, version = parse_string(source, position)
         if version != _DYNAMIC:
-            raise DerivationSyntaxError(f"unknown format {version!a}", source, place)
+            raise DerivationSyntaxError(f"unknown format {quoted(version)}", source, place)
         position = _expect(source, position, ",")
     else:
         position = _expect(source, position, "Derive(")
@@ -310,5 +311,5 @@ def parse_string(source: str, position: int) -> tuple[int, str]:
 
 def _expect(source: str, position: int, text: str) -> int:
     if not source.startswith(text, position):
-        raise DerivationSyntaxError(f"expected {text!r}", source, position)
+        raise DerivationSyntaxError(f"expected {quoted(text)}", source, position)
     return position + len(text)

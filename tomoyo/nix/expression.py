@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..model.words import quoted
 from .store import HASH_ALPHABET, HASH_LENGTH, STORE_DIRECTORY, StorePathError, parse_store_path
 
 TYPE_CHECKING = False
@@ -116,7 +117,7 @@ def attribute_table(attributes: Mapping[str, str], store_directory: str = STORE_
         try:
             parse_store_path(path, store_directory)
         except StorePathError as error:
-            raise ExpressionError(f"attribute {written!a}: no store path: {error}") from None
+            raise ExpressionError(f"attribute {quoted(written)}: no store path: {error}") from None
         held = table.get(path)
         if held is None or (len(attribute), attribute) < (len(held), held):
             table[path] = attribute
@@ -133,18 +134,18 @@ def attribute_text(written: str) -> str:
     while True:
         component = _COMPONENT.match(written, position)
         if component is None:
-            raise ExpressionError(f"no attribute path: {written!a} at offset {position}: expected a name")
+            raise ExpressionError(f"no attribute path: {quoted(written)} at offset {position}: expected a name")
         text = component[0]
         if text[0] == '"':
             text = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text[1:-1], flags=re.DOTALL)
         if "\0" in text:
-            raise ExpressionError(f"no attribute path: {written!a} holds a NUL character")
+            raise ExpressionError(f"no attribute path: {quoted(written)} holds a NUL character")
         names.append(text)
         position = component.end()
         if position == len(written):
             break
         if written[position] != ".":
-            raise ExpressionError(f"no attribute path: {written!a} at offset {position}: expected '.'")
+            raise ExpressionError(f"no attribute path: {quoted(written)} at offset {position}: expected '.'")
         position += 1
     if len(names) > 1 and names[0] == "pkgs":
         names.pop(0)

@@ -22,7 +22,7 @@ from functools import cache
 from importlib.resources import files as resources
 
 from ..model.profiles import Mode
-from ..model.words import KERNEL
+from ..model.words import KERNEL, quoted
 from ..syntax.lines import normalise
 from ..syntax.profiles import parse_profile
 from .source import FOLDERS, LIBRARY, SUFFIX, Problem, Severity, SourceError, SourceFile, SourceKind
@@ -82,7 +82,7 @@ def library_files(own: Sequence[SourceFile], services: Mapping[str, ServiceState
     """
     wanted = services or {}
     problems = [
-        Problem(Severity.ERROR, f"the library has no policy for {name!a}; it has {', '.join(library_services())}")
+        Problem(Severity.ERROR, f"the library has no policy for {quoted(name)}; it has {', '.join(library_services())}")
         for name in wanted
         if name not in library_services()
     ]

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 
+from ..model.words import quoted
 from .closure import Closure, ClosureError, Member
 from .store import STORE_DIRECTORY, StorePath, StorePathError, parse_store_path
 
@@ -144,12 +145,12 @@ def parse_json(text: str, file: str | None = None, store_directory: str = STORE_
         elif key is not None or not all(name.startswith("/") for name in document):
             key = "closure" if key is None else key
             if not isinstance(document.get(key), list):
-                raise ClosureError(f"no list {key!a} in this object", file, place="$")
+                raise ClosureError(f"no list {quoted(key)} in this object", file, place="$")
             place, document = f"$.{key}", document[key]
     members = []
     if isinstance(document, dict):
         for name, entry in document.items():
-            members.append(_json_member(name, entry, file, f"{place}[{name!a}]", store_directory))
+            members.append(_json_member(name, entry, file, f"{place}[{quoted(name)}]", store_directory))
     elif isinstance(document, list):
         for index, entry in enumerate(document):
             here = f"{place}[{index}]"
@@ -237,7 +238,7 @@ class _Lines:
     def matching(self, pattern: re.Pattern[str], expected: str) -> str:
         line = self.take(expected)
         if not pattern.fullmatch(line):
-            raise ClosureError(f"expected {expected}, found {line[:100]!a}", self.file, self.number)
+            raise ClosureError(f"expected {expected}, found {quoted(line[:100])}", self.file, self.number)
         return line
 
     def store_path(self, expected: str) -> StorePath:

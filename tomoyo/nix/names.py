@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ..model.words import constant_length, decode, encode, word_fault
+from ..model.words import constant_length, decode, encode, quoted, word_fault
 from .closure import Closure, ClosureError, find_root
 from .store import (
     MAX_NAME_LENGTH,
@@ -62,7 +62,7 @@ class NameSyntaxError(ValueError):
     """
 
     def __init__(self, text: str, position: int, expected: str) -> None:
-        super().__init__(f"{text!a} at offset {position}: expected {expected}")
+        super().__init__(f"{quoted(text)} at offset {position}: expected {expected}")
         self.text = text
         self.position = position
         self.expected = expected
@@ -91,7 +91,7 @@ class Name:
         text = str(self)
         parts = _parse(text)
         if parts != (self.package, self.version, self.output, self.file):
-            raise NameSyntaxError(text, len(PREFIX), f"parts that are read back as such, not {parts!a}")
+            raise NameSyntaxError(text, len(PREFIX), f"parts that are read back as such, not {', '.join(map(quoted, parts))}")
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.key}{self.file}"
@@ -391,7 +391,7 @@ def read_packages(file: str, tree: Tree) -> dict[str, tuple[StorePath, ...]]:
         raise ClosureError("not an object of packages and store paths", file, place="$")
     entries: list[tuple[str, StorePath]] = []
     for key, value in document.items():
-        place = f"$[{key!a}]"
+        place = f"$[{quoted(key)}]"
         for path in value if isinstance(value, list) else [value]:
             if not isinstance(path, str):
                 raise ClosureError("neither a store path nor a list of them", file, place=place)

@@ -24,6 +24,7 @@ import stat
 from dataclasses import dataclass
 from enum import Enum
 
+from ..model.words import quoted
 from ..syntax.lines import normalise
 
 TYPE_CHECKING = False
@@ -205,7 +206,7 @@ def _read_state(directory: str, problems: list[Problem]) -> tuple[ServiceState |
         return None, True
     number, word = next(((number, line) for number, line in said if line not in STATES), said[-1] if said else (0, ""))
     expected = f"one state, which is {', '.join(STATES)}, or {KEEP_LIBRARY}"
-    found = f"{word!a}{_near(word, [*STATES, KEEP_LIBRARY])}" if word else "nothing"
+    found = f"{quoted(word)}{_near(word, [*STATES, KEEP_LIBRARY])}" if word else "nothing"
     problems.append(Problem(Severity.ERROR, f"expected {expected}; found {found}", path, number, 1 if number else 0))
     return None, False
 

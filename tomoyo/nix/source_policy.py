@@ -31,7 +31,7 @@ from ..model.exception_policy import ExceptionPolicy
 from ..model.managers import ManagerPolicy
 from ..model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
 from ..model.stat import MEMORY, MemoryUse, Stat
-from ..model.words import KERNEL, DomainName, Word, word_fault
+from ..model.words import KERNEL, DomainName, Word, quoted, word_fault
 from ..syntax.domain_policy import read_domain_content
 from ..syntax.entries import read_entry
 from ..syntax.exception_policy import read_exception_content
@@ -359,12 +359,12 @@ class _Combined:
                 from .library import library_modules
 
                 near = _near(name, [*self.modules, *library_modules()])
-                self.problems.append(said.problem(f"there is no module {name!r}{near}"))
+                self.problems.append(said.problem(f"there is no module {quoted(name)}{near}"))
         taken = {group: said for (_, group), said in self.used_groups.items()}
         own = {number for part in self.holding.namespaces.values() for number in part.acl_groups}
         for name, said in self.pins.items():
             if name not in self.modules:
-                self.problems.append(said.problem(f"there is no module {name!r}{_near(name, self.modules)}"))
+                self.problems.append(said.problem(f"there is no module {quoted(name)}{_near(name, self.modules)}"))
             if said.value in taken:
                 self.problems.append(said.problem(f"{taken[said.value].place} uses acl_group {said.value} by its number"))
             elif said.value in own:

@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..model.words import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,7 +50,7 @@ class StorePathError(ValueError):
     """
 
     def __init__(self, text: str, position: int, expected: str) -> None:
-        super().__init__(f"{text!a} at offset {position}: expected {expected}")
+        super().__init__(f"{quoted(text)} at offset {position}: expected {expected}")
         self.text = text
         self.position = position
         self.expected = expected

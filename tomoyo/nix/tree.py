@@ -18,6 +18,7 @@ import stat
 from dataclasses import dataclass, field
 
 from ..kernel.set_directory import another_owner, other_writers
+from ..model.words import quoted
 from .store import STORE_DIRECTORY
 
 #: How many symlinks one look-up may follow (MAXSYMLINKS, linux/namei.h).
@@ -32,7 +33,7 @@ class LinkError(ValueError):
     """
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path!a}: {reason}")
+        super().__init__(f"{quoted(path)}: {reason}")
         self.path = path
         self.reason = reason
 
@@ -123,10 +124,10 @@ class Tree:
             if error.errno == errno.EINVAL:
                 return None
             if error.errno == errno.ENOENT:
-                raise LinkError(path or here, f"{here!a} does not exist") from None
-            raise LinkError(path or here, f"{here!a}: {error.strerror}") from None
+                raise LinkError(path or here, f"{quoted(here)} does not exist") from None
+            raise LinkError(path or here, f"{quoted(here)}: {error.strerror}") from None
         except ValueError:  # a NUL byte
-            raise LinkError(path or here, f"{here!a} is no file name") from None
+            raise LinkError(path or here, f"{quoted(here)} is no file name") from None
 
     def directory(self, path: str) -> Resolved:
         """Follow the absolute PATH, which must lead to a directory.
@@ -205,7 +206,7 @@ class Tree:
     def _demand_directory(self, here: str, path: str) -> None:
         status = self.status(here or "/")
         if status is None or not stat.S_ISDIR(status.st_mode):
-            raise LinkError(path, f"{here!a} is not a directory")
+            raise LinkError(path, f"{quoted(here)} is not a directory")
 
 
 def _join(directory: str, name: str) -> str:

@@ -33,6 +33,7 @@ import re
 import stat
 from dataclasses import dataclass
 
+from ..model.words import quoted
 from .contents import Contents, NodeType, Report
 from .executable import Kind
 from .store import StoreFile
@@ -369,18 +370,18 @@ class _Scan:
             return self.tree.target(location)
         status = self.tree.status(location)
         if status is None:
-            raise LinkError(location, f"{location!a} does not exist")
+            raise LinkError(location, f"{quoted(location)} does not exist")
         return self.tree.target(location) if stat.S_ISLNK(status.st_mode) else None
 
     def refused(self, place: str) -> str:
         """Why no way may lead through PLACE, or to it; empty if one may."""
         package = self._package(place)
         if package:
-            return "" if self.contents.store_path(package) else f"leads out of the closure, to {place!a}"
+            return "" if self.contents.store_path(package) else f"leads out of the closure, to {quoted(place)}"
         for directory in self.system_directories:
             if f"{place}/".startswith(f"{directory}/") or directory.startswith(f"{place}/"):
                 return self.changeable(place)
-        return f"leads through {place!a}, which others than root may change: it is no directory of the system"
+        return f"leads through {quoted(place)}, which others than root may change: it is no directory of the system"
 
     def changeable(self, place: str) -> str:
         """Why others than root may turn PLACE, outside the store, to something else; empty if only root may."""
@@ -394,7 +395,7 @@ class _Scan:
         for below in reversed(todo):
             if not found and below not in self.links:  # which root will have made
                 reason = self.tree.distrust(below)
-                found = f"leads through {below!a}, which others than root may change: {reason}" if reason else ""
+                found = f"leads through {quoted(below)}, which others than root may change: {reason}" if reason else ""
             self._changeable[below] = found
         return found
 

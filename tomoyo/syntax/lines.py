@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from ..model.entries import GroupKind
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion
-from ..model.words import encode_character, word_fault
+from ..model.words import encode_character, quoted, word_fault
 
 Source = str | bytes | bytearray | memoryview | Iterable[str | bytes]
 
@@ -56,7 +56,7 @@ class Problem:
     def what(self) -> str:
         """The message and the part that it is about, of which a long one is cut short."""
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
-        return self.message + (f": {shown!a}" if shown else "")
+        return self.message + (f": {quoted(shown)}" if shown else "")
 
 
 class PolicySyntaxError(ValueError):

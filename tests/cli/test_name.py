@@ -202,7 +202,7 @@ def test_what_modules_say_is_left_to_the_source(folder: Path, held: Path) -> Non
         ("{}", "not the manifest of a set"),
         ('{"format": 2, "modules": {}}', "not the manifest of a set"),
         ('{"format": 1, "modules": []}', "not the manifest of a set"),
-        ('{"format": 1, "modules": {"a\\nb": 1}}', "no module with its number: 'a\\nb': 1"),
+        ('{"format": 1, "modules": {"a\\nb": 1}}', "no module with its number: 'a\\012b': 1"),
         ('{"format": 1, "modules": {"a": 256}}', "no module with its number: 'a': 256"),
         ('{"format": 1, "modules": {"a": true}}', "no module with its number: 'a': True"),
         ('{"format": 1, "modules": {"a": 1, "b": 1}}', "two modules have one number"),

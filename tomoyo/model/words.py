@@ -166,15 +166,15 @@ def encode_character(character: str) -> str:
     return encode(bytes([code]) if code < 256 else character.encode("utf-8", "surrogatepass"))
 
 
-def quoted(text: object) -> str:
-    """TEXT in single quotes, for a message: backslashes as they are, and what is not printable ASCII as ``\\ooo``.
+def quoted(value: object) -> str:
+    """VALUE for a message: a text in single quotes, with what is not printable ASCII as ``\\ooo``.
 
-    A message shows words and names as policy has them, whose backslashes ``repr`` would double.
+    Backslashes stay as policy has them, where ``repr`` would double them.
     """
-    shown = str(text)
+    shown = str(value)
     if not (shown.isascii() and shown.isprintable()):
         shown = "".join(c if " " <= c <= "~" else encode_character(c) for c in shown)
-    return f"'{shown}'"
+    return f"'{shown}'" if isinstance(value, str) else shown
 
 
 def encode(name: bytes) -> str:

@@ -81,7 +81,7 @@ def test_files_that_are_no_python_are_shipped() -> None:
 AS_PYTHON = {
     *{("__init__.py", "__getattr__"), ("decision/matching.py", "__repr__"), ("cli/messages.py", "visible")},
     *{("kernel/set_directory.py", "printable"), ("kernel/securityfs.py", "printable_domain")},
-    ("kernel/policy_set.py", "_unwritable"),
+    *{("kernel/policy_set.py", "_unwritable"), ("cli/options.py", "_as_written")},
 }
 
 

@@ -14,11 +14,43 @@ import pytest
 
 import tomoyo
 from tests.interfaces import PARSE
+from tomoyo.cli import main
+from tomoyo.model.words import quoted
 from tomoyo.syntax.lines import Effect
 
 FOLDER = Path(__file__).parents[1] / "data" / "refusals"
 #: Bytes that an editor would not show are written as in Python.
 BYTE = re.compile(r"\\x([0-9a-f]{2})")
+
+
+def test_a_message_shows_a_word_as_policy_has_it() -> None:
+    assert quoted("/x\\y") == r"'/x\y'"
+    assert quoted(r"/a\\b\*\001") == r"'/a\\b\*\001'"
+    assert quoted("/\x1b[2J\n\xe9\u20ac\udcff") == r"'/\033[2J\012\351\342\202\254\377'"
+    assert (quoted(7), quoted(None)) == ("7", "None")
+    for make in (tomoyo.Word, tomoyo.Quoted, tomoyo.GroupReference, tomoyo.DomainName):
+        with pytest.raises(ValueError, match=r"unknown escape|begins with a namespace") as caught:
+            make(r"/x\y")
+        assert r"'/x\y'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["audit", "--mode", r"x\y"], ["audit", "--profile", r"x\y"], ["audit", "--operation", r"x\y"]),
+        *(["audit", "--path", r"/x\y"], ["fmt", "--kind", r"x\y"], ["fmt", "--as-kernel", "--kernel", r"x\y"]),
+        *(["check", r"x\y"], [r"x\y"], ["lint", r"x\y"], ["convert", "--keep", r"x\y", "/dev/null"], ["suggest", r"x\y"]),
+    ],
+)
+def test_a_command_shows_what_was_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status: object = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    shown = capsys.readouterr().err
+    assert r"x\y" in shown
+    assert r"x\\y" not in shown
 
 
 def cases() -> Iterator[tuple[str, str, list[str]]]:

@@ -62,9 +62,29 @@ class Parser(argparse.ArgumentParser):
         tell(self.prog, "error", message)
         sys.exit(2)
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            raise _as_written(error, arg_string) from None
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            raise _as_written(error, value) from None
+
     def print_help(self, file: Any = None) -> None:
         """Print what --help tells; raises OSError where that cannot be written."""
         (file or sys.stdout).write(self.format_help())
+
+
+def _as_written(error: argparse.ArgumentError, value: object) -> argparse.ArgumentError:
+    """ERROR with the VALUE that was given as it was given; argparse shows its ``repr``."""
+    from ..model.words import quoted
+
+    error.message = error.message.replace(repr(value), quoted(value))
+    return error
 
 
 def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.ArgumentParser:

@@ -116,7 +116,7 @@ def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
     """OPERATIONS in the kernel's order.  Raises ValueError for one that KIND has not."""
     unknown = operations.difference(kind.operations)
     if unknown or not operations:
-        raise ValueError(f"operations of {kind.name} are {'/'.join(kind.operations)}, not {sorted(unknown)}")
+        raise ValueError(f"operations of {kind.name} are {'/'.join(kind.operations)}, not {', '.join(sorted(unknown)) or 'none'}")
     return tuple(operation for operation in kind.operations if operation in operations)
 
 

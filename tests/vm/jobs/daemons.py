@@ -130,7 +130,7 @@ class Daemons:
         """End one of them; what domain it was in, its exit code and what it printed are its answer."""
         domain = self.system.domain(process.pid)
         process.send_signal(ends)
-        self.answers[name] = [domain, process.wait(confined.PATIENCE), self.system.printed()]
+        self.answers[name] = [domain, process.wait(600), self.system.printed()]
 
     def audit(self) -> None:
         """Rotation, a log that is moved away, and the end."""

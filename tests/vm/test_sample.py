@@ -36,7 +36,8 @@ def store_path(package: str, generation: int) -> str:
     top = (SYSTEM / f"nix/var/nix/profiles/system-{generation}-link").readlink().name
     links = [path.readlink() for path in (STORE / top).iterdir()]
     programs = [path.readlink() for folder in links for path in (STORE / folder.name / "bin").iterdir()]
-    return next(str(path.parents[1]) for path in programs if path.parents[1].name.endswith(f"-{package}"))
+    folders = [path.parents[1].name for path in programs]
+    return f"/nix/store/{next(name for name in folders if name.endswith(f'-{package}'))}"
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ command ends with 1.
     <kernel> nix:/nginx/bin/nginx
     ```
 
-Such a block becomes a file in that copy before the blocks behind it run.
+Such a block becomes a file in that copy before the blocks behind it run. A block in a list is indented as its mark is.
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ def read_examples(text: str, name: str) -> Iterator[Commands | File]:
         number += 1
         if mark is None:
             continue
-        fence = _FENCE.fullmatch(lines[number]) if number < len(lines) else None
-        end = next((at for at in range(number + 1, len(lines)) if fence and lines[at] == fence[1]), None)
+        indent = lines[number - 1].partition("<")[0]
+        fence = _FENCE.fullmatch(lines[number].removeprefix(indent)) if number < len(lines) else None
+        end = next((at for at in range(number + 1, len(lines)) if fence and lines[at] == indent + fence[1]), None)
         if fence is None or end is None:
             raise DocumentError(f"{name}:{number}: no block follows this mark")
-        block, first = lines[number + 1 : end], number + 2
+        block, first = [line.removeprefix(indent) for line in lines[number + 1 : end]], number + 2
         if run := _RUN.fullmatch(mark[1]):
             yield Commands(tuple(_read_commands(block, first, int(run[1] or 0), name)))
         elif file := _FILE.fullmatch(mark[1]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def copy(tmp_path: Path) -> Path:
         block("$ echo x; false", "x", mark="run, exit 1"),
         block("$ cat <<EOF", "> x  ", "> EOF", "x"),
         block("a b", mark="file f/g") + block("$ cat f/g", "a b"),
+        textwrap.indent(block("$ echo '", "> a'", "", "a"), "  "),
         "```console\n$ false\n```\n",
     ],
 )

@@ -74,7 +74,12 @@ def test_files_that_are_no_python_are_shipped() -> None:
     assert listed
     shipped = {path for pattern in re.findall(r'"([^"]+)"', listed[1]) for path in PACKAGE.glob(pattern)}
     others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts}
-    assert others - shipped == set()
+    # The wheel has the licence beside its metadata.
+    assert others - shipped == {PACKAGE / "LICENSE"}
+
+
+def test_the_licence_goes_along_with_the_package() -> None:
+    assert (PACKAGE / "LICENSE").read_bytes() == (PACKAGE.parent / "LICENSE").read_bytes()
 
 
 #: Where a value is meant as Python writes it, or a single control character for a terminal.

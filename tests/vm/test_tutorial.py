@@ -25,9 +25,20 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 #: What the machine does for these is the job's business.
 SYSTEM_COMMANDS = ("nixos-rebuild switch", "reboot", "nix flake update")
 DOMAIN = "<kernel> nix:/nginx/bin/nginx"
-#: The stand-in is a script, for which the library's policy has no shell.
+#: The stand-in is a script, for which the library's policy has no shell.  Nor has it the Python of the stand-in's `tomoyo`, which
+#: lies outside the store, on an overlay, of whose layers the kernel asks, too.
 SERVICE = """{
   security.tomoyo.enable = true;
+  security.tomoyo.library.tomoyo.extraPolicy = ''
+    <kernel> nix:/tomoyo/bin/tomoyo-audit
+    file read/getattr /usr/\\{\\*\\}/\\*
+    file read/getattr /usr/\\{\\*\\}/
+    file ioctl /usr/\\{\\*\\}/\\* 0x5401
+    file read/getattr 9p:/\\{\\*\\}/\\*
+    file read/getattr 9p:/\\{\\*\\}/
+    file read/getattr tmpfs:/\\{\\*\\}/\\*
+    file read/getattr tmpfs:/\\{\\*\\}/
+  '';
   security.tomoyo.library.nginx.extraPolicy = ''
     <kernel> nix:/nginx/bin/nginx
     file read @nix:/busybox/bin/busybox

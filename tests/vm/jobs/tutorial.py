@@ -89,7 +89,8 @@ class Audit:
 
     def __init__(self) -> None:
         units = json.loads(Path(f"{SYSTEM}/units").read_text())
-        self.process = subprocess.Popen(shlex.split(units["services"]["tomoyo-audit"]["serviceConfig"]["ExecStart"]))
+        command = shlex.split(units["services"]["tomoyo-audit"]["serviceConfig"]["ExecStart"])
+        self.process = subprocess.Popen(command, env=ENVIRONMENT)
 
     def end(self) -> None:
         """As systemd ends it, after which all is written; not before it has begun, which the first record tells."""

@@ -152,7 +152,7 @@ def assert_same(kernel: SimulatedKernel, goal: SimulatedKernel) -> None:
     for name, part in goal.holding.namespaces.items():
         profiles = kernel.holding.namespaces[name].profiles
         assert {number: profiles.get(number) for number in part.profiles} == part.profiles
-        assert kernel.holding.namespaces[name].version == part.version or not part.profiles
+        assert kernel.holding.namespaces[name].version == part.version
     lines = [{line.removeprefix("<kernel> ") for line in one.read("exception_policy").split("\n")} for one in (kernel, goal)]
     assert lines[0] == lines[1]
     assert set(kernel.managers.managers) == set(goal.managers.managers)
@@ -216,3 +216,23 @@ def test_an_activated_set_is_held_as_a_boot_would_hold_it(tmp_path: Path, draw: 
         assert not activate(path, kernel, **options(tmp_path)), number
     assert accepted > rounds(600) // 10
     assert refused > rounds(600) // 10
+
+
+@pytest.mark.parametrize("domain", ["", "<other>\nuse_profile 0\n\n\n"])
+@pytest.mark.parametrize("profile", ["", "<other> 0-COMMENT=x\n"])
+@pytest.mark.parametrize("versions", [(20150505, 20110903), (20110903, 20150505), (20110903, 20110903)])
+def test_a_profile_version_is_what_a_boot_leaves(tmp_path: Path, domain: str, profile: str, versions: tuple[int, int]) -> None:
+    """A boot converts the older one, but only where the namespace has a domain."""
+    tmp_path.chmod(0o755)
+    first, second = (
+        PolicySet(
+            f"<kernel>\nuse_profile 0\n\n\n{domain if profile else ''}",
+            profile=f"0-COMMENT=\n<other> PROFILE_VERSION={version}\n{profile}",
+            manager="/manager\n",
+        )
+        for version in versions
+    )
+    kernel, goal = held_by(first), booted(second)
+    assert goal is not None
+    activate(put(tmp_path, "set", second), kernel, **options(tmp_path))
+    assert_same(kernel, goal)

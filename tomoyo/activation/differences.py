@@ -349,11 +349,12 @@ def _compare_aggregators(held: list[Aggregator], wanted: list[Aggregator]) -> Ag
 
 
 def _compare_profiles(found: Differences, held: PolicyReading, wanted: PolicyReading) -> None:
+    inhabited = {name.partition(" ")[0] for name in wanted.blocks}
     for name, part in wanted.namespaces.items():
         now = held.namespaces.get(name) or HeldNamespace(name)
-        # A kernel that boots with the older version converts it.
-        version = PROFILE_VERSION if part.version == OLD_PROFILE_VERSION else part.version
-        if part.profiles and now.version != version:
+        # A kernel that boots with the older version converts it where there is a domain.
+        version = PROFILE_VERSION if part.version == OLD_PROFILE_VERSION and name in inhabited else part.version
+        if now.version != version:
             found.versions.append(in_namespace(name, f"PROFILE_VERSION={version}"))
         for number, profile in part.profiles.items():
             change = compare_profile(name, now.profiles.get(number), profile)

@@ -12,8 +12,9 @@ some are taken for overlapping that are not, none the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..model.conditions import Comparison, Condition
 from ..model.entries import Entry
@@ -40,16 +41,6 @@ class Place:
     head: str
     literal: bool
     effect: Hashable
-
-    def overlaps(self, other: Place) -> bool:
-        """Whether it matters which of the two comes first; both are asked for the same operation."""
-        if self.effect == other.effect:
-            return False
-        if self.literal:
-            return self.head == other.head if other.literal else self.head.startswith(other.head)
-        if other.literal:
-            return other.head.startswith(self.head)
-        return self.head.startswith(other.head) or other.head.startswith(self.head)
 
 
 def _head(word: object) -> tuple[str, bool]:
@@ -92,33 +83,79 @@ def to_move(held: Sequence[str], wanted: Sequence[Place]) -> list[str]:
     """The keys of WANTED that must be added again, in this order, for all to stand as WANTED where that counts.
 
     HELD are keys in the order in which they are held; the others are added
-    behind them, in the order of WANTED.
+    behind them, in the order of WANTED, where one key's places follow each
+    other.
     """
     keys = list(dict.fromkeys(place.key for place in wanted))
     position = {key: place for place, key in enumerate(held)}
     if sorted((key for key in keys if key in position), key=position.__getitem__) == keys[: len(position.keys() & set(keys))]:
         return []
     position = {key: place for place, key in enumerate(dict.fromkeys((*held, *keys)))}
-    has_patterns = {place.operation for place in wanted if not place.literal}
-    literals: dict[tuple[str, str], list[Place]] = {}
-    patterns: dict[str, list[Place]] = {}
-    before: dict[str, list[Place]] = {}
-    moved: dict[str, None] = {}
+    heads: dict[str, set[str]] = {place.operation: set() for place in wanted}
     for place in wanted:
-        if place.literal:
-            others = [*literals.get((place.operation, place.head), ()), *patterns.get(place.operation, ())]
+        if not place.literal:
+            heads[place.operation].add(place.head)
+    before = {operation: _Before(found) for operation, found in heads.items()}
+    moved = []
+    for key, group in groupby(wanted, key=lambda place: place.key):
+        places = list(group)
+        own = position[key]
+        if any(before[place.operation].would_follow(own, place) for place in places):
+            moved.append(key)
+            own = len(position)
+        for place in places:
+            before[place.operation].add(own, place)
+    return moved
+
+
+class _Last:
+    """Where the last of some places will stand, and the last that does something else."""
+
+    __slots__ = ("_effect", "_last", "_other")
+
+    def __init__(self) -> None:
+        self._last = self._other = -1
+        self._effect: Hashable = None
+
+    def add(self, position: int, effect: Hashable) -> None:
+        if effect == self._effect:
+            self._last = max(position, self._last)
+        elif position > self._last:
+            self._last, self._other, self._effect = position, self._last, effect
         else:
-            others = before.get(place.operation, [])
-        own = position[place.key]
-        if any((other.key in moved or position[other.key] > own) and other.overlaps(place) for other in others):
-            moved[place.key] = None
-        if place.literal:
-            literals.setdefault((place.operation, place.head), []).append(place)
-        else:
-            patterns.setdefault(place.operation, []).append(place)
-        if place.operation in has_patterns:
-            before.setdefault(place.operation, []).append(place)
-    return [key for key in keys if key in moved]
+            self._other = max(position, self._other)
+
+    def differing(self, effect: Hashable) -> int:
+        """Where the last stands that does something else than EFFECT; -1 if there is none."""
+        return self._other if effect == self._effect else self._last
+
+
+class _Before:
+    """What stands before something, of one operation; HEADS are the beginnings of all its patterns."""
+
+    def __init__(self, heads: set[str]) -> None:
+        self._heads = heads
+        self._lengths = sorted({len(head) for head in heads})
+        self._literals: dict[str, _Last] = {}
+        self._patterns: dict[str, _Last] = {}
+        self._below: dict[str, _Last] = {}
+
+    def add(self, position: int, place: Place) -> None:
+        """PLACE is to stand before what comes, and will stand at POSITION."""
+        same = self._literals if place.literal else self._patterns
+        same.setdefault(place.head, _Last()).add(position, place.effect)
+        for head in self._beginnings(place.head):
+            self._below.setdefault(head, _Last()).add(position, place.effect)
+
+    def would_follow(self, position: int, place: Place) -> bool:
+        """Whether something that may match the same as PLACE, and then does something else, stands behind POSITION."""
+        same = self._literals if place.literal else self._below
+        found = [same.get(place.head), *map(self._patterns.get, self._beginnings(place.head))]
+        return any(last.differing(place.effect) > position for last in found if last)
+
+    def _beginnings(self, head: str) -> Iterator[str]:
+        """The heads of patterns that HEAD begins with."""
+        return (head[:length] for length in self._lengths if length <= len(head) and head[:length] in self._heads)
 
 
 # What stands in for what is added again

@@ -252,23 +252,12 @@ def _keep_learned(change: DomainChange, held: PolicyReading, wanted: PolicyReadi
     """Take what the domain learned out of what is deleted, where it goes on learning; else count that.
 
     What the policy BEFORE has was not learned, and neither was what stands in
-    for something, or what one of the domain's groups grants: an activation that
-    was broken off may have left that.
+    for something: an activation that was broken off may have left that.
     """
-    known: dict[str, list[Entry]] = {}
-    if before and change.name in before.domains:
-        for entry in _entries(before.domains[change.name].entries):
-            known.setdefault(entry.subject, []).append(entry)
-    for policy, groups in ((held, change.held_groups | change.groups), (wanted, change.held_groups | change.groups)):
-        part = policy.namespaces.get(change.namespace)
-        for entries in (part.acl_groups.get(group, {}) for group in groups) if part else ():
-            for entry in _entries(entries):
-                known.setdefault(entry.subject, []).append(entry)
+    named = before.domains[change.name].entries if before and change.name in before.domains else {}
     learned: dict[str, Entry] = {}
     for entry in change.entries.delete:
-        rest: Entry | None = None if is_stand_in(entry) else entry
-        for other in known.get(entry.subject, ()):
-            rest = _without(rest, other) if rest else None
+        rest = None if is_stand_in(entry) else _without(entry, named.get(entry.subject))
         if rest:
             learned[entry.subject] = rest
     if not learns_on(held, wanted, change.namespace, change.held_profile, change.profile):

@@ -20,6 +20,7 @@ from ..model.entries import Entry
 from ..model.profiles import Mode
 from ..model.words import DomainName
 from .differences import learns_on, modes_of, profile_of
+from .order import is_stand_in
 
 
 def keep_domains(
@@ -46,17 +47,18 @@ def keep_domains(
         )
         if not (is_learning or name in names):
             continue
+        domain = held.domain(name)
+        assert domain
+        # What was lent, and not taken back where an activation was broken off, is not the domain's own.
+        entries = tuple(entry for entry in domain.entries.values() if entry and not is_stand_in(entry))
         above = wanted.above(name)
         if above is None:
-            wanted.blocks[name] = held.blocks[name]
+            wanted.put(_domain(name, profile, groups, entries))
             continue
         profile_above, groups_above = wanted.head(above)
         is_free = not enforced(held, wanted, namespace, profile_above) <= enforced(held, wanted, namespace, profile)
         if is_free and name not in names:
             continue
-        domain = held.domain(name)
-        assert domain
-        entries = tuple(entry for entry in domain.entries.values() if entry)
         if is_free and entries:
             wanted.put(_domain(name, profile_above, groups | groups_above, entries))
         elif is_free or not (entries or is_learning):

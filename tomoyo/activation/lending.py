@@ -2,7 +2,8 @@
 
 Such a group gets entries while domains leave it, or loses some while domains
 enter it.  So it changes late, between those who leave and those who enter, and
-a domain has what it grants in the end as entries of its own until then.
+a domain has what it grants in the end as entries of its own until then.  What is
+lent always stands in for something, by which it is known should it be left over.
 """
 
 from __future__ import annotations
@@ -64,8 +65,7 @@ def _lent(own: Iterable[Entry], shared: dict[int, list[Entry]], late: dict[int, 
         if missing:
             has.setdefault(entry.subject, set()).update(missing)
             new = entry.with_operations(missing)
-            # Merged into one that is there, it would stand where that one does.
-            lent.append(entry_stand_in(new, taken) if missing == ("execute",) and new.subject in taken else new)
+            lent.append(entry_stand_in(new, taken))
             taken.add(lent[-1].subject)
 
     last = max((group for group, entries in late.items() if any("execute" in entry.operations for entry in entries)), default=-1)

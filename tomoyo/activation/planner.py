@@ -330,9 +330,7 @@ def settle(found: Differences, reused: Collection[Number]) -> Iterator[Write]:
         yield from _use_groups(change, change.held_groups - change.groups, reused, in_reused=True, delete=True)
     for key in sorted(reused, reverse=True):
         shared = found.shared[key]
-        yield from _lines(
-            EXCEPTION, _shared_lines(key, sorted(shared.delete, key=lambda entry: -shared.places[entry.subject]), "delete ")
-        )
+        yield from _lines(EXCEPTION, _shared_lines(key, shared.last_first(shared.delete), "delete "))
         shared.delete = []
     for key in sorted(reused):
         yield from _lines(EXCEPTION, _shared_lines(key, found.shared[key].add))
@@ -375,7 +373,10 @@ def shrink(found: Differences, reused: Collection[Number], own: Collection[str])
 
 def _stand_ins(change: EntryChange, taken: Iterable[str] = ()) -> list[Entry]:
     """What stands in for the entries that move; none has one of the subjects TAKEN."""
-    return [entry_stand_in(entry, {*change.places, *taken}) for entry in change.move]
+    if not change.move:
+        return []
+    subjects = {*change.places, *taken}
+    return [entry_stand_in(entry, subjects) for entry in change.move]
 
 
 def _drop_aggregators(changes: Mapping[str, AggregatorChange]) -> Iterator[Write]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -258,6 +259,25 @@ def test_what_a_domain_learned_stays_while_it_learns_and_what_the_old_set_named_
     assert not activate(new, kernel, keep_learned=True, **where)
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_what_a_set_named_was_not_learned_though_it_was_changed_in_place(folder: Path, is_held: bool) -> None:
+    """Also where the kernel had learned it already, so that nothing had to be written when the set named it."""
+    where = options(folder)
+    kernel = Counting()
+
+    def change(*entries: str) -> int:
+        path = put(folder, "set", of(domain("/a", 1, *entries)))
+        return activate(path, kernel, keep_learned=True, **where).changes
+
+    change("file read /a")
+    if is_held:
+        kernel.write("domain_policy", "<kernel> /a\nfile read /named\n")
+    assert bool(change("file read /a", "file read /named")) is not is_held
+    kernel.write("domain_policy", "<kernel> /a\nfile read /learned\n")
+    change("file read /a")
+    assert domain("/a", 1, "file read /a", "file read /learned") in kernel.read("domain_policy")
+
+
 def test_what_was_learned_during_a_failed_activation_is_not_lost(folder: Path) -> None:
     where = options(folder)
     kernel = Drops("file read /c")
@@ -355,6 +375,30 @@ def test_a_second_activation_ends_where_the_first_was_broken_off(folder: Path, d
             ends.append({name: set(block.split("\n")) for name, block in domain_blocks(kernel.read("domain_policy")).items()})
             (folder / "state" / "current").unlink()
         assert ends[0] == ends[1]
+
+
+def test_no_domain_keeps_what_it_was_lent_where_an_activation_was_broken_off(folder: Path) -> None:
+    """Neither one that the last set names, nor one that only stays since a process is in it."""
+    where = options(folder)
+    groups = [f"acl_group 1 file read /{name}\nacl_group 1 file execute /{name}\n" for name in "xyz"]
+    enters, leaves = (f"<kernel> {name}\nuse_profile 3\n{{}}\nfile getattr /own\n\n" for name in ("/a", "/b"))
+    one, other = "use_group 1\n", ""
+    first = of(enters.format(other) + leaves.format(one), exceptions=groups[0])
+    second = of(enters.format(one) + leaves.format(other), exceptions=groups[1])
+    third = of(leaves.format(other), exceptions=groups[2])
+    old, new, last = (put(folder, name, found) for name, found in (("1", first), ("2", second), ("3", third)))
+    for lines in range(1, 20):
+        for end in (new, last):
+            kernel = Mortal()
+            activate(old, kernel, **where)
+            kernel.processes[1] = "<kernel> /a"
+            kernel.lines = lines
+            with suppress(Killed):
+                activate(new, kernel, **where)
+            kernel.lines = -1
+            activate(end, kernel, **where)
+            entries = [str(entry) for entry in kernel.holding.domains["<kernel> /a"].value().entries]
+            assert entries == ["file getattr /own"], lines
 
 
 def test_what_a_failed_activation_made_is_gone_again(folder: Path) -> None:

@@ -18,9 +18,9 @@ from ..kernel.held_texts import read_held_texts
 from ..kernel.links import absolute, make_directory
 from ..kernel.policy_text import is_unchanged
 from ..kernel.securityfs import Securityfs
-from ..kernel.set_directory import PolicySetError, SetTexts, digest, read_set_text, read_set_texts
+from ..kernel.set_directory import PolicySetError, SetTexts, digest, read_set_texts
 from .outcome import ActivationError, InactiveError, Outcome
-from .state import Lock, places, record, recorded_set, refuse_unknown
+from .state import Lock, places, record, recorded_domains, recorded_set, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,12 +46,13 @@ def activate(
         interface: the kernel, by default the running one.
         inactive: load the set even if the kernel does not enforce policy yet.
         keep_learned: keep learned entries of domains that stay in learning
-            mode, and domains of no set that learn.  What the recorded set
-            names was not learned.
+            mode, and domains of no set that learn.  What the set that was
+            activated last named then was not learned.
         keep_used: keep old bindings while a program uses their store paths.
         dry_run: find the plan, and write nothing.
-        state: the directory of the links to this set and the one before; for
-            the running kernel /var/lib/tomoyo by default.
+        state: the directory of the links to this set and the one before, and of
+            a copy of its domain policy; for the running kernel /var/lib/tomoyo
+            by default.
         locks: the directory of the lock that keeps two activations apart; for
             the running kernel /run/tomoyo by default.
         proc: where procfs is mounted.
@@ -77,7 +78,7 @@ def activate(
             os.close(make_directory(record_in, 0o755))
         recorded = recorded_set(state)
         if not is_unchanged(held, wanted):
-            outcome = _bring(interface, held, wanted, recorded, keep_learned, keep_used, dry_run, proc)
+            outcome = _bring(interface, held, wanted, recorded_domains(state), keep_learned, keep_used, dry_run, proc)
         else:
             outcome = Outcome()
             # With a manifest it is as it was when it was recorded.
@@ -85,7 +86,7 @@ def activate(
                 _refuse_unbootable_texts(wanted)
         if record_in is not None:
             try:
-                record(path, record_in)
+                record(path, wanted.domain_policy, record_in)
             except OSError as error:
                 reason = (
                     f"the policy is in force, but cannot be recorded in {state}: {error}; the boot loader does not know of it"
@@ -98,7 +99,7 @@ def _bring(
     interface: Interface,
     held_texts: SetTexts,
     wanted_texts: SetTexts,
-    recorded: str | None,
+    recorded: str,
     keep_learned: bool,
     keep_used: bool,
     dry_run: bool,
@@ -119,7 +120,7 @@ def _bring(
     if not same_exceptions(held_texts, wanted_texts):
         wanted.parse_exceptions()
     refuse_unbootable(wanted)
-    before = _recorded_domains(recorded)
+    before = PolicyReading(SetTexts("", {"domain_policy": recorded})) if recorded else None
     extra = [name for name in held.blocks if name not in wanted.blocks]
     named = before.blocks.keys() if before else set()
     made = {name for name in are_made_by_programs(held, wanted) if name not in named}
@@ -145,16 +146,6 @@ def _bring(
     if found and not dry_run:
         carry_out(interface, held_texts, wanted_texts, found, own)
     return outcome
-
-
-def _recorded_domains(recorded: str | None) -> PolicyReading | None:
-    """The domains of the RECORDED set, as far as there is one."""
-    from ..kernel.policy_text import PolicyReading
-
-    try:
-        return PolicyReading(SetTexts("", {"domain_policy": read_set_text(recorded, "domain_policy")})) if recorded else None
-    except (PolicySetError, OSError):
-        return None  # it is gone
 
 
 # What is refused

@@ -1,12 +1,12 @@
-"""What is remembered of activations: which set is in force, and a lock that keeps two activations apart."""
+"""What is remembered of activations: the set in force, with its domain policy; and a lock that keeps two activations apart."""
 
 from __future__ import annotations
 
 import os
 
-from ..kernel.links import LOCKS, STATE, absolute, advance_links, make_directory, read_link
+from ..kernel.links import LOCKS, STATE, absolute, advance_links, make_directory, put_file, read_link
 from ..kernel.securityfs import FOLDER, Securityfs
-from ..kernel.set_directory import PolicySetError, open_directory
+from ..kernel.set_directory import FILES, PolicySetError, open_directory, read_set_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,10 +86,24 @@ def recorded_set(state: str | None = STATE) -> str | None:
     return found if found and found.startswith("/") else None
 
 
-def record(path: str, state: str = STATE) -> None:
-    """Let ``current`` in the directory STATE lead to the set PATH, and ``previous`` to what it led to."""
+def recorded_domains(state: str | None = STATE) -> str:
+    """The domain policy that was activated last, whatever became of its set; empty if none can be known or trusted."""
+    try:
+        return read_set_text(absolute(state), "domain_policy") if state is not None else ""
+    except (PolicySetError, OSError):
+        return ""
+
+
+def record(path: str, domains: str, state: str = STATE) -> None:
+    """Let ``current`` in the directory STATE lead to the set PATH, and ``previous`` to what it led to.
+
+    Its domain policy, DOMAINS, is kept as well: the set may be changed in place
+    before the next activation asks what it named.
+    """
     directory = make_directory(state, 0o755)
     try:
+        if recorded_domains(state) != domains:
+            put_file(directory, FILES["domain_policy"], domains.encode("latin-1"))
         advance_links(directory, path)
     finally:
         os.close(directory)

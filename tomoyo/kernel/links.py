@@ -60,6 +60,22 @@ def put_link(directory: int, name: str, target: str) -> None:
         raise
 
 
+def put_file(directory: int, name: str, data: bytes) -> None:
+    """Put DATA in the place of the file NAME in the open folder, all of it or nothing, for its owner alone."""
+    draft = f".{name}.{os.getpid()}"
+    _remove(directory, draft)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(draft, flags, 0o600, dir_fd=directory), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        _remove(directory, draft)
+        raise
+
+
 def _remove(directory: int, name: str) -> None:
     """Remove NAME from the open folder, if it is there: a link or a file, or a folder that holds nothing."""
     try:

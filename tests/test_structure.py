@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -17,8 +18,11 @@ import tomoyo
 
 PACKAGE = Path(tomoyo.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: From the bottom up: a module imports from its own layer and those below.
-LAYERS = ("model", "syntax", "decision", "analysis", "kernel", "activation", "nix", "report", "cli")
+#: The rooms from the bottom up: a module imports from its own room and those before it.
+LAYERS = (
+    *("model", "syntax", "simulation", "decision", "lint", "analysis", "suggestion", "sets", "kernel", "boot"),
+    *("activation", "query", "audit", "nix.store", "nix.names", "nix.source", "report", "cli"),
+)
 POLICY = "<kernel> /bin/sh\nuse_profile 3\n\nfile write/read /tmp/x\n"
 FORMATTED = "<kernel> /bin/sh\nuse_profile 3\n\nfile read/write /tmp/x\n\n"
 
@@ -50,23 +54,57 @@ def test_imports_are_relative_or_of_the_standard_library(path: Path) -> None:
     assert foreign == []
 
 
+def room(module: list[str]) -> str:
+    """The room that MODULE lies in, empty for none."""
+    return next((name for name in LAYERS if module[: name.count(".") + 1] == name.split(".")), "")
+
+
+def imported(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The modules of the package that the one at PATH imports, each from the package down, with the line."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = target(path, node.level, node.module or "")
+            for alias in node.names:
+                whole = [*filter(None, base), alias.name]
+                yield node.lineno, whole if PACKAGE.joinpath(*whole).with_suffix(".py").exists() else whole[:-1]
+
+
 def test_imports_point_downwards() -> None:
     upwards = []
     for path in MODULES:
-        own = path.relative_to(PACKAGE).parts[0]
-        if own not in LAYERS:
-            continue
-        for line, level, module in imports(path):
-            other = target(path, level, module)[0] if level else own
+        own = room([*path.relative_to(PACKAGE).with_suffix("").parts])
+        for line, module in imported(path) if own else ():
             # The package itself, that is the version number, is nobody's layer.
-            if other in LAYERS and LAYERS.index(other) > LAYERS.index(own):
-                upwards.append(f"{path.relative_to(PACKAGE)}:{line}: {own} imports {other}")
+            if room(module) and LAYERS.index(room(module)) > LAYERS.index(own):
+                upwards.append(f"{path.relative_to(PACKAGE)}:{line}: {own} imports {room(module)}")
     assert upwards == []
 
 
+def test_no_module_imports_one_that_imports_it() -> None:
+    """Neither directly nor by way of others, wherever in a module the import stands."""
+    known = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in MODULES}
+    graph = {name: {"/".join(module) for _, module in imported(path)} & known.keys() - {name} for name, path in known.items()}
+    with pytest.raises(graphlib.CycleError):
+        tuple(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == set(known)
+
+
+def test_a_room_is_small_enough_to_know() -> None:
+    """At most 16 files, except for the commands, each of which is a file."""
+    rooms = {path.parent for path in MODULES} - {PACKAGE / "cli" / "commands"}
+    assert [str(folder) for folder in rooms if len(list(folder.glob("*.py"))) > 16] == []
+
+
+@pytest.mark.parametrize("name", [*LAYERS, "nix", "cli.commands"])
+def test_a_room_says_what_it_is_for(name: str) -> None:
+    first = ast.get_docstring(ast.parse((PACKAGE.joinpath(*name.split(".")) / "__init__.py").read_bytes())) or ""
+    assert "may import" in first
+    assert "Start with" in first
+
+
 def test_every_module_is_in_a_layer() -> None:
-    outside = {path.relative_to(PACKAGE).parts[0] for path in MODULES} - set(LAYERS)
-    assert outside <= {"__init__.py", "__main__.py", "nixos"}
+    outside = {path.relative_to(PACKAGE).as_posix() for path in MODULES if not room([*path.relative_to(PACKAGE).parts])}
+    assert outside == {"__init__.py", "__main__.py", "nix/__init__.py"}
 
 
 def test_files_that_are_no_python_are_shipped() -> None:
@@ -85,8 +123,8 @@ def test_the_licence_goes_along_with_the_package() -> None:
 #: Where a value is meant as Python writes it, or a single control character for a terminal.
 AS_PYTHON = {
     *{("__init__.py", "__getattr__"), ("decision/matching.py", "__repr__"), ("cli/messages.py", "visible")},
-    *{("kernel/set_directory.py", "printable"), ("kernel/securityfs.py", "printable_domain")},
-    *{("kernel/policy_set.py", "_unwritable"), ("cli/options.py", "_as_written")},
+    *{("sets/directory.py", "printable"), ("kernel/securityfs.py", "printable_domain")},
+    *{("sets/policy_set.py", "_unwritable"), ("cli/options.py", "_as_written")},
 }
 
 

@@ -26,52 +26,30 @@ if TYPE_CHECKING:
     from .activation.status import Status, read_status
     from .analysis.conversion import converted, execution_conditions, request_conditions
     from .analysis.explanation import Conclusion, Conditional, Explainer, Explanation, NearMiss, Part, explain
-    from .analysis.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
-    from .analysis.lint import lint
-    from .analysis.lint_codes import LINT_CODES, LintCode, LintFinding, LintSeverity
-    from .analysis.placed_policy import PolicyText, TextKind
-    from .analysis.policy_edit import Insertion, find_insertions, insert_lines, unified_diff
-    from .analysis.query_rules import QueryRule, Ruling, parse_query_rules
     from .analysis.question import Question, parse_question, question_of
     from .analysis.reachability import Access, Chains, Step, who_may
     from .analysis.record_filter import RecordFilter
     from .analysis.replay import Replayed, ReplayOutcome, replay
     from .analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
-    from .analysis.suggestion import Evidence, Suggestion, Suggestions, merge_suggestions, missing_paths, policy_of
-    from .analysis.suggestion_dialogue import Choice, Decision, SuggestionDialogue
+    from .audit.kernel_log import AuditLog, DropCounter, Drops
+    from .audit.log_file import LogFile
+    from .boot.loader import boot_script, check_boot
     from .decision.asked import NeverAsked, never_asked
     from .decision.engine import DecisionEngine, UnknownDomain, Verdict
     from .decision.groups import Groups
     from .decision.matching import Pattern, compile_pattern, matches
     from .decision.requests import Request, parse_request, request_of, with_attributes
     from .decision.transition import Cause, Failure, Transition, TransitionRules, transition
-    from .kernel.audit import AuditLog, DropCounter, Drops
-    from .kernel.boot import boot_script, check_boot
     from .kernel.diagnosis import Finding, diagnose
-    from .kernel.held_texts import read_held
+    from .kernel.held_policy import read_held
     from .kernel.learning import LearningSession
-    from .kernel.log_file import LogFile
     from .kernel.machine import Machine
     from .kernel.modes import DomainMode, read_heads, read_profiles, set_profiles
-    from .kernel.policy_set import (
-        Fault,
-        PolicySet,
-        PolicySetError,
-        SetProblem,
-        check_policy_set,
-        read_policy_set,
-        with_digests,
-        write_policy_set,
-    )
     from .kernel.processes import Process, read_processes
-    from .kernel.query import Answer, Arrived, Gone, PendingRequest, QueryDialogue
-    from .kernel.query_explanation import QueryExplainer, QueryPolicy
-    from .kernel.query_file import QueryFile
-    from .kernel.query_session import Answered, Asked, Explained, QuerySession, Vanished, learned_entry
     from .kernel.saving import read_consistent, save
     from .kernel.securityfs import Securityfs, SecurityfsError
-    from .kernel.simulated import KernelPanic, SimulatedKernel
-    from .kernel.trusted import UnsafeFile
+    from .lint.codes import LINT_CODES, LintCode, LintFinding, LintSeverity
+    from .lint.linter import lint_policy
     from .model.addresses import AddressRange
     from .model.conditions import (
         ArgumentTest,
@@ -107,29 +85,46 @@ if TYPE_CHECKING:
     )
     from .model.stat import Counter, MemoryUse, Stat, Timestamp
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
-    from .nix.bindings import Bindings, Programs, Several, bind
-    from .nix.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
-    from .nix.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
-    from .nix.contents import Contents, read_contents
-    from .nix.database import StoreDatabase
-    from .nix.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
-    from .nix.expression import Expression, ExpressionError, nix_expression
-    from .nix.library import ServiceState, library_modules, library_services
-    from .nix.lint_names import lint_names, policy_texts
-    from .nix.listing import parse_listing, read_listing
-    from .nix.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
-    from .nix.naming import EntryNames, Named, name_policy, unsafe_policy, without_modules, write_source_domains
-    from .nix.source import SourceError, SourceFile, SourceKind, read_sources
-    from .nix.source_policy import Conflicts
-    from .nix.store import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
-    from .nix.tree import LinkError, Tree
-    from .nix.uses import Place, Role, Use, policy_uses
-    from .nix.ways import WayIn, Ways, find_ways
+    from .nix.names.bindings import Bindings, Programs, Several, bind
+    from .nix.names.expression import Expression, ExpressionError, nix_expression
+    from .nix.names.name_uses import Place, Role, Use, policy_uses
+    from .nix.names.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
+    from .nix.names.naming import EntryNames, Named, name_policy, unsafe_policy, without_modules, write_source_domains
+    from .nix.names.program_paths import WayIn, Ways, find_ways
+    from .nix.source.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
+    from .nix.source.files import SourceError, SourceFile, SourceKind
+    from .nix.source.library import library_modules, library_services, read_sources
+    from .nix.source.lint import lint_names, policy_texts
+    from .nix.source.policy import Conflicts
+    from .nix.source.states import ServiceState
+    from .nix.store.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
+    from .nix.store.closure_formats import parse_listing, read_listing
+    from .nix.store.contents import Contents, read_contents
+    from .nix.store.database import StoreDatabase
+    from .nix.store.derivation import Derivation, DerivationSyntaxError, parse_derivation, read_derivation
+    from .nix.store.paths import StoreFile, StorePath, StorePathError, find_store_path, parse_drv_name, parse_store_path
+    from .nix.store.tree import LinkError, Tree
+    from .query.dialogue import Answer, Arrived, Gone, PendingRequest, QueryDialogue
+    from .query.explanation import QueryExplainer, QueryPolicy
+    from .query.kernel_file import QueryFile
+    from .query.rules import QueryRule, Ruling, parse_query_rules
+    from .query.session import Answered, Asked, Explained, QuerySession, Vanished, learned_entry
     from .report.plain import plain
+    from .sets.checks import Fault, SetProblem, check_policy_set
+    from .sets.directory import PolicySetError
+    from .sets.policy_set import PolicySet, read_policy_set, with_digests
+    from .sets.trusted_files import UnsafeFile
+    from .sets.writing import write_policy_set
+    from .simulation.simulated_kernel import KernelPanic, SimulatedKernel
+    from .suggestion.dialogue import Choice, Decision, SuggestionDialogue
+    from .suggestion.edits import Insertion, find_insertions, insert_lines, unified_diff
+    from .suggestion.generalisation import BUILT_IN_RULES, GeneralEntry, UserRule, generalise, parse_user_rules
+    from .suggestion.suggestions import Evidence, Suggestion, Suggestions, merge_suggestions, missing_paths, policy_of
     from .syntax.domain_policy import parse_domain_policy
     from .syntax.exception_policy import parse_exception_policy
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
+    from .syntax.placed_policy import PolicyText, TextKind
     from .syntax.profiles import parse_profile
     from .syntax.record_stream import Outline, RecordCutter, cut_records, outline
     from .syntax.records import iterate_audit, parse_audit, parse_query, parse_record
@@ -152,33 +147,34 @@ _MODULES = {
     "activation.planner": "plan",
     "analysis.conversion": "converted execution_conditions request_conditions",
     "analysis.explanation": "Conclusion Conditional Explainer Explanation NearMiss Part explain",
-    "analysis.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
-    "analysis.lint": "lint",
-    "analysis.lint_codes": "LINT_CODES LintCode LintFinding LintSeverity",
-    "analysis.placed_policy": "PolicyText TextKind",
-    "analysis.policy_edit": "Insertion find_insertions insert_lines unified_diff",
-    "analysis.query_rules": "QueryRule Ruling parse_query_rules",
+    "suggestion.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
+    "lint.linter": "lint_policy",
+    "lint.codes": "LINT_CODES LintCode LintFinding LintSeverity",
+    "syntax.placed_policy": "PolicyText TextKind",
+    "suggestion.edits": "Insertion find_insertions insert_lines unified_diff",
+    "query.rules": "QueryRule Ruling parse_query_rules",
     "analysis.question": "Question parse_question question_of",
     "analysis.reachability": "Access Chains Step who_may",
     "analysis.record_filter": "RecordFilter",
     "analysis.replay": "Replayed ReplayOutcome replay",
     "analysis.sorting": "sort_domain_policy sort_exception_policy sort_managers",
-    "analysis.suggestion": "Evidence Suggestion Suggestions merge_suggestions missing_paths policy_of",
-    "analysis.suggestion_dialogue": "Choice Decision SuggestionDialogue",
-    "kernel.held_texts": "read_held",
-    "kernel.audit": "AuditLog DropCounter Drops",
+    "suggestion.suggestions": "Evidence Suggestion Suggestions merge_suggestions missing_paths policy_of",
+    "suggestion.dialogue": "Choice Decision SuggestionDialogue",
+    "kernel.held_policy": "read_held",
+    "audit.kernel_log": "AuditLog DropCounter Drops",
     "kernel.learning": "LearningSession",
-    "kernel.log_file": "LogFile",
-    "kernel.policy_set": (
-        "Fault PolicySet PolicySetError SetProblem check_policy_set read_policy_set with_digests write_policy_set"
-    ),
-    "kernel.query": "Answer Arrived Gone PendingRequest QueryDialogue",
-    "kernel.query_explanation": "QueryExplainer QueryPolicy",
-    "kernel.query_file": "QueryFile",
-    "kernel.query_session": "Answered Asked Explained QuerySession Vanished learned_entry",
+    "audit.log_file": "LogFile",
+    "sets.checks": "Fault SetProblem check_policy_set",
+    "sets.directory": "PolicySetError",
+    "sets.writing": "write_policy_set",
+    "sets.policy_set": ("PolicySet read_policy_set with_digests"),
+    "query.dialogue": "Answer Arrived Gone PendingRequest QueryDialogue",
+    "query.explanation": "QueryExplainer QueryPolicy",
+    "query.kernel_file": "QueryFile",
+    "query.session": "Answered Asked Explained QuerySession Vanished learned_entry",
     "kernel.saving": "read_consistent save",
     "kernel.securityfs": "Securityfs SecurityfsError",
-    "kernel.boot": "boot_script check_boot",
+    "boot.loader": "boot_script check_boot",
     "kernel.diagnosis": "Finding diagnose",
     "kernel.machine": "Machine",
     "kernel.modes": "DomainMode read_heads read_profiles set_profiles",
@@ -190,8 +186,8 @@ _MODULES = {
     "decision.matching": "Pattern compile_pattern matches",
     "decision.requests": "Request parse_request request_of with_attributes",
     "decision.transition": "Cause Failure Transition TransitionRules transition",
-    "kernel.simulated": "KernelPanic SimulatedKernel",
-    "kernel.trusted": "UnsafeFile",
+    "simulation.simulated_kernel": "KernelPanic SimulatedKernel",
+    "sets.trusted_files": "UnsafeFile",
     "model.addresses": "AddressRange",
     "model.conditions": "ArgumentTest Attribute Comparison Condition EnvironmentTest",
     "model.domains": "Domain DomainPolicy",
@@ -204,24 +200,25 @@ _MODULES = {
     "model.records": ("AuditRecord Execution FileAttributes FlagSet GroupUsed ParentAttributes ProfileUsed Query Strings Task"),
     "model.stat": "Counter MemoryUse Stat Timestamp",
     "model.words": "DomainName GroupReference Quoted UncheckedWord Word",
-    "nix.bindings": "Bindings Programs Several bind",
-    "nix.closure": "Closure ClosureError Member Package find_root learn_outputs",
-    "nix.compile": "BootSettings CompileSettings Compiled Unresolved compile_policy",
-    "nix.contents": "Contents read_contents",
-    "nix.database": "StoreDatabase",
-    "nix.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
-    "nix.expression": "Expression ExpressionError nix_expression",
-    "nix.library": "ServiceState library_modules library_services",
-    "nix.lint_names": "lint_names policy_texts",
-    "nix.listing": "parse_listing read_listing",
-    "nix.names": "Name NameSyntaxError NameTable parse_name read_packages",
-    "nix.naming": "EntryNames Named name_policy unsafe_policy without_modules write_source_domains",
-    "nix.source": "SourceError SourceFile SourceKind read_sources",
-    "nix.source_policy": "Conflicts",
-    "nix.store": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
-    "nix.tree": "LinkError Tree",
-    "nix.uses": "Place Role Use policy_uses",
-    "nix.ways": "WayIn Ways find_ways",
+    "nix.names.bindings": "Bindings Programs Several bind",
+    "nix.store.closure": "Closure ClosureError Member Package find_root learn_outputs",
+    "nix.source.compile": "BootSettings CompileSettings Compiled Unresolved compile_policy",
+    "nix.store.contents": "Contents read_contents",
+    "nix.store.database": "StoreDatabase",
+    "nix.store.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
+    "nix.names.expression": "Expression ExpressionError nix_expression",
+    "nix.source.library": "library_modules library_services read_sources",
+    "nix.source.states": "ServiceState",
+    "nix.source.lint": "lint_names policy_texts",
+    "nix.store.closure_formats": "parse_listing read_listing",
+    "nix.names.names": "Name NameSyntaxError NameTable parse_name read_packages",
+    "nix.names.naming": "EntryNames Named name_policy unsafe_policy without_modules write_source_domains",
+    "nix.source.files": "SourceError SourceFile SourceKind",
+    "nix.source.policy": "Conflicts",
+    "nix.store.paths": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
+    "nix.store.tree": "LinkError Tree",
+    "nix.names.name_uses": "Place Role Use policy_uses",
+    "nix.names.program_paths": "WayIn Ways find_ways",
     "report.plain": "plain",
     "syntax.domain_policy": "parse_domain_policy",
     "syntax.exception_policy": "parse_exception_policy",

@@ -23,10 +23,10 @@ from functools import cached_property
 from tomoyo.activation.plan import Plan
 from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.requests import Request, parse_request
-from tomoyo.kernel.policy_set import PolicySet
-from tomoyo.kernel.policy_text import ancestors, domain_blocks
-from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.profiles import Mode
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.policy_reading import ancestors, domain_blocks
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 #: What is changed: an interface and a domain's name or a number.
 Piece = tuple[str, str]

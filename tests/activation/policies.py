@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tomoyo.kernel.policy_set import LOADING, PolicySet
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.policy_set import LOADING, PolicySet
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 DOMAINS = (
     "<kernel> /usr/sbin/sshd",

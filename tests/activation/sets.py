@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 STORE = "/nix/store"
 OLD, NEW = (f"{STORE}/{letter * 32}-nginx-1.2{n}" for n, letter in enumerate("ab"))

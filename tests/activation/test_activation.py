@@ -16,8 +16,9 @@ from tomoyo.activation.activation import activate
 from tomoyo.activation.cleanup import collect_garbage
 from tomoyo.activation.outcome import ActivationError
 from tomoyo.activation.state import Lock
-from tomoyo.kernel.policy_set import PolicySet, PolicySetError, read_policy_set
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import PolicySet, read_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .policies import held_by
 from .sets import DOMAINS, NEW, OLD, PROFILES, Active, Counting, bindings, options, policy, process, put

@@ -16,9 +16,10 @@ from tomoyo.activation.activation import activate
 from tomoyo.activation.cleanup import collect_garbage
 from tomoyo.activation.kept_domains import enforced
 from tomoyo.activation.outcome import ActivationError
-from tomoyo.kernel.held_texts import read_held
-from tomoyo.kernel.policy_set import PolicySet, PolicySetError
-from tomoyo.kernel.policy_text import PolicyReading, domain_blocks
+from tomoyo.kernel.held_policy import read_held
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.policy_reading import PolicyReading, domain_blocks
 
 from .policies import bootable, held_by, random_set
 from .sets import DOMAINS, NEW, OLD, PROFILES, Active, Counting, bindings, options, policy, process, put

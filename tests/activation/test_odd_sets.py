@@ -19,9 +19,10 @@ from tomoyo.activation.kept_domains import says_nothing
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import parse_request
-from tomoyo.kernel.policy_set import LOADING, PolicySet, PolicySetError
-from tomoyo.kernel.policy_text import PolicyReading
-from tomoyo.kernel.simulated import KernelPanic, SimulatedKernel
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import LOADING, PolicySet
+from tomoyo.simulation.policy_reading import PolicyReading
+from tomoyo.simulation.simulated_kernel import KernelPanic, SimulatedKernel
 from tomoyo.syntax.lines import PolicySyntaxError
 
 from .policies import bootable, held_by, random_set, texts

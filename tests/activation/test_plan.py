@@ -14,11 +14,11 @@ from tomoyo.activation.plan import Plan
 from tomoyo.activation.planner import plan
 from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.requests import functionality_of, parse_request
-from tomoyo.kernel.policy_set import PolicySet
-from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.domains import Domain
 from tomoyo.model.entries import Entry
 from tomoyo.model.profiles import FUNCTIONALITIES, Mode
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .policies import EXCEPTIONS, held_by, random_set, texts
 

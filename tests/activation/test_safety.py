@@ -12,7 +12,7 @@ import pytest
 
 from tests.seeds import SEED, rounds
 from tomoyo.activation.planner import NoFreeProfileError, plan
-from tomoyo.kernel.policy_set import PolicySet
+from tomoyo.sets.policy_set import PolicySet
 
 from .oracle import Way
 from .policies import held_by, texts

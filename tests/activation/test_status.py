@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tomoyo.activation.status import drift, stale_bindings, status_of
-from tomoyo.kernel.policy_set import PolicySet
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 OLD = "/nix/store/00000000000000000000000000000000-nginx-1.0"
 NEW = "/nix/store/11111111111111111111111111111111-nginx-1.1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.analysis.lint_filesystems import may_hold_misnamed
+from tomoyo.lint.filesystems import may_hold_misnamed
 from tomoyo.model.filesystems import FILESYSTEMS, Filesystem, asked_name, misnamed
 from tomoyo.model.words import is_path
 

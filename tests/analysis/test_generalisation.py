@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.seeds import rounds
-from tomoyo.analysis.generalisation import (
+from tomoyo.decision.matching import matches
+from tomoyo.model.words import Word, is_word, word_fault
+from tomoyo.suggestion.dialogue import parse_entry
+from tomoyo.suggestion.generalisation import (
     BUILT_IN_RULES,
     DEFAULT,
     UserRule,
@@ -20,9 +23,6 @@ from tomoyo.analysis.generalisation import (
     parse_user_rules,
     reaches_store,
 )
-from tomoyo.analysis.suggestion_dialogue import parse_entry
-from tomoyo.decision.matching import matches
-from tomoyo.model.words import Word, is_word, word_fault
 from tomoyo.syntax.lines import PolicySyntaxError
 
 ALL = tuple(BUILT_IN_RULES.values())

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-from tomoyo.analysis.generalisation import BUILT_IN_RULES, MAX_ESCAPES, parse_user_rules
-from tomoyo.analysis.policy_edit import find_insertions, insert_lines, unified_diff
 from tomoyo.analysis.replay import replay
-from tomoyo.analysis.suggestion import Suggestion, Suggestions, merge_suggestions, policy_of
-from tomoyo.analysis.suggestion_dialogue import SuggestionDialogue
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.model.words import encode
 from tomoyo.report.record_lines import record_line
+from tomoyo.suggestion.dialogue import SuggestionDialogue
+from tomoyo.suggestion.edits import find_insertions, insert_lines, unified_diff
+from tomoyo.suggestion.generalisation import BUILT_IN_RULES, MAX_ESCAPES, parse_user_rules
+from tomoyo.suggestion.suggestions import Suggestion, Suggestions, merge_suggestions, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.record_stream import RecordCutter, cut_records, outline
 from tomoyo.syntax.records import iterate_audit, parse_record

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tomoyo.analysis.lint import RULES, lint
-from tomoyo.analysis.lint_codes import LINT_CODES, LintFinding, LintSeverity
-from tomoyo.analysis.placed_policy import PolicyText, TextKind
+from tomoyo.lint.codes import LINT_CODES, LintFinding, LintSeverity
+from tomoyo.lint.linter import RULES, lint_policy
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS
 from tomoyo.model.filesystems import FILESYSTEMS
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.lines import PolicySyntaxError
+from tomoyo.syntax.placed_policy import PolicyText, TextKind
 
 PROFILES = """\
 PROFILE_VERSION=20150505
@@ -53,7 +53,7 @@ class Case:
 
 def found(case: Case) -> list[LintFinding]:
     """What lint finds in CASE."""
-    return lint(case.texts())
+    return lint_policy(case.texts())
 
 
 def entries(text: str) -> Case:
@@ -602,7 +602,7 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         [Case(managers="/opt/m\n"), Case(managers="<kernel> /bin/web\n")],
     ),
 }
-#: Codes of `tomoyo.nix.lint_names`, which has tests of its own.
+#: Codes of `tomoyo.nix.source.lint`, which has tests of its own.
 ELSEWHERE = {"misplaced-name", "unresolved-name"}
 
 POSITIVE = [(code, case) for code, (positive, _) in CASES.items() for case in positive]
@@ -660,7 +660,7 @@ def test_a_domain_in_which_nothing_is_denied_makes_it_less_bad() -> None:
 
 def places(text: str) -> list[tuple[str, int, int]]:
     """Code, line and column of what is found in the domain policy TEXT alone."""
-    return [(finding.code, finding.line, finding.column) for finding in lint([PolicyText(TextKind.DOMAIN, "d", text)])]
+    return [(finding.code, finding.line, finding.column) for finding in lint_policy([PolicyText(TextKind.DOMAIN, "d", text)])]
 
 
 def test_places_are_those_of_the_words() -> None:
@@ -673,13 +673,13 @@ def test_the_place_of_an_error_is_the_one_that_every_command_tells() -> None:
     told: list[PolicySyntaxError] = []
     parse_domain_policy(text, report=told.append)
     assert len(told) == 4
-    found = lint([PolicyText(TextKind.DOMAIN, "d", text)], codes=["dropped-line", "undefined-module"])
+    found = lint_policy([PolicyText(TextKind.DOMAIN, "d", text)], codes=["dropped-line", "undefined-module"])
     dropped = [(error.line, error.column) for error in told if "use_group" not in error.text]
     assert [(finding.line, finding.column) for finding in found if finding.code == "dropped-line"] == dropped
 
 
 def test_a_file_of_a_source_judged_alone_has_no_modules() -> None:
-    (finding,) = lint([PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}use_group base\n")], codes=["undefined-module"])
+    (finding,) = lint_policy([PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}use_group base\n")], codes=["undefined-module"])
     assert "folder" in finding.remedy
     with pytest.raises(PolicySyntaxError, match="whole folders"):
         parse_domain_policy(f"{DOMAIN}use_group base\n")
@@ -700,7 +700,7 @@ DOMAIN = "<kernel> /a\nuse_profile 3\n"
     ],
 )
 def test_comments_allow_the_next_line_a_domain_or_a_file(text: str, lines: list[int]) -> None:
-    findings = lint([PolicyText(TextKind.DOMAIN, "d", text)])
+    findings = lint_policy([PolicyText(TextKind.DOMAIN, "d", text)])
     left = {
         finding.line for finding in findings if finding.code in ("whole-tree", "shadowed", "implicit-profile", "unused-allow")
     }
@@ -709,22 +709,22 @@ def test_comments_allow_the_next_line_a_domain_or_a_file(text: str, lines: list[
 
 def test_two_files_may_say_the_same_of_a_domain() -> None:
     texts = [PolicyText(TextKind.DOMAIN, name, f"{WEB}use_group 1\nfile read /{name}\n") for name in ("a", "b")]
-    assert lint(texts, codes=["duplicate"]) == []
+    assert lint_policy(texts, codes=["duplicate"]) == []
     again = PolicyText(TextKind.DOMAIN, "c", texts[0].text)
-    assert [(finding.file, finding.line) for finding in lint([*texts, again], codes=["duplicate"])] == [("c", 4)]
+    assert [(finding.file, finding.line) for finding in lint_policy([*texts, again], codes=["duplicate"])] == [("c", 4)]
 
 
 def test_a_comment_that_is_not_looked_for_is_not_unused() -> None:
     text = PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}# lint: allow whole-tree why\nfile read /a\n")
-    assert [finding.code for finding in lint([text])] == ["unused-allow"]
-    assert lint([text], codes=["unused-allow", "shadowed"]) == []
-    assert lint([text], allowed=["whole-tree"]) == []
+    assert [finding.code for finding in lint_policy([text])] == ["unused-allow"]
+    assert lint_policy([text], codes=["unused-allow", "shadowed"]) == []
+    assert lint_policy([text], allowed=["whole-tree"]) == []
 
 
 def test_codes_can_be_chosen_and_left_out() -> None:
     text = PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}{BROAD}file read /a//b\n")
-    assert [finding.code for finding in lint([text])] == ["whole-tree", "not-canonical"]
-    assert [finding.code for finding in lint([text], codes=["not-canonical"])] == ["not-canonical"]
-    assert [finding.code for finding in lint([text], allowed=["not-canonical"])] == ["whole-tree"]
+    assert [finding.code for finding in lint_policy([text])] == ["whole-tree", "not-canonical"]
+    assert [finding.code for finding in lint_policy([text], codes=["not-canonical"])] == ["not-canonical"]
+    assert [finding.code for finding in lint_policy([text], allowed=["not-canonical"])] == ["whole-tree"]
     with pytest.raises(ValueError, match="there is no code x"):
-        lint([text], codes=["x"])
+        lint_policy([text], codes=["x"])

@@ -12,22 +12,22 @@ from dataclasses import replace
 
 from tests.generate import Generator
 from tests.seeds import rounds
-from tomoyo.analysis.containment import covers, example
-from tomoyo.analysis.lint import lint
-from tomoyo.analysis.lint_codes import LintFinding
-from tomoyo.analysis.placed_policy import PolicyText, TextKind
+from tomoyo.decision.containment import covers, example
 from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import Request, Value
 from tomoyo.decision.transition import transition
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.lint.codes import LintFinding
+from tomoyo.lint.linter import lint_policy
 from tomoyo.model.domains import DomainPolicy
 from tomoyo.model.entries import Entry, Kind
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS, ExceptionPolicy
 from tomoyo.model.records import Execution, FileAttributes, ParentAttributes, Strings, Task
 from tomoyo.model.words import Quoted, decode, is_word
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.entries import read_entry
 from tomoyo.syntax.lines import Line, normalise, read_line
+from tomoyo.syntax.placed_policy import PolicyText, TextKind
 
 #: So many that the rarest claim is met.
 POLICIES = max(60, rounds(60))
@@ -356,7 +356,7 @@ def test_what_is_claimed_changes_no_decision(draw: random.Random) -> None:
             PolicyText(TextKind.PROFILE, "profile", PROFILES),
         ]
         whole = engine(domains, exceptions)
-        findings = [finding for finding in lint(texts) if finding.code in (*NEVER, "shadowed")]
+        findings = [finding for finding in lint_policy(texts) if finding.code in (*NEVER, "shadowed")]
         requests = Requests(draw, domains + exceptions)
         asked = [requests.request() for _ in range(REQUESTS)] if findings else []
         answers = [answer(whole.decide(DOMAIN, request)) for request in asked]
@@ -384,7 +384,7 @@ def test_duplicates_are_what_the_kernel_merges(draw: random.Random) -> None:
         more = draw.choices(domains.split("\n")[1:-1], k=2)
         domains += "".join(f"{line}\n" for line in more)
         held = engine(domains, exceptions)
-        for finding in lint([PolicyText(TextKind.DOMAIN, "domains", domains)], codes=["duplicate"]):
+        for finding in lint_policy([PolicyText(TextKind.DOMAIN, "domains", domains)], codes=["duplicate"]):
             told += 1
             lines = domains.split("\n")
             left = engine("\n".join(lines[: finding.line - 1] + lines[finding.line :]), exceptions)
@@ -502,7 +502,7 @@ def test_a_superfluous_control_decides_nothing(draw: random.Random) -> None:
         texts = [PolicyText(TextKind.DOMAIN, "domains", domains), PolicyText(TextKind.EXCEPTION, "exceptions", exceptions)]
         lines = exceptions.split("\n")
         whole = engine(domains, exceptions)
-        for finding in lint(texts, codes=["shadowed"]):
+        for finding in lint_policy(texts, codes=["shadowed"]):
             if finding.file != "exceptions" or lines[finding.line - 1].startswith("acl_group"):
                 continue
             told += 1
@@ -528,7 +528,7 @@ def test_what_is_unreachable_no_chain_of_programs_reaches(draw: random.Random) -
             PolicyText(TextKind.EXCEPTION, "exceptions", exceptions),
             PolicyText(TextKind.PROFILE, "profile", profiles),
         ]
-        unreachable = {finding.entry: finding for finding in lint(texts, codes=["unreachable-domain"])}
+        unreachable = {finding.entry: finding for finding in lint_policy(texts, codes=["unreachable-domain"])}
         visited = walk(draw, DecisionEngine.of(kernel.holding), kernel.holding.exception_policy())
         told += len(unreachable)
         reached += len(visited)
@@ -559,5 +559,5 @@ def test_any_text_can_be_judged(draw: random.Random) -> None:
         module = [generator.entry() for _ in range(draw.randint(0, 5))]
         texts.append(PolicyText(TextKind.MODULE, "modules/m", "\n".join(module), "m"))
         sizes = {text.name: text.text.count("\n") + 1 for text in texts}
-        for finding in lint(texts):
+        for finding in lint_policy(texts):
             assert 0 <= finding.line <= sizes.get(finding.file, 0), finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tomoyo import PolicySyntaxError
-from tomoyo.analysis.query_rules import QueryRule, Ruling, decide, exact_rule, parse_query_rules
 from tomoyo.analysis.record_filter import RecordFilter
+from tomoyo.query.rules import QueryRule, Ruling, decide, exact_rule, parse_query_rules
 from tomoyo.syntax.record_stream import Outline
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tomoyo.analysis.question import ARGUMENTS, parse_question, question_of
 from tomoyo.analysis.reachability import who_may
-from tomoyo.cli.can import _ARGUMENTS
+from tomoyo.cli.commands.can import _ARGUMENTS
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.model.entries import Kind

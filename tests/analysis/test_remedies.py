@@ -10,13 +10,13 @@ import pytest
 from tests.cli.command import tomoyo
 from tests.seeds import rounds
 from tomoyo.analysis.explanation import Explainer
-from tomoyo.analysis.lint_codes import LintSeverity
-from tomoyo.analysis.placed_policy import PolicyText, TextKind
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
-from tomoyo.nix.lint_names import lint_names
+from tomoyo.lint.codes import LintSeverity
+from tomoyo.nix.source.lint import lint_names
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
+from tomoyo.syntax.placed_policy import PolicyText, TextKind
 from tomoyo.syntax.profiles import parse_profile
 
 A, B, C = (f"/nix/store/{hash * 32}-" for hash in ("1", "2", "3"))

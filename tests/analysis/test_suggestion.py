@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.analysis.generalisation import BUILT_IN_RULES, DEFAULT, Rule, generalise, parse_user_rules
-from tomoyo.analysis.suggestion import KEPT, Suggestion, Suggestions, lacking, missing_paths, policy_of
 from tomoyo.decision.engine import DecisionEngine, UnknownDomain
 from tomoyo.decision.requests import Request, request_of
 from tomoyo.model.domains import DomainPolicy
 from tomoyo.model.entries import Entry, Kind
 from tomoyo.model.records import AuditRecord
+from tomoyo.suggestion.generalisation import BUILT_IN_RULES, DEFAULT, Rule, generalise, parse_user_rules
+from tomoyo.suggestion.suggestions import KEPT, Suggestion, Suggestions, lacking, missing_paths, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.records import iterate_audit, parse_audit
 

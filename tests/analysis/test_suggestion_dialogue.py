@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tomoyo.analysis.generalisation import BUILT_IN_RULES
-from tomoyo.analysis.suggestion import Suggestion, policy_of
-from tomoyo.analysis.suggestion_dialogue import SuggestionDialogue
+from tomoyo.suggestion.dialogue import SuggestionDialogue
+from tomoyo.suggestion.generalisation import BUILT_IN_RULES
+from tomoyo.suggestion.suggestions import Suggestion, policy_of
 from tomoyo.syntax.writer import write_domain_policy
 
 from .test_suggestion import record, suggest

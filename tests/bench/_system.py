@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tomoyo.nix.store import HASH_ALPHABET, HASH_LENGTH, STORE_DIRECTORY
+from tomoyo.nix.store.paths import HASH_ALPHABET, HASH_LENGTH, STORE_DIRECTORY
 
 #: Directories of a package, each with a share of its files.
 FOLDERS = ("lib", "share/doc", "share/locale/de/LC_MESSAGES", "share/man/man1", "libexec", "lib/plugins")

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from tests.vm import kernels, machine
-from tomoyo.kernel.boot import boot_script
+from tomoyo.boot.loader import boot_script
 
 from ._size import sizes, times
 

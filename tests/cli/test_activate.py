@@ -15,8 +15,10 @@ import tomoyo as package
 from tomoyo.activation import activation, cleanup, state
 from tomoyo.activation.outcome import ActivationError, InactiveError, Outcome
 from tomoyo.activation.plan import Plan, Write
-from tomoyo.kernel.policy_set import PolicySet, PolicySetError, write_policy_set
 from tomoyo.kernel.securityfs import SecurityfsError
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 from tomoyo.syntax.lines import Effect, PolicySyntaxError, Problem
 
 from .command import Done, tomoyo
@@ -107,9 +109,9 @@ sys.exit(status)
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
-        *("tomoyo.cli", "tomoyo.cli.activate", "tomoyo.cli.messages", "tomoyo.cli.streams", "tomoyo.kernel"),
-        *("tomoyo.kernel.links", "tomoyo.kernel.policy_text", "tomoyo.kernel.securityfs", "tomoyo.kernel.set_directory"),
-        *("tomoyo.kernel.held_texts", "tomoyo.activation", "tomoyo.activation.activation", "tomoyo.activation.outcome"),
+        *("tomoyo.cli", "tomoyo.cli.commands.activate", "tomoyo.cli.messages", "tomoyo.cli.streams", "tomoyo.kernel"),
+        *("tomoyo.sets.links", "tomoyo.simulation.policy_reading", "tomoyo.kernel.securityfs", "tomoyo.sets.directory"),
+        *("tomoyo.kernel.held_policy", "tomoyo.activation", "tomoyo.activation.activation", "tomoyo.activation.outcome"),
         "tomoyo.activation.state",
     }
     assert not loaded & {

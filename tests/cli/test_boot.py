@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.boot import boot_script, check_boot
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
+from tomoyo.boot.loader import boot_script, check_boot
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 
 from .command import tomoyo
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.cli import learn
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.cli.commands import learn
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.domain_policy import parse_domain_policy
 
 from ..kernel.learner import LearningKernel

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.sources import write_source
-from tomoyo.analysis.lint_codes import LINT_CODES
+from tomoyo.lint.codes import LINT_CODES
 
 from .command import tomoyo
 

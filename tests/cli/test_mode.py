@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.activation import state
-from tomoyo.cli import mode
+from tomoyo.cli.commands import mode
 
 from ..kernel.test_learning import DOMAIN, Executing, learning
 from .command import tomoyo

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.toystore import Link, Program, ToyStore
-from tomoyo.kernel.policy_set import read_policy_set
+from tomoyo.sets.policy_set import read_policy_set
 
 from .command import Done, tomoyo
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.analysis.query_rules import parse_query_rules
-from tomoyo.kernel.rules_file import prepend_rule
-from tomoyo.kernel.simulated import SimulatedKernel
-from tomoyo.kernel.trusted import UnsafeFile
+from tomoyo.query.rules import parse_query_rules
+from tomoyo.query.rules_file import prepend_rule
+from tomoyo.sets.trusted_files import UnsafeFile
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .command import tomoyo
 from .test_save import CLOSURE, SAMPLE, put_interface

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 
 from .command import tomoyo
 

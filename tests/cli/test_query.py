@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tomoyo.analysis.explanation import Explainer, Explanation
-from tomoyo.cli.query_dialogue import Dialogue, JsonDialogue, reasons
+from tomoyo.cli.query_terminal import Dialogue, JsonDialogue, reasons
 from tomoyo.decision.engine import DecisionEngine
-from tomoyo.kernel.query import Answer, Event, PendingRequest, QueryDialogue
-from tomoyo.kernel.query_session import Answered, Asked, Explained, QuerySession, Reason, Vanished, learned_entry
+from tomoyo.query.dialogue import Answer, Event, PendingRequest, QueryDialogue
+from tomoyo.query.session import Answered, Asked, Explained, QuerySession, Reason, Vanished, learned_entry
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 

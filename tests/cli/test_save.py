@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.policy_set import read_policy_set
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.policy_set import read_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .command import Done, tomoyo
 

@@ -80,7 +80,7 @@ def test_a_reader_that_has_gone_is_no_news(arguments: list[str], environment: di
     assert (done.returncode, done.stderr) == (2, b"")
 
 
-@pytest.mark.parametrize("module", ["tomoyo.cli", "tomoyo.cli.options", "tomoyo.cli.check", "tomoyo.syntax.lines"])
+@pytest.mark.parametrize("module", ["tomoyo.cli", "tomoyo.cli.options", "tomoyo.cli.commands.check", "tomoyo.syntax.lines"])
 def test_interrupted_while_it_begins_it_says_nothing(module: str) -> None:
     # What an interrupt does while MODULE is loaded.
     script = f"""

@@ -13,13 +13,13 @@ from tomoyo.decision.groups import Groups
 from tomoyo.decision.index import arguments_match
 from tomoyo.decision.requests import Request, parse_request
 from tomoyo.decision.transition import Cause, Failure, transition
-from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.domains import DomainPolicy
 from tomoyo.model.entries import Kind
 from tomoyo.model.exception_policy import NamespaceExceptions
 from tomoyo.model.profiles import Mode
 from tomoyo.model.records import Execution, FileAttributes, ParentAttributes, Strings, Task
 from tomoyo.model.words import Quoted, is_word
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 
 class LearningKernel(SimulatedKernel):

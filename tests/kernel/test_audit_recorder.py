@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tomoyo.kernel import audit_recorder
-from tomoyo.kernel.audit import Drops
-from tomoyo.kernel.audit_recorder import Recorder, record_kernel, record_waiting
+from tomoyo.audit import recorder as audit_recorder
+from tomoyo.audit.kernel_log import Drops
+from tomoyo.audit.recorder import Recorder, record_kernel, record_waiting
 
 RECORDS = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_bytes().split(b"\0")[:-1]
 

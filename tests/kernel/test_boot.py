@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.boot import REFUSED, boot_script, check_boot, domain_managers
-from tomoyo.kernel.boot_faults import PROFILE_VERSIONS
-from tomoyo.kernel.policy_set import Fault, PolicySet, write_policy_set
-from tomoyo.kernel.set_directory import MAX_FILE
+from tomoyo.boot.faults import PROFILE_VERSIONS
+from tomoyo.boot.loader import REFUSED, boot_script, check_boot, domain_managers
 from tomoyo.model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
+from tomoyo.sets.checks import Fault
+from tomoyo.sets.directory import MAX_FILE
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"])
 

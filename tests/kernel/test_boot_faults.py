@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from tomoyo.kernel.boot_faults import boot_faults
-from tomoyo.kernel.policy_set import Fault, PolicySet, check_policy_set
-from tomoyo.kernel.policy_text import PolicyReading
+from tomoyo.boot.faults import boot_faults
+from tomoyo.sets.checks import Fault, check_policy_set
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.policy_reading import PolicyReading
 
 PROFILES = "PROFILE_VERSION=20150505\n0-COMMENT=\n3-COMMENT=\n"
 DOMAINS = "<kernel>\nuse_profile 0\n\n<kernel> /a\nuse_profile 3\n\nfile read /x\n\n"

@@ -9,7 +9,7 @@ import pytest
 
 from tomoyo.kernel.learning import LearningSession, domain_of, profile_of
 from tomoyo.kernel.modes import ModeError, NotChanged
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .learner import LearningKernel
 

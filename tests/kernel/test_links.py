@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.links import advance_links, put_link, read_link
+from tomoyo.sets.links import advance_links, put_link, read_link
 
 LEFT: dict[str, Callable[[Path], object]] = {
     "link": lambda path: path.symlink_to("/left"),

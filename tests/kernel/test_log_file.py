@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.log_file import LogFile
-from tomoyo.kernel.trusted import UnsafeFile, open_folder, read_file
+from tomoyo.audit.log_file import LogFile
+from tomoyo.sets.trusted_files import UnsafeFile, open_folder, read_file
 
 
 def record(number: int, size: int = 20) -> bytes:

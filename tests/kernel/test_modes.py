@@ -16,8 +16,8 @@ from tomoyo.kernel.modes import (
     read_profiles,
     set_profiles,
 )
-from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.profiles import FUNCTIONALITIES, Config, Mode, Profile
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 PROFILES = """\
 PROFILE_VERSION=20150505

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.notify import FAILURES, MAX_RECORDS, Command, Followed, Gathering, Notification, Notifier
+from tomoyo.audit.notification import FAILURES, MAX_RECORDS, Command, Followed, Gathering, Notification, Notifier
 
 RECORD = (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[0].partition(b"\n")[2]
 

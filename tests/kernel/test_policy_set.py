@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel import policy_set
-from tomoyo.kernel.policy_set import PolicySet, PolicySetError, read_policy_set, with_digests, write_policy_set
+from tomoyo.sets import policy_set
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import PolicySet, read_policy_set, with_digests
+from tomoyo.sets.writing import write_policy_set
 
 FIRST = PolicySet("<kernel>\nuse_profile 0\n\n\n", profile="0-COMMENT=first\n")
 SECOND = PolicySet("<kernel>\nuse_profile 0\n\n\n", profile="0-COMMENT=second\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.cli.ps import lines
+from tomoyo.cli.commands.ps import lines
 from tomoyo.kernel import processes
 from tomoyo.kernel.modes import ProfileModes
 from tomoyo.model.profiles import Config, Mode, NamespaceProfiles, Profile, ProfilePolicy

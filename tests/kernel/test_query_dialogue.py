@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.kernel.query import KEEP_ALIVE, NOTHING, Answer, Arrived, Event, Gone, QueryDialogue, read_request, same_question
-from tomoyo.kernel.query_session import learned_entry
+from tomoyo.query.dialogue import KEEP_ALIVE, NOTHING, Answer, Arrived, Event, Gone, QueryDialogue, read_request, same_question
+from tomoyo.query.session import learned_entry
 
 READS = [data + b"\0" for data in (Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes().split(b"\0")[:-1]]
 RECORDS = tomoyo.parse_audit((Path(__file__).parents[1] / "data" / "records" / "audit.log").read_bytes())

@@ -10,11 +10,11 @@ import pytest
 
 from tomoyo.analysis.explanation import Explanation
 from tomoyo.decision.requests import parse_request
-from tomoyo.kernel.query import Answer, Event, PendingRequest, QueryDialogue, read_request
-from tomoyo.kernel.query_explanation import QueryExplainer, QueryPolicy
-from tomoyo.kernel.query_session import Asked, Explained, QuerySession
-from tomoyo.kernel.simulated import SimulatedKernel
 from tomoyo.model.words import DomainName
+from tomoyo.query.dialogue import Answer, Event, PendingRequest, QueryDialogue, read_request
+from tomoyo.query.explanation import QueryExplainer, QueryPolicy
+from tomoyo.query.session import Asked, Explained, QuerySession
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.records import parse_query
 
 QUERY = parse_query((Path(__file__).parents[1] / "data" / "records" / "query.txt").read_bytes())[0]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.policy_set import PolicySetError, read_policy_set
 from tomoyo.kernel.saving import UnsteadyPolicyError, read_consistent, save
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.sets.directory import PolicySetError
+from tomoyo.sets.policy_set import read_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 MOMENT = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 

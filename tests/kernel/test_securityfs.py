@@ -14,7 +14,7 @@ import pytest
 
 from tomoyo.kernel import securityfs
 from tomoyo.kernel.securityfs import WRITE_PIECE, Securityfs, SecurityfsError
-from tomoyo.kernel.simulated import SimulatedKernel
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 
 def advice(attempt: Callable[[], object]) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.kernel.set_directory import PolicySetError, open_directory
-from tomoyo.kernel.trusted import UnsafeFile, open_folder, read_file
+from tomoyo.sets.directory import PolicySetError, open_directory
+from tomoyo.sets.trusted_files import UnsafeFile, open_folder, read_file
 
 OPENERS: dict[str, Callable[[str], int]] = {"set": open_directory, "log": open_folder}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.activation.sets import NEW, OLD, STORE, Counting, bindings, options, policy, process, put
 from tomoyo.activation.activation import activate
 from tomoyo.activation.cleanup import collect_garbage
-from tomoyo.kernel import store_use
+from tomoyo.kernel import bindings_in_use as store_use
 
 NGINX = "<kernel> nix:/nginx/bin/nginx"
 PROGRAM, FILE = bindings(OLD).splitlines()

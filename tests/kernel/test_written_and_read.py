@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 
 from tests.seeds import rounds
-from tomoyo.analysis.policy_edit import find_insertions, insert_lines
-from tomoyo.analysis.query_rules import QueryRule, Ruling, exact_rule, parse_query_rules
 from tomoyo.analysis.record_filter import RecordFilter
-from tomoyo.analysis.suggestion import Suggestions, policy_of
-from tomoyo.analysis.suggestion_dialogue import SuggestionDialogue, parse_entry
-from tomoyo.cli.query_dialogue import entry_of
+from tomoyo.audit.log_file import LogFile
+from tomoyo.cli.query_terminal import entry_of
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import request_of
-from tomoyo.kernel.log_file import LogFile
-from tomoyo.kernel.query import PendingRequest, read_request
-from tomoyo.kernel.query_session import learned_entry
-from tomoyo.kernel.rules_file import prepend_rule, read_rules
 from tomoyo.model.words import GroupReference, encode
-from tomoyo.nix.names import encode_file, parse_name
+from tomoyo.nix.names.names import encode_file, parse_name
+from tomoyo.query.dialogue import PendingRequest, read_request
+from tomoyo.query.rules import QueryRule, Ruling, exact_rule, parse_query_rules
+from tomoyo.query.rules_file import prepend_rule, read_rules
+from tomoyo.query.session import learned_entry
 from tomoyo.report.record_lines import record_line
+from tomoyo.suggestion.dialogue import SuggestionDialogue, parse_entry
+from tomoyo.suggestion.edits import find_insertions, insert_lines
+from tomoyo.suggestion.suggestions import Suggestions, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.record_stream import RecordCutter, outline
 from tomoyo.syntax.records import parse_audit, parse_record

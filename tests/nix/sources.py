@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tomoyo.nix.source import Problem, Severity, SourceError, read_sources
-from tomoyo.nix.source_policy import Conflicts, SourcePolicy, combine_sources
+from tomoyo.nix.source.files import Problem, Severity, SourceError
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.source.policy import Conflicts, SourcePolicy, combine_sources
 
 
 def write_source(folder: Path, **files: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import tomoyo
-from tomoyo.nix.store import StorePath
+from tomoyo.nix.store.paths import StorePath
 from tomoyo.syntax.exception_policy import parse_exception_policy
 
 from .nixstore import NixStore

@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 
 from tomoyo.decision.matching import matches
 from tomoyo.model.exception_policy import ExceptionPolicy
-from tomoyo.nix.bindings import Bindings, Fault, Programs, Several, Severity, bind
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.names import NameTable, encode_file
-from tomoyo.nix.store import StorePath, parse_store_path
-from tomoyo.nix.tree import Tree
-from tomoyo.nix.uses import (
+from tomoyo.nix.names.bindings import Bindings, Fault, Programs, Several, Severity, bind
+from tomoyo.nix.names.name_uses import (
     Place,
     Role,
     Use,
@@ -26,6 +22,10 @@ from tomoyo.nix.uses import (
     manager_places,
     policy_uses,
 )
+from tomoyo.nix.names.names import NameTable, encode_file
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.paths import StorePath, parse_store_path
+from tomoyo.nix.store.tree import Tree
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.lines import Reading

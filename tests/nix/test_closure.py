@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tomoyo.nix.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.listing import parse_json, parse_listing, parse_paths, parse_registration, read_listing
-from tomoyo.nix.store import StorePath, parse_store_path
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.store.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
+from tomoyo.nix.store.closure_formats import parse_json, parse_listing, parse_paths, parse_registration, read_listing
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.paths import StorePath, parse_store_path
+from tomoyo.nix.store.tree import Tree
 
 from .nixstore import NixStore
 

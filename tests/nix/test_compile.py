@@ -16,13 +16,15 @@ import pytest
 
 from tests.generate import Generator
 from tomoyo.cli import main
-from tomoyo.kernel.policy_set import PolicySet, check_policy_set, read_policy_set
-from tomoyo.nix.bindings import Several
-from tomoyo.nix.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
-from tomoyo.nix.listing import parse_listing
-from tomoyo.nix.names import NameTable
-from tomoyo.nix.source import Severity, SourceError, read_sources
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.names.bindings import Several
+from tomoyo.nix.names.names import NameTable
+from tomoyo.nix.source.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
+from tomoyo.nix.source.files import Severity, SourceError
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.store.closure_formats import parse_listing
+from tomoyo.nix.store.tree import Tree
+from tomoyo.sets.checks import check_policy_set
+from tomoyo.sets.policy_set import PolicySet, read_policy_set
 
 from .sources import shown, write_source
 
@@ -376,7 +378,7 @@ def test_a_boot_loader_that_would_not_start(source: Path, system: Path, boot: Bo
 
 def test_what_a_kernel_would_not_hold_is_found(source: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing that is known gets as far as this: so the compiler is made to err.
-    from tomoyo.nix import compile as module
+    from tomoyo.nix.source import compile as module
 
     made = module._policy_set
     wrong = {
@@ -399,7 +401,7 @@ def test_what_a_kernel_would_not_hold_is_found(source: Path, system: Path, monke
 
 
 def test_a_set_that_panics_is_found(source: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tomoyo.nix import compile as module
+    from tomoyo.nix.source import compile as module
 
     made = module._policy_set
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.nix.closure import Closure, ClosureError
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.store import StorePath, parse_store_path
+from tomoyo.nix.store.closure import Closure, ClosureError
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.paths import StorePath, parse_store_path
 
 from .nixstore import NixStore
 

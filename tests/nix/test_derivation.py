@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tomoyo.nix.derivation import Derivation, DerivationSyntaxError, Output, parse_derivation, read_derivation
+from tomoyo.nix.store.derivation import Derivation, DerivationSyntaxError, Output, parse_derivation, read_derivation
 
 from .nixstore import NixStore
 

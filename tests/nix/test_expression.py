@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tomoyo.nix.expression import Expression, ExpressionError, Literal, attribute_text, nix_expression
+from tomoyo.nix.names.expression import Expression, ExpressionError, Literal, attribute_text, nix_expression
 
 from .nixstore import NixStore
 

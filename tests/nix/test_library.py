@@ -13,22 +13,23 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.analysis.lint import lint
-from tomoyo.analysis.lint_codes import LintSeverity
 from tomoyo.cli import main
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
+from tomoyo.lint.codes import LintSeverity
+from tomoyo.lint.linter import lint
 from tomoyo.model.records import FileAttributes, Task
-from tomoyo.nix.compile import Compiled, CompileSettings, compile_policy
-from tomoyo.nix.library import ServiceState, library_modules, library_services
-from tomoyo.nix.lint_names import lint_names, policy_texts
-from tomoyo.nix.listing import parse_paths
-from tomoyo.nix.module_numbers import FIRST_NUMBER
-from tomoyo.nix.names import WRAPPERS, NameTable, parse_name
-from tomoyo.nix.source import LIBRARY, Severity, SourceError, SourceFile, SourceKind, read_sources
-from tomoyo.nix.source_policy import combine_sources
-from tomoyo.nix.tree import Tree
-from tomoyo.nix.uses import policy_uses
+from tomoyo.nix.names.name_uses import policy_uses
+from tomoyo.nix.names.names import WRAPPERS, NameTable, parse_name
+from tomoyo.nix.source.compile import Compiled, CompileSettings, compile_policy
+from tomoyo.nix.source.files import LIBRARY, Severity, SourceError, SourceFile, SourceKind
+from tomoyo.nix.source.library import library_modules, library_services, read_sources
+from tomoyo.nix.source.lint import lint_names, policy_texts
+from tomoyo.nix.source.module_numbers import FIRST_NUMBER
+from tomoyo.nix.source.policy import combine_sources
+from tomoyo.nix.source.states import ServiceState
+from tomoyo.nix.store.closure_formats import parse_paths
+from tomoyo.nix.store.tree import Tree
 
 from .sources import combined, refusals, shown, write_source
 from .test_compile import PROGRAM, store_path, write_store

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.analysis.lint_codes import LintFinding
-from tomoyo.analysis.placed_policy import TextKind
-from tomoyo.nix.lint_names import lint_names, policy_texts
-from tomoyo.nix.listing import parse_listing
-from tomoyo.nix.names import NameTable
-from tomoyo.nix.source import read_sources
-from tomoyo.nix.tree import Tree
+from tomoyo.lint.codes import LintFinding
+from tomoyo.nix.names.names import NameTable
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.source.lint import lint_names, policy_texts
+from tomoyo.nix.store.closure_formats import parse_listing
+from tomoyo.nix.store.tree import Tree
+from tomoyo.syntax.placed_policy import TextKind
 
 from .sources import write_source
 from .test_compile import POLICY, generation, write_store

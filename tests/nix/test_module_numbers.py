@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tomoyo.nix.module_numbers import FIRST_NUMBER, MODULE_NAME, Collision, ModuleNumbers, assign_numbers, hashed_number
+from tomoyo.nix.source.module_numbers import FIRST_NUMBER, MODULE_NAME, Collision, ModuleNumbers, assign_numbers, hashed_number
 
 
 def names_of(generator: random.Random, count: int) -> list[str]:

@@ -12,9 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tomoyo.model.words import is_path
-from tomoyo.nix.closure import Closure, ClosureError, Member
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.names import (
+from tomoyo.nix.names.names import (
     Name,
     NameSyntaxError,
     NameTable,
@@ -24,8 +22,10 @@ from tomoyo.nix.names import (
     parse_package,
     read_packages,
 )
-from tomoyo.nix.store import HASH_ALPHABET, StoreFile, StorePath, parse_drv_name, parse_store_path
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.store.closure import Closure, ClosureError, Member
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.paths import HASH_ALPHABET, StoreFile, StorePath, parse_drv_name, parse_store_path
+from tomoyo.nix.store.tree import Tree
 
 from .nixstore import NixStore
 

@@ -15,14 +15,14 @@ from tomoyo.model.entries import Kind
 from tomoyo.model.exception_policy import ExceptionPolicy
 from tomoyo.model.records import Execution, Strings
 from tomoyo.model.words import Quoted
-from tomoyo.nix.bindings import Bindings, bind
-from tomoyo.nix.contents import Contents, read_contents
-from tomoyo.nix.learned_words import Change
-from tomoyo.nix.names import NameSyntaxError, NameTable, encode_file
-from tomoyo.nix.naming import Named, name_policy, unsafe_policy
-from tomoyo.nix.store import StorePath
-from tomoyo.nix.uses import policy_uses
-from tomoyo.nix.ways import find_ways
+from tomoyo.nix.names.bindings import Bindings, bind
+from tomoyo.nix.names.name_uses import policy_uses
+from tomoyo.nix.names.names import NameSyntaxError, NameTable, encode_file
+from tomoyo.nix.names.naming import Named, name_policy, unsafe_policy
+from tomoyo.nix.names.program_paths import find_ways
+from tomoyo.nix.names.rename_words import Change
+from tomoyo.nix.store.contents import Contents, read_contents
+from tomoyo.nix.store.paths import StorePath
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.writer import write_domain_policy, write_exception_policy

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.nix.module_numbers import hashed_number
-from tomoyo.nix.source import SourceError, SourceKind, read_sources
-from tomoyo.nix.source_policy import Conflicts
+from tomoyo.nix.source.files import SourceError, SourceKind
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.source.module_numbers import hashed_number
+from tomoyo.nix.source.policy import Conflicts
 from tomoyo.syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
 
 from .sources import combined, refusals, shown, warnings, write_source

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.analysis.placed_policy import read_placed_policy
-from tomoyo.nix.library import STATES, ServiceState
-from tomoyo.nix.lint_names import policy_texts
-from tomoyo.nix.source import read_sources
-from tomoyo.nix.source_policy import Conflicts, combine_sources
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.source.lint import policy_texts
+from tomoyo.nix.source.policy import Conflicts, combine_sources
+from tomoyo.nix.source.states import STATES, ServiceState
+from tomoyo.syntax.placed_policy import read_placed_policy
 
 from .sources import refusals
 

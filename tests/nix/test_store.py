@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tomoyo.nix.store import (
+from tomoyo.nix.store.paths import (
     HASH_ALPHABET,
     StoreFile,
     StorePath,

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Done, tomoyo
-from tomoyo.nix.bindings import Fault, bind
-from tomoyo.nix.store import StorePath
-from tomoyo.nix.uses import Role, Use
-from tomoyo.nix.ways import find_program, find_ways
+from tomoyo.nix.names.bindings import Fault, bind
+from tomoyo.nix.names.name_uses import Role, Use
+from tomoyo.nix.names.program_paths import find_program, find_ways
+from tomoyo.nix.store.paths import StorePath
 
 from .toystore import Link, Program, ToyStore
 

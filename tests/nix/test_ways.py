@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.nix.contents import NodeType, Report, read_contents
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.executable import Kind
-from tomoyo.nix.store import StoreFile, StorePath, parse_store_path
-from tomoyo.nix.tree import Tree
-from tomoyo.nix.ways import Script, Ways, Wrapper, find_program, find_ways
+from tomoyo.nix.names.program_paths import Script, Ways, Wrapper, find_program, find_ways
+from tomoyo.nix.store.contents import NodeType, Report, read_contents
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.executables import Kind
+from tomoyo.nix.store.paths import StoreFile, StorePath, parse_store_path
+from tomoyo.nix.store.tree import Tree
 
 from .nixstore import NixStore
 from .toystore import LIBRARY, Link, Program, ToyStore

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tomoyo.nix.closure import Closure, Member
-from tomoyo.nix.contents import Contents, read_contents
-from tomoyo.nix.names import NameTable
-from tomoyo.nix.store import StorePath
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.names.names import NameTable
+from tomoyo.nix.store.closure import Closure, Member
+from tomoyo.nix.store.contents import Contents, read_contents
+from tomoyo.nix.store.paths import StorePath
+from tomoyo.nix.store.tree import Tree
 
 PROGRAM = b"\x7fELF\2\1\1" + bytes(9) + b"\2\0" + bytes(6) + b"\1" + bytes(40)
 LIBRARY = b"\x7fELF\2\1\1" + bytes(9) + b"\3\0" + bytes(46)

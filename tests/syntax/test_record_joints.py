@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import tomoyo
 from tests.seeds import rounds
+from tomoyo.audit.notification import Command, Notifier, notify_of_stream
+from tomoyo.audit.recorder import Recorder, record_chunks
 from tomoyo.cli import main
-from tomoyo.kernel.audit_recorder import Recorder, record_chunks
-from tomoyo.kernel.notify import Command, Notifier, notify_of_stream
-from tomoyo.kernel.query import read_request
 from tomoyo.kernel.signals import SignalPipe
+from tomoyo.query.dialogue import read_request
 from tomoyo.report.plain import plain
 from tomoyo.report.record_lines import record_line
 

@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
-from tomoyo.nix.compile import Compiled, compile_policy
-from tomoyo.nix.library import ServiceState
-from tomoyo.nix.listing import parse_paths
-from tomoyo.nix.names import NameTable
-from tomoyo.nix.source import read_sources
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.names.names import NameTable
+from tomoyo.nix.source.compile import Compiled, compile_policy
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.source.states import ServiceState
+from tomoyo.nix.store.closure_formats import parse_paths
+from tomoyo.nix.store.tree import Tree
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 
 from . import debian
 from .kernels import SUITES, Unavailable, cached

@@ -12,8 +12,8 @@ import random
 from typing import Any
 
 from tests.activation.policies import bootable, held_by, random_set
-from tomoyo.kernel.policy_set import PolicySet
-from tomoyo.kernel.policy_text import domain_blocks
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.simulation.policy_reading import domain_blocks
 
 from . import machine
 from .fixtures import kernel, kernel_release

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from tomoyo.kernel.policy_set import FILES
+from tomoyo.sets.directory import FILES
 
 from . import guest, machine
 from .fixtures import kernel, kernel_release

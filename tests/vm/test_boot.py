@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from tomoyo.boot.loader import boot_script, domain_managers
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
 from tomoyo.decision.transition import transition
-from tomoyo.kernel.boot import boot_script, domain_managers
-from tomoyo.kernel.simulated import KernelPanic, SimulatedKernel
 from tomoyo.model.entries import Kind
+from tomoyo.simulation.simulated_kernel import KernelPanic, SimulatedKernel
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.lines import Reading

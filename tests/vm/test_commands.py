@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tomoyo.kernel.policy_set import FILES
+from tomoyo.sets.directory import FILES
 
 from . import guest, machine
 from .fixtures import kernel, kernel_release

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.generate import Generator
-from tomoyo.kernel.policy_set import LOADING, PolicySet, write_policy_set
-from tomoyo.kernel.simulated import SimulatedKernel
-from tomoyo.nix.closure import Closure
-from tomoyo.nix.compile import CompileSettings, Unresolved, compile_policy
-from tomoyo.nix.names import NameTable
-from tomoyo.nix.source import Severity, SourceError, read_sources
-from tomoyo.nix.tree import Tree
+from tomoyo.nix.names.names import NameTable
+from tomoyo.nix.source.compile import CompileSettings, Unresolved, compile_policy
+from tomoyo.nix.source.files import Severity, SourceError
+from tomoyo.nix.source.library import read_sources
+from tomoyo.nix.store.closure import Closure
+from tomoyo.nix.store.tree import Tree
+from tomoyo.sets.policy_set import LOADING, PolicySet
+from tomoyo.sets.writing import write_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.writer import domain_text
 

@@ -18,8 +18,8 @@ import pytest
 from tests.generate import INTERFACES, Generator
 from tests.interfaces import CASES, printed
 from tomoyo.cli import main
-from tomoyo.kernel.simulated import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 from tomoyo.model.kernel_versions import ASKED, kernel_version
+from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 from tomoyo.syntax.stat import parse_stat
 
 from . import guest, machine

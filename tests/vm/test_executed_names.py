@@ -12,14 +12,14 @@ import pytest
 from tests.nix.conftest import nix_store, system
 from tests.nix.nixstore import NixStore
 from tomoyo.decision.matching import matches
-from tomoyo.nix.bindings import DESCRIPTOR_PATTERN, Programs, bind
-from tomoyo.nix.contents import read_contents
-from tomoyo.nix.database import StoreDatabase
-from tomoyo.nix.names import NameTable, encode_file
-from tomoyo.nix.store import parse_store_path
-from tomoyo.nix.tree import Tree
-from tomoyo.nix.uses import policy_uses
-from tomoyo.nix.ways import Ways, find_ways
+from tomoyo.nix.names.bindings import DESCRIPTOR_PATTERN, Programs, bind
+from tomoyo.nix.names.name_uses import policy_uses
+from tomoyo.nix.names.names import NameTable, encode_file
+from tomoyo.nix.names.program_paths import Ways, find_ways
+from tomoyo.nix.store.contents import read_contents
+from tomoyo.nix.store.database import StoreDatabase
+from tomoyo.nix.store.paths import parse_store_path
+from tomoyo.nix.store.tree import Tree
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.writer import write_exception_policy
 

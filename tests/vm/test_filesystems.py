@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tomoyo.analysis.lint import lint
-from tomoyo.analysis.placed_policy import PolicyText, TextKind
 from tomoyo.decision.matching import matches
+from tomoyo.lint.linter import lint_policy
 from tomoyo.model.filesystems import FILESYSTEMS, asked_name
+from tomoyo.syntax.placed_policy import PolicyText, TextKind
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -82,4 +82,4 @@ def test_what_it_asks_where_files_and_directories_are_confused_is_not_said_to_be
     assert "file rmdir /run/confused/f/" in asked
     text = PolicyText(TextKind.DOMAIN, "asked", "".join(f"{line}\n" for line in dict.fromkeys(["<kernel> /a", *asked])))
     codes = ["not-canonical", "wrong-directory", "impossible-number", "dropped-line", "useless-line"]
-    assert [str(finding) for finding in lint([text], codes=codes)] == []
+    assert [str(finding) for finding in lint_policy([text], codes=codes)] == []

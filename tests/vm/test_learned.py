@@ -9,7 +9,7 @@ import pytest
 import tomoyo
 from tests.interfaces import PARSE, WRITE
 from tests.test_kernel_cases import CASES, comparable
-from tomoyo.kernel.simulated import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
+from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 
 from . import machine
 from .fixtures import kernel, kernel_release

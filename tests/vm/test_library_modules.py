@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tomoyo.nix.library import library_modules
+from tomoyo.nix.source.library import library_modules
 
 from . import library_layout, machine
 from .fixtures import kernel, kernel_release

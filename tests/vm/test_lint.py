@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import tomoyo
-from tomoyo.analysis.lint import lint
-from tomoyo.analysis.lint_codes import LintFinding, LintSeverity
-from tomoyo.analysis.placed_policy import PolicyText, TextKind
+from tomoyo.lint.codes import LintFinding, LintSeverity
+from tomoyo.lint.linter import lint_policy
+from tomoyo.syntax.placed_policy import PolicyText, TextKind
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -36,7 +36,7 @@ def learned(kernel: Kernel) -> dict[str, str]:
 def test_what_was_learned_can_match_and_is_reached(learned: dict[str, str]) -> None:
     texts = [PolicyText(kind, name, learned[name]) for name, kind in KINDS.items()]
     assert learned["domain_policy"].count("\n") > 1000
-    assert [str(finding) for finding in lint(texts, codes=CERTAIN) if is_claim(finding)] == []
+    assert [str(finding) for finding in lint_policy(texts, codes=CERTAIN) if is_claim(finding)] == []
 
 
 def test_what_was_logged_can_match_with_all_that_was_known(learned: dict[str, str]) -> None:
@@ -48,7 +48,7 @@ def test_what_was_logged_can_match_with_all_that_was_known(learned: dict[str, st
     assert len(lines) > 2000
     text = PolicyText(TextKind.DOMAIN, "audit", "".join(f"{line}\n" for line in ("<kernel>", *lines)))
     codes = [code for code in CERTAIN if code not in ("dropped-line", "altered-line", "shadowed")]
-    assert [str(finding) for finding in lint([text], codes=codes) if is_claim(finding)] == []
+    assert [str(finding) for finding in lint_policy([text], codes=codes) if is_claim(finding)] == []
 
 
 def is_claim(finding: LintFinding) -> bool:

@@ -14,12 +14,12 @@ from tests.seeds import rounds
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
 from tomoyo.decision.transition import transition
-from tomoyo.kernel.simulated import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 from tomoyo.model.domains import DomainPolicy
 from tomoyo.model.entries import Kind
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS
 from tomoyo.model.records import Execution, FileAttributes, Strings, Task
 from tomoyo.model.words import Quoted
+from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 from tomoyo.syntax.holding import add_entry
 
 from . import machine

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import os
 
-from ..kernel.held_texts import read_held_texts
-from ..kernel.links import absolute, make_directory
-from ..kernel.policy_text import is_unchanged
+from ..kernel.held_policy import read_held_texts
 from ..kernel.securityfs import Securityfs
-from ..kernel.set_directory import PolicySetError, SetTexts, digest, read_set_texts
+from ..sets.directory import PolicySetError, SetTexts, digest, read_set_texts
+from ..sets.links import absolute, make_directory
+from ..simulation.policy_reading import is_unchanged
 from .outcome import ActivationError, InactiveError, Outcome
 from .state import Lock, places, record, recorded_domains, recorded_set, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.policy_text import PolicyReading
     from ..kernel.securityfs import Interface
+    from ..simulation.policy_reading import PolicyReading
 
 
 def activate(
@@ -107,9 +107,9 @@ def _bring(
 ) -> Outcome:
     from dataclasses import replace
 
-    from ..kernel.policy_set import policy_set_of
-    from ..kernel.policy_text import PolicyReading, same_exceptions
-    from ..kernel.store_use import used_bindings
+    from ..kernel.bindings_in_use import used_bindings
+    from ..sets.policy_set import policy_set_of
+    from ..simulation.policy_reading import PolicyReading, same_exceptions
     from .apply import carry_out
     from .differences import domains_that_differ
     from .kept_domains import are_made_by_programs
@@ -167,7 +167,8 @@ def refuse_damaged(wanted: SetTexts) -> None:
         and all(digest(texts[file]) == known[file] for file in known if file in texts)
     ):
         return
-    from ..kernel.policy_set import check_digests, policy_set_of
+    from ..sets.checks import check_digests
+    from ..sets.policy_set import policy_set_of
 
     for problem in check_digests(policy_set_of(wanted)):
         raise PolicySetError(os.path.join(wanted.path, problem.file), problem.message)
@@ -183,7 +184,7 @@ def _refuse_unbootable_texts(wanted: SetTexts) -> None:
 
 def refuse_unbootable(wanted: PolicyReading) -> None:
     """Raise PolicySetError where the boot loader would refuse the set."""
-    from ..kernel.boot_faults import boot_faults
+    from ..boot.faults import boot_faults
 
     path = getattr(wanted.texts, "path", "")
     for fault in boot_faults(wanted):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..kernel.held_texts import read_held_texts
-from ..kernel.policy_text import PolicyReading, is_unchanged
-from ..kernel.set_directory import SetTexts, printable
+from ..kernel.held_policy import read_held_texts
+from ..sets.directory import SetTexts, printable
+from ..simulation.policy_reading import PolicyReading, is_unchanged
 from .differences import is_learning
 from .outcome import ActivationError
 from .plan import Plan, Write

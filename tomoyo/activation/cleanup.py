@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..kernel.held_texts import read_held_texts
-from ..kernel.policy_set import policy_set_of
-from ..kernel.policy_text import PolicyReading
+from ..kernel.bindings_in_use import old_bindings, used_bindings
+from ..kernel.held_policy import read_held_texts
 from ..kernel.securityfs import Securityfs
-from ..kernel.set_directory import printable, read_set_texts
-from ..kernel.store_use import old_bindings, used_bindings
+from ..sets.directory import printable, read_set_texts
+from ..sets.policy_set import policy_set_of
+from ..simulation.policy_reading import PolicyReading
 from .activation import refuse_damaged, refuse_unbootable
 from .apply import SHOWN, write_plan
 from .differences import is_learning

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ..kernel.policy_text import KERNEL, PolicyReading, same_exceptions
 from ..model.entries import Entry
 from ..model.exception_policy import Aggregator, TransitionControl
 from ..model.profiles import FUNCTIONALITIES, OLD_PROFILE_VERSION, PROFILE_VERSION, Mode, Profile
+from ..simulation.policy_reading import KERNEL, PolicyReading, same_exceptions
 from ..syntax.holding import HeldNamespace
 from .order import aggregator_places, entry_places, is_stand_in, to_move
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..kernel.held_texts import read_held_texts
-from ..kernel.policy_text import PolicyReading
+from ..kernel.held_policy import read_held_texts
+from ..simulation.policy_reading import PolicyReading
 from .differences import AggregatorChange, Differences, EntryChange, Lines, find_differences
 from .kept_domains import are_made_by_programs
 from .planner import read_wanted
 
 if TYPE_CHECKING:
-    from ..kernel.policy_text import Texts
     from ..kernel.securityfs import Interface
+    from ..simulation.policy_reading import Texts
 
 
 def drift(interface: Interface, wanted: Texts) -> list[str]:

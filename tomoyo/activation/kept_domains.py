@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ..kernel.policy_text import PolicyReading, ancestors
 from ..model.domains import Domain
 from ..model.entries import Entry
 from ..model.profiles import Mode
 from ..model.words import DomainName
+from ..simulation.policy_reading import PolicyReading, ancestors
 from .differences import learns_on, modes_of, profile_of
 from .order import is_stand_in
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ..kernel.policy_text import PolicyReading
 from ..model.entries import Entry
+from ..simulation.policy_reading import PolicyReading
 from .differences import Differences, DomainChange, Number
 from .order import entry_stand_in
 

@@ -23,12 +23,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..kernel.policy_text import PolicyReading, below_first
-from ..kernel.set_directory import FILES, SetTexts
 from ..model.domains import MAX_PROFILES
 from ..model.entries import Entry
 from ..model.exception_policy import TRANSITION_CONTROLS
 from ..model.profiles import Profile
+from ..sets.directory import FILES, SetTexts
+from ..simulation.policy_reading import PolicyReading, below_first
 from .differences import (
     AggregatorChange,
     Differences,
@@ -48,7 +48,7 @@ from .order import aggregator_stand_in, entry_stand_in
 from .plan import SETTLE, Plan, Write
 
 if TYPE_CHECKING:
-    from ..kernel.policy_text import Texts
+    from ..simulation.policy_reading import Texts
 
 DOMAIN, EXCEPTION, PROFILE = "domain_policy", "exception_policy", "profile"
 

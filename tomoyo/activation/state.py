@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from ..kernel.links import LOCKS, STATE, absolute, advance_links, make_directory, put_file, read_link
 from ..kernel.securityfs import FOLDER, Securityfs
-from ..kernel.set_directory import FILES, PolicySetError, open_directory, read_set_text
+from ..sets.directory import FILES, PolicySetError, open_directory, read_set_text
+from ..sets.links import LOCKS, STATE, absolute, advance_links, make_directory, put_file, read_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

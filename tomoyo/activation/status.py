@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..kernel.bindings_in_use import bindings, old_bindings
 from ..kernel.modes import MODES, read_heads, read_profiles
-from ..kernel.policy_set import PolicySet
-from ..kernel.store_use import bindings, old_bindings
 from ..model.stat import Counter, MemoryUse
+from ..sets.policy_set import PolicySet
 from .drift import drift
 
 if TYPE_CHECKING:

@@ -178,10 +178,10 @@ class _Excerpt:
 
     def objection(self, domain: Domain, entry: Entry, unheard: str) -> str:
         """What lint says of ENTRY, in DOMAIN, that is more than a note, but for the code UNHEARD; empty where it is nothing."""
+        from ..lint.codes import LintSeverity
+        from ..lint.linter import lint_policy
+        from ..syntax.placed_policy import PolicyText, TextKind
         from ..syntax.writer import write_profile
-        from .lint import lint
-        from .lint_codes import LintSeverity
-        from .placed_policy import PolicyText, TextKind
 
         self.add(domain)
         lines = [f"{domain.name}", f"use_profile {domain.profile}", *(f"use_group {each}" for each in domain.groups), entry.text]
@@ -197,7 +197,7 @@ class _Excerpt:
         ]
         if self._engine.profiles is not None:
             texts.append(PolicyText(TextKind.PROFILE, f"{_NAME} profiles", write_profile(self._engine.profiles)))
-        for finding in lint(texts):
+        for finding in lint_policy(texts):
             about = finding.line == remedy or (finding.code == "write-and-execute" and f"'{entry}'" in finding.reason)
             if finding.file == _NAME and about and finding.severity.reaches(LintSeverity.WARNING) and finding.code != unheard:
                 return f"lint warns: {finding.reason} [{finding.code}]"

@@ -3,6 +3,9 @@
 Each command is a module with ``configure(parser)`` and ``run(arguments)``; only
 the one that is called is loaded.  Exit codes: 0 fine, 1 the answer is no, 2
 unusable input or arguments, 3 the kernel or the system refused.
+
+It may import: every other room.  Start with ``options``, which calls a
+command; the commands are in ``commands``.
 """
 
 from __future__ import annotations
@@ -72,7 +75,7 @@ def daemon() -> int:
 def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     if name == "activate":
-        from .activate import run_plainly
+        from .commands.activate import run_plainly
 
         status = run_plainly(arguments[1:])
         if status is not None:
@@ -83,7 +86,7 @@ def _run(arguments: list[str]) -> int:
 
     from .options import call
 
-    return call(import_module(f".{name}", __name__), name, COMMANDS[name], arguments[1:])
+    return call(import_module(f".commands.{name}", __name__), name, COMMANDS[name], arguments[1:])
 
 
 def _told(arguments: list[str]) -> int:

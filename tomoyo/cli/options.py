@@ -157,7 +157,7 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
 
 def system_error(name: str, error: OSError) -> int:
     """Say what the command NAME met; give its exit code: 2 where the name of a file is what is wrong, else 3."""
-    from ..kernel.trusted import UnsafeFile
+    from ..sets.trusted_files import UnsafeFile
 
     where = error.filename
     if where is None and (output_error() is not None or error.errno in _FULL):
@@ -256,14 +256,14 @@ def _guess_kind(name: str) -> str:
 
 def replace_file(name: str, text: str) -> None:
     """Put TEXT in the place of the file NAME, all of it or nothing; errors as in ``trusted.replace_file``."""
-    from ..kernel import trusted
+    from ..sets import trusted_files as trusted
 
     trusted.replace_file(name, text.encode("ascii"))
 
 
 def write_file(name: str, text: str) -> None:
     """The same, but NAME need not exist yet: then it is made."""
-    from ..kernel import trusted
+    from ..sets import trusted_files as trusted
 
     trusted.write_file(name, text.encode("ascii"))
 

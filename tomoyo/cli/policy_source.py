@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .interface import securityfs
+from .kernel_options import securityfs
 from .logs import TOLD
 from .messages import counted
 from .options import UsageError, message, place
@@ -117,7 +117,7 @@ def read_engine(arguments: argparse.Namespace) -> DecisionEngine:
     Raises SecurityfsError where the kernel's own cannot be read.
     """
     from ..decision.engine import DecisionEngine
-    from ..kernel.simulated import SimulatedKernel
+    from ..simulation.simulated_kernel import SimulatedKernel
 
     kernel = SimulatedKernel()
     if arguments.policy is not None:

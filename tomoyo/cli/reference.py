@@ -91,7 +91,7 @@ class Command:
 def commands() -> Iterator[Command]:
     """All commands, by name."""
     for name, purpose in COMMANDS.items():
-        parser = command_parser(import_module(f".{name}", __package__), name, purpose)
+        parser = command_parser(import_module(f".commands.{name}", __package__), name, purpose)
         found = [_argument(action) for action in parser._actions if action.help != argparse.SUPPRESS]
         yield Command(
             name,

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.words import quoted
+from ..sets.checks import Fault, check_policy_set
+from ..sets.policy_set import PolicySet
 from .machine import Machine
 from .modes import UNDEFINED, read_profiles
-from .policy_set import Fault, PolicySet, check_policy_set
 from .securityfs import Securityfs, SecurityfsError
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ import errno
 import os
 import time
 
-from .held_texts import read_held
-from .links import SAVED, absolute, advance_links, make_directory
-from .policy_set import FILES, PolicySet, PolicySetError, remove_directory
-from .policy_text import PolicyReading
+from ..sets.directory import FILES, PolicySetError
+from ..sets.links import SAVED, absolute, advance_links, make_directory
+from ..sets.policy_set import PolicySet
+from ..sets.writing import remove_directory
+from ..simulation.policy_reading import PolicyReading
+from .held_policy import read_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,1 +1,7 @@
-"""What TOMOYO text means, as immutable values; no I/O and no parsing here."""
+"""Values of TOMOYO policy: words, entries, domains, exception policy, profiles, managers, records, statistics.
+
+It may import: nothing but the standard library.
+
+Start with `entries`, what a domain may do; then `domains` and `exception_policy`. `words` says what
+a word is.
+"""

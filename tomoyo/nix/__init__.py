@@ -1,4 +1,7 @@
-"""What the Nix store tells about a system: paths, derivations, closures and the ways into their programs.
+"""Names and store paths. Three rooms: `store` (what Nix has), `names` (what a policy calls it), `source` (what people write).
 
-Import from the modules; this package loads none of them by itself, since an activation script pays for every import at each boot.
+It may import: every room up to `audit`.
+
+Start with `names.names`, what a name is; `names.bindings`, what ties it to a hash;
+`source.compile`, which makes a set.
 """

@@ -20,9 +20,10 @@ from typing import Any
 from tests.vm import guest
 from tomoyo.activation.activation import activate
 from tomoyo.activation.outcome import ActivationError
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
-from tomoyo.kernel.policy_text import domain_blocks
 from tomoyo.kernel.securityfs import Securityfs
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
+from tomoyo.simulation.policy_reading import domain_blocks
 
 FILES = "/run/files"
 LOOP = "/run/loop"

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import tomoyo
 from tests.vm import guest
-from tomoyo.kernel.policy_set import PolicySet, write_policy_set
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
 
 ROUNDS = int(sys.argv[1])
 #: As tomoyo/nixos/package.nix installs the command.
@@ -26,7 +27,7 @@ from tomoyo.cli import main
 sys.exit(main())
 """
 #: All that the command loads, and no more.
-START = COMMAND.partition("sys.exit")[0] + "import tomoyo.cli.activate, tomoyo.activation.activation\n"
+START = COMMAND.partition("sys.exit")[0] + "import tomoyo.cli.commands.activate, tomoyo.activation.activation\n"
 NAMES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 
 

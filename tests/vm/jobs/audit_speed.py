@@ -11,9 +11,9 @@ import time
 
 from tests.vm import guest
 from tests.vm.jobs.auditing import FOLDER, PROFILE, limit, requests, run_auditd
-from tomoyo.kernel.audit import AuditLog
-from tomoyo.kernel.audit_recorder import Recorder, record_waiting
-from tomoyo.kernel.log_file import LogFile
+from tomoyo.audit.kernel_log import AuditLog
+from tomoyo.audit.log_file import LogFile
+from tomoyo.audit.recorder import Recorder, record_waiting
 
 
 def read() -> None:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.vm import guest
-from tomoyo.kernel.audit import AuditLog
-from tomoyo.kernel.audit_recorder import Recorder, record_waiting
-from tomoyo.kernel.log_file import LogFile
+from tomoyo.audit.kernel_log import AuditLog
+from tomoyo.audit.log_file import LogFile
+from tomoyo.audit.recorder import Recorder, record_waiting
 
 PROFILE = """\
 PROFILE_VERSION=20150505

@@ -1,0 +1,113 @@
+"""What makes a set unfit for any kernel: a boot loader refuses such a set, and so does an activation."""
+
+from __future__ import annotations
+
+from ..sets.directory import FILES, printable
+from ..simulation.policy_reading import KERNEL, line_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..simulation.policy_reading import PolicyReading
+
+#: The profile versions that a kernel boots with, the one that it prints first; boot.sh and a test know them, too.
+PROFILE_VERSIONS = ("20150505", "20110903")
+#: Texts without which a set is none.
+_NEVER_EMPTY = ("profile", "domain_policy")
+#: Transition control that leads to another namespace, where no domain comes into being.
+_ELSEWHERE = "reset_domain"
+_DIGITS = "0123456789"
+
+
+class BootFault:
+    """Something for which no kernel should be given a set.
+
+    Attributes:
+        kind: the name of a ``policy_set.Fault``.
+        file: of the set.
+        line: in it, from 1; 0 for the file as a whole.
+        message: what is wrong.
+    """
+
+    __slots__ = ("file", "kind", "line", "message")
+
+    def __init__(self, kind: str, file: str, line: int, message: str) -> None:
+        self.kind = kind
+        self.file = file
+        self.line = line
+        self.message = message
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:1" if self.line else self.file
+        return f"{place}: {printable(self.message)}"
+
+
+def boot_faults(policy: PolicyReading) -> Iterator[BootFault]:
+    """Find what the boot loader refuses the set POLICY for, beside damage and what lies in the files' places."""
+    texts = policy.texts
+    for name in _NEVER_EMPTY:
+        if not getattr(texts, name):
+            yield BootFault("DAMAGED", FILES[name], 0, "it is empty, so the set would confine nothing")
+    profiles: dict[str, set[str]] = {}
+    yield from _read_profiles(texts.profile, profiles)
+    yield from _undefined_profiles(policy, profiles)
+    yield from _dead_ends(policy)
+
+
+def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]:
+    """Put the profiles of TEXT into FOUND, by namespace, as find_profiles in boot.sh does; tell of versions.
+
+    It knows what a kernel prints and ``compile`` writes.  The kernel takes more:
+    spaces in front of a line, or zeros in front of a number.
+    """
+    for number, whole in enumerate(text.split("\n"), 1):
+        namespace, line = KERNEL, whole
+        if whole.startswith("<") and " " in whole:
+            namespace, _, line = whole.partition(" ")
+        keyword, _, version = line.partition("=")
+        if keyword == "PROFILE_VERSION":
+            if version not in PROFILE_VERSIONS:
+                message = f"namespace {namespace} has profile version {version}, and must have {PROFILE_VERSIONS[0]}"
+                yield BootFault("PANIC", FILES["profile"], number, message)
+        elif line[:1] in _DIGITS and "-" in line:
+            found.setdefault(namespace, set()).add(line.partition("-")[0])
+
+
+def _undefined_profiles(policy: PolicyReading, profiles: dict[str, set[str]]) -> Iterator[BootFault]:
+    """Find domains whose profile is not defined where the boot loader looks for it: PROFILES by namespace."""
+    used: dict[tuple[str, int], str] = {}
+    for name in policy.blocks:
+        used.setdefault((name.partition(" ")[0], policy.head(name)[0]), name)
+    for (namespace, profile), name in used.items():
+        if str(profile) in profiles.get(namespace, ()):
+            continue
+        kind, message = "PANIC", f"profile {profile} of {name} is not defined in namespace {namespace}"
+        part = policy.namespaces.get(namespace)
+        if part and profile in part.profiles:
+            kind = "DAMAGED"
+            message += " as the boot loader reads it: there may be no space in front of a line, nor a zero in front of a number"
+        line = line_of(policy.texts.domain_policy, name)
+        yield BootFault(kind, FILES["domain_policy"], line, message)
+
+
+def _dead_ends(policy: PolicyReading) -> Iterator[BootFault]:
+    """Transition control that leads to no domain: what it catches, perhaps the first program, fails to execute."""
+    texts = policy.texts
+    names = [name for name in ("exception_policy", "bindings") if _ELSEWHERE in getattr(texts, name)]
+    if not names:
+        return
+    from ..decision.missing_domains import missing_domains
+    from ..sets.policy_set import PolicySet
+
+    domains = "".join(f"{name}\n" for name in policy.blocks)
+    for name in names:
+        lines = [line if _ELSEWHERE in line else "" for line in getattr(texts, name).split("\n")]
+        holding = PolicySet(domains, exception_policy="\n".join(lines)).loaded().holding
+        exempt = {line.removeprefix("no_") for line in lines if line.startswith("no_")}
+        for missing in missing_domains(holding.domain_policy(), holding.exception_policy()):
+            # The kernel asks first whether a transition is not to happen.
+            if str(missing.rule) in exempt:
+                continue
+            places = [number for number, line in enumerate(lines, 1) if line.endswith(str(missing.rule))]
+            yield BootFault("STOPPED", FILES[name], places[0] if places else 0, f"{missing.rule}: {missing.reason}")

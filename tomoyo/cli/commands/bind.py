@@ -1,0 +1,177 @@
+"""Print what ties the names of a policy to one system: aggregators and path groups.
+
+The policy says nix:/nginx/bin/nginx; --closure says which packages are meant.
+The lines printed belong to the exception policy, beside the policy's own.
+Exit code 1 if a name means nothing in that closure or can never match: the
+lines for the rest are printed, but not written to a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..closure_options import add_closure, read_closure
+from ..options import PolicyFile, UsageError, add_files, message, place, read_files, tell, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...nix.names.bindings import Bindings, Problem
+    from ...nix.names.name_uses import Place, Use
+
+_KINDS = ("domain", "exception", "manager")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_files(parser, _KINDS)
+    add_closure(parser)
+    parser.add_argument("--strict-names", action="store_true", help="refuse names that several store paths have")
+    parser.add_argument(
+        "--all-programs",
+        action="store_true",
+        help="bind every program of the closure, so that a kernel learns names; needs no policy",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, all or nothing, instead of printing")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="tell which symlinks of the closure lead nowhere or out of it"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ...nix.names.bindings import Fault, Programs, Several, bind
+    from ...nix.names.name_uses import policy_uses
+    from ..progress import Progress
+
+    files = [] if arguments.all_programs and not arguments.files else read_files(arguments)
+    policies = _policies(files)
+    with Progress() as progress:
+        progress("reading the closure")
+        trusted = read_closure(arguments)
+        progress("binding names")
+        bindings = bind(
+            policy_uses(policies["domain"], policies["exception"], policies["manager"]),
+            trusted.names,
+            trusted.tree,
+            exceptions=policies["exception"],
+            several=Several.REFUSE if arguments.strict_names else Several.BIND,
+            programs=Programs.ALL if arguments.all_programs else Programs.USED,
+            links=trusted.links,
+        )
+    places = _places(files) if bindings.problems else {}
+    _tell_all(bindings, places, arguments.verbose)
+    if any(problem.fault is Fault.MALFORMED for problem in bindings.problems):
+        return 2
+    text = _text(bindings, places, arguments.json)
+    if not arguments.output:
+        sys.stdout.write(text)
+    elif bindings.errors:
+        message("note", f"{arguments.output} is left as it was")
+    else:
+        write_file(arguments.output, text)
+    return 1 if bindings.errors else 0
+
+
+def _policies(files: list[PolicyFile]) -> dict[str, Any]:
+    """The policies in FILES, merged by kind.
+
+    Raises UsageError after telling every error.
+    """
+    policies: dict[str, Any] = dict.fromkeys(_KINDS)
+    errors = 0
+    for file in files:
+        if file.kind not in _KINDS:
+            raise UsageError(f"{file.name} holds no names: give domain policy, exception policy and manager lists")
+        found: list[Any] = []
+        policy = _parse(file, found)
+        for error in found:
+            place("error", file.name, error)
+        errors += len(found)
+        held = policies[file.kind]
+        policies[file.kind] = policy if held is None else held.merged(policy)
+    if errors:
+        raise UsageError(f"{errors} error{'s' * (errors > 1)} in the policy: nothing is bound")
+    return policies
+
+
+def _parse(file: PolicyFile, errors: list[Any]) -> Any:
+    if file.kind != "manager":
+        return file.parse(errors.append)
+    from ...syntax.lines import Reading
+    from ...syntax.managers import parse_manager
+
+    # A name is no manager to the kernel, but what it stands for is.
+    return parse_manager(file.data, file=file.name, reading=Reading.AS_KERNEL, report=errors.append)
+
+
+def _places(files: list[PolicyFile]) -> dict[Use, Place]:
+    from ...nix.names.name_uses import domain_policy_places, exception_policy_places, manager_places
+
+    find = {"domain": domain_policy_places, "exception": exception_policy_places, "manager": manager_places}
+    places: dict[Use, Place] = {}
+    for file in files:
+        for use, found in find[file.kind](file.data, file.name).items():
+            places.setdefault(use, found)
+    return places
+
+
+def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> None:
+    from ...nix.names.name_uses import Place
+
+    unknown = Place("", 0, 0)
+    for problem in sorted(bindings.problems, key=lambda problem: places.get(problem.use, unknown)):
+        text = f"{problem.use.written}: {problem.reason}"
+        found = places.get(problem.use)
+        if found is None:
+            message(problem.severity.value, text)
+        else:
+            tell(f"{found.file}:{found.line}:{found.column}", problem.severity.value, text)
+    for name, paths in bindings.managers:
+        message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}")
+    for report in bindings.reports:
+        if report.unsafe or verbose:
+            message("warning" if report.unsafe else "note", f"{report.place}: {report.reason}: skipped")
+
+
+def _text(bindings: Bindings, places: dict[Use, Place], as_json: bool) -> str:
+    if not as_json:
+        from ...syntax.writer import write_exception_policy
+
+        return write_exception_policy(bindings.policy)
+    import json
+
+    return json.dumps(_plain(bindings, places), indent=2) + "\n"
+
+
+def _plain(bindings: Bindings, places: dict[Use, Place]) -> dict[str, Any]:
+    return {
+        "aggregators": [
+            {"namespace": part.namespace, "executed": str(line.pattern), "name": str(line.name)}
+            for part in bindings.policy
+            for line in part.aggregators
+        ],
+        "path_groups": [
+            {"namespace": part.namespace, "name": str(group.name), "members": [str(member) for member in group.members]}
+            for part in bindings.policy
+            for group in part.groups
+        ],
+        "managers": [{"name": name, "paths": list(paths)} for name, paths in bindings.managers],
+        "problems": [_plain_problem(problem, places.get(problem.use)) for problem in bindings.problems],
+        "skipped": [{"place": report.place, "reason": report.reason} for report in bindings.reports],
+    }
+
+
+def _plain_problem(problem: Problem, found: Place | None) -> dict[str, Any]:
+    return {
+        "severity": problem.severity.value,
+        "fault": problem.fault.name.lower(),
+        "namespace": problem.use.namespace,
+        "text": problem.use.written,
+        "message": problem.reason,
+        "paths": list(problem.paths),
+        "file": found.file if found else None,
+        "line": found.line if found else None,
+        "column": found.column if found else None,
+    }

@@ -1,0 +1,72 @@
+"""Check a policy set as its boot loader does, or print a boot loader for one.
+
+--check tells whether a kernel would boot with the set; exit code 1 if its
+loader would refuse it.  --script prints a loader for the set at its present
+place, with the sizes of its files baked in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ..options import UsageError, print_json, tell
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", metavar="DIR", help="check the set in DIR")
+    what.add_argument("--script", metavar="DIR", help="print a loader for the set in DIR")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON, for programs")
+    script = parser.add_argument_group("what the loader is told")
+    script.add_argument("--shell", default="/bin/sh", metavar="PATH", help="its shell (default: /bin/sh)")
+    script.add_argument("--path", action="append", default=[], metavar="DIR", help="a folder with cat, ls and mount")
+    script.add_argument("--previous", metavar="DIR", help="a set to fall back to")
+    script.add_argument("--state", metavar="DIR", help="where the links current and previous lie (default: /var/lib/tomoyo)")
+    script.add_argument("--no-fallback", action="store_true", help="panic rather than run unconfined")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    return _check(arguments) if arguments.check is not None else _print(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from ...boot.loader import REFUSED, check_boot
+
+    if not os.path.isdir(os.path.normpath(arguments.check)):
+        raise UsageError(f"{arguments.check} is no directory")
+    found = check_boot(arguments.check)
+    refused = any(problem.fault in REFUSED for problem in found)
+    if arguments.json:
+        from ...report.plain import plain
+
+        print_json({"boots": not refused, "problems": plain(found)})
+        return 1 if refused else 0
+    for problem in found:
+        file = os.path.join(arguments.check, problem.file)
+        place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
+        tell(place, "error" if problem.fault in REFUSED else "warning", problem.message)
+    return 1 if refused else 0
+
+
+def _print(arguments: argparse.Namespace) -> int:
+    from ...boot.loader import script_for
+    from ...sets.directory import PolicySetError
+    from ...sets.links import STATE
+
+    try:
+        script = script_for(
+            arguments.script,
+            interpreter=arguments.shell,
+            search_path=arguments.path,
+            previous=arguments.previous,
+            state=arguments.state or STATE,
+            fallback=not arguments.no_fallback,
+        )
+    except (PolicySetError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    sys.stdout.write(script)
+    return 0

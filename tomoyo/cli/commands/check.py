@@ -1,0 +1,108 @@
+"""Find every error in policy files.
+
+An error is a line that a kernel would drop without a word, or store as
+something else than was written, or that could never match.  Exit code 1 if
+there is any.  A pattern in a transition control, which the kernel takes for a
+word, is a warning.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..messages import counted, tell
+from ..options import PolicyFile, add_files, print_json, read_files, visible
+from ..progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...lint.codes import LintFinding
+    from ...syntax.lines import PolicySyntaxError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_files(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    found: list[dict[str, Any]] = []
+    failed = False
+    for file in read_files(arguments):
+        errors: list[PolicySyntaxError] = []
+        with Progress() as progress:
+            progress(f"checking {file.name}")
+            policy = file.parse(errors.append)
+            useless = _useless(file)
+        found += [_plain(file, error) for error in errors] + [_plain_finding(one) for one in useless]
+        number = len(errors) + sum(finding.code in _ERRORS for finding in useless)
+        failed = failed or number > 0
+        if not arguments.json:
+            _tell(file.name, errors, useless)
+            if not arguments.quiet:
+                from .stat import summary
+
+                verdict = "ok" if not number else counted(number, "error")
+                print(f"{visible(file.name)}: {verdict}, {summary(file.kind, policy)}")
+    if arguments.json:
+        print_json(found)
+    return 1 if failed else 0
+
+
+#: What else is looked for, and what of it can never match: a word that looks like a pattern may be the name of a program.
+_CODES = ("never-asked", "literal-pattern")
+_ERRORS = ("never-asked",)
+
+
+def _useless(file: PolicyFile) -> list[LintFinding]:
+    """Lines that the kernel keeps, and that say nothing to it."""
+    if file.kind not in ("domain", "exception", "manager"):
+        return []
+    from ...lint.filesystems import may_hold_misnamed
+
+    text = file.data.decode("latin-1")
+    if not (file.kind == "exception" and "_domain " in text) and not may_hold_misnamed(text):
+        return []
+    from ...lint.codes import LintSeverity
+    from ...lint.linter import lint_policy
+    from ...syntax.placed_policy import PolicyText, TextKind
+
+    kind = {"domain": TextKind.DOMAIN, "exception": TextKind.EXCEPTION, "manager": TextKind.MANAGER}[file.kind]
+    found = lint_policy([PolicyText(kind, file.name, text)], codes=_CODES)
+    return [finding for finding in found if finding.severity is not LintSeverity.NOTE]
+
+
+def _tell(name: str, errors: list[PolicySyntaxError], useless: list[LintFinding]) -> None:
+    told = [(error.line, error.column, "error", error.explanation) for error in errors]
+    for one in useless:
+        severity = "error" if one.code in _ERRORS else "warning"
+        told.append((one.line, one.column, severity, f"{one.reason} (expected {one.remedy})"))
+    for line, column, severity, text in sorted(told):
+        tell(f"{name}:{line}:{column}", severity, text)
+
+
+def _plain(file: PolicyFile, error: PolicySyntaxError) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "line": error.line,
+        "column": error.column,
+        "text": error.text,
+        "message": error.message,
+        "expected": error.expected,
+        "effect": error.effect.name.lower(),
+    }
+
+
+def _plain_finding(finding: LintFinding) -> dict[str, Any]:
+    return {
+        "file": finding.file,
+        "line": finding.line,
+        "column": finding.column,
+        "text": finding.entry,
+        "message": finding.reason,
+        "expected": finding.remedy,
+        "effect": "useless",
+    }

@@ -1,0 +1,153 @@
+"""Print policy files as the kernel would print them.
+
+With --as-kernel: what a kernel without policy, not yet active, would hold
+after each file was written to it; lines that it would drop or alter are
+warnings.  Without, such lines are errors and nothing is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ...syntax.lines import PolicySyntaxError
+from ..messages import counted
+from ..options import (
+    INTERFACES,
+    PolicyFile,
+    UsageError,
+    add_files,
+    message,
+    place,
+    print_json,
+    read_files,
+    replace_file,
+)
+from ..progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...model.kernel_versions import KernelVersion
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_files(parser)
+    parser.add_argument("--as-kernel", action="store_true", help="print what a kernel would hold")
+    parser.add_argument("--kernel", type=release, metavar="VERSION", help="the version of that kernel (default: 6.1)")
+    parser.add_argument("--sort", action="store_true", help="sort, as far as order does not count")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="print nothing; exit with 1 if a file is not canonical")
+    how.add_argument("-i", "--in-place", action="store_true", help="replace each file by its canonical text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.kernel is not None and not arguments.as_kernel:
+        raise UsageError("--kernel goes with --as-kernel")
+    files = read_files(arguments)
+    # All of them before any is printed or replaced: one bad file, and nothing happens.
+    policies = [_policy(file, arguments) for file in files]
+    if any(policy is None for policy in policies):
+        return 2
+    if arguments.json:
+        from ...report.plain import plain
+
+        print_json([plain(policy) for policy in policies] if len(files) > 1 else plain(policies[0]))
+        return 0
+    texts = [_text(file, policy, arguments.as_kernel) for file, policy in zip(files, policies)]
+    if arguments.check:
+        return _check(files, texts)
+    if arguments.in_place:
+        return _replace(files, texts)
+    for file, text in zip(files, texts):
+        comments = _comments(file)
+        if comments and not arguments.as_kernel:
+            message("note", f"{file.name}: {counted(comments, 'line')} of comments left out: a kernel holds none")
+        sys.stdout.write(text)
+    return 0
+
+
+def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
+    """The policy to print; None where the file has errors, which are then told."""
+    errors: list[PolicySyntaxError] = []
+    if arguments.as_kernel:
+        policy = _held_by_kernel(file, arguments.kernel)
+    else:
+        with Progress() as progress:
+            progress(f"reading {file.name}")
+            policy = file.parse(errors.append)
+    for error in errors:
+        place("error", file.name, error)
+    if errors:
+        return None
+    return _sorted(file.kind, policy) if arguments.sort else policy
+
+
+def release(argument: str) -> Any:
+    """A kernel's version."""
+    from ...model.kernel_versions import kernel_version
+
+    try:
+        return kernel_version(argument)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
+    from ...model.kernel_versions import DEFAULT_KERNEL
+    from ...simulation.simulated_kernel import SimulatedKernel
+
+    kernel = SimulatedKernel(version or DEFAULT_KERNEL)
+    kernel.write(INTERFACES[file.kind], file.data, lambda error: place("warning", file.name, error))
+    holding = kernel.holding
+    if file.kind == "domain":
+        return holding.domain_policy()
+    if file.kind == "exception":
+        return holding.exception_policy()
+    if file.kind == "profile":
+        return holding.profile_policy()
+    return kernel.managers.value() if file.kind == "manager" else kernel.stat().settings()
+
+
+def _text(file: PolicyFile, policy: Any, as_kernel: bool) -> str:
+    if file.kind == "manager" and as_kernel:
+        from dataclasses import replace
+
+        # A kernel knows it, but does not print it.
+        policy = replace(policy, manage_by_non_root=False)
+    return file.write(policy)
+
+
+def _sorted(kind: str, policy: Any) -> Any:
+    from ...analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+
+    sorters = {"domain": sort_domain_policy, "exception": sort_exception_policy, "manager": sort_managers}
+    sort = sorters.get(kind)
+    return sort(policy) if sort else policy  # type: ignore[operator]
+
+
+def _comments(file: PolicyFile) -> int:
+    if b"#" not in file.data:
+        return 0
+    return sum(line.lstrip().startswith(b"#") for line in file.data.split(b"\n"))
+
+
+def _check(files: list[PolicyFile], texts: list[str]) -> int:
+    different = [file for file, text in zip(files, texts) if text.encode("ascii") != file.data]
+    for file in different:
+        message("note", f"{file.name} is not canonical: 'tomoyo fmt -i {file.name}' makes it so")
+    return 1 if different else 0
+
+
+def _replace(files: list[PolicyFile], texts: list[str]) -> int:
+    for file in files:
+        if file.name == "<stdin>":
+            raise UsageError("standard input cannot be replaced: name a file")
+        if _comments(file):
+            raise UsageError(f"{file.name} has comments, which canonical text has not: take them out first")
+    for file, text in zip(files, texts):
+        if text.encode("ascii") != file.data:
+            replace_file(file.name, text)
+    return 0

@@ -1,0 +1,322 @@
+"""Turn what a kernel learned into a named policy: nix:/nginx/bin/nginx for every store path.
+
+Only names of the closure that --closure says are given; what lies outside it
+is kept and told.  With 'tomoyo bind' for the same closure the result means what
+was learned.  Two policies, or -o, go to files in a directory.
+
+A kernel knows modules by number alone.  With --set, the compiled set that it
+held, 'use_group 1' becomes 'use_group base' again, as 'tomoyo compile' takes it.
+
+--nix prints a Nix function of pkgs instead, which evaluates to the text of
+POLICY as it is, with ${pkgs.glibc} in the place of store paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from ...model.words import quoted
+from ..closure_options import add_closure, read_closure
+from ..options import PolicyFile, UsageError, message, place, print_json, read_file, tell, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...model.domains import DomainPolicy
+    from ...nix.names.naming import Named
+    from ...nix.names.rename_words import Finding
+
+_FILES = {"domain": "domain_policy", "exception": "exception_policy"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("domain", metavar="DOMAIN_POLICY", help="what a kernel learned; - is standard input")
+    parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_set(parser)
+    add_closure(parser)
+    how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
+    how.add_argument("--nix", action="store_true", help="a Nix function of pkgs that gives the text; needs --attributes")
+    how.add_argument(
+        "--unsafe-wildcards",
+        action="store_true",
+        help="patterns such as /nix/store/\\*-nginx-\\*/bin/nginx, which whoever may build a package called nginx can match",
+    )
+    parser.add_argument(
+        "--attributes", metavar="FILE", help='with --nix, a JSON file: {"glibc": "/nix/store/...", "glibc.dev": "/nix/store/..."}'
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take the set that knows modules' names."""
+    parser.add_argument(
+        "--set", metavar="DIR", help="the set that the kernel held, such as /run/current-system/tomoyo: it knows modules' names"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.attributes and not arguments.nix:
+        raise UsageError("--attributes goes with --nix")
+    if arguments.set and arguments.nix:
+        raise UsageError("--set goes with names: --nix gives the text as it is")
+    if arguments.exception and not (arguments.output or arguments.json):
+        raise UsageError("two policies need a place: -o DIR, or --json")
+    if arguments.domain == arguments.exception == "-":
+        raise UsageError("standard input holds only one policy")
+    files = [read_file(arguments.domain, "domain")]
+    if arguments.exception:
+        files.append(read_file(arguments.exception, "exception"))
+    policies = [_policy(file) for file in files]
+    if any(policy is None for policy in policies):
+        return 2
+    if arguments.nix:
+        return _print_nix(arguments, files)
+    return print_named(arguments, files, policies)
+
+
+def _policy(file: PolicyFile) -> Any:
+    """The policy in FILE; None where it has errors, which are then told."""
+    errors: list[Any] = []
+    policy = file.parse(errors.append)
+    for error in errors:
+        place("error", file.name, error)
+    return None if errors else policy
+
+
+def _write(directory: str, texts: dict[str, str]) -> None:
+    """Write each of TEXTS, by file name, into DIRECTORY, which need not exist."""
+    from ...sets.trusted_files import make_output_folder
+
+    make_output_folder(directory)
+    for name, text in texts.items():
+        write_file(os.path.join(directory, name), text)
+
+
+# A named policy
+
+
+def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
+    """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
+    from ...nix.names.naming import without_modules, write_source_domains
+    from ...syntax.writer import write_exception_policy
+
+    modules = read_modules(arguments)
+    _tell_numbers(policies[0], files[0], modules)
+    named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
+    places = tell_named(named, files)
+    texts = {"domain_policy.conf": write_source_domains(named.domains, modules)}
+    if named.exceptions is not None:
+        texts["exception_policy.conf"] = write_exception_policy(without_modules(named.exceptions, modules))
+    if arguments.json:
+        print_json(_plain(named, texts, places))
+    if arguments.output:
+        _write(arguments.output, texts)
+    elif not arguments.json:
+        sys.stdout.write(texts["domain_policy.conf"])
+    return 0
+
+
+def read_modules(arguments: argparse.Namespace) -> dict[str, int]:
+    """The numbers of the modules of the set that ARGUMENTS name, as its manifest tells them; none where they name none."""
+    if arguments.set is None:
+        return {}
+    from ...model.domains import MAX_GROUPS
+    from ...nix.source.module_numbers import MODULE_NAME
+    from ...sets.directory import FORMAT, MANIFEST
+
+    name = os.path.join(arguments.set, MANIFEST)
+    document = _read_object(name)
+    modules = document.get("modules")
+    if document.get("format") != FORMAT or not isinstance(modules, dict):
+        raise UsageError(f"{name}: not the manifest of a set that 'tomoyo compile' wrote, with its modules")
+    for module, number in modules.items():
+        if not MODULE_NAME.fullmatch(module) or type(number) is not int or not 0 <= number < MAX_GROUPS:
+            raise UsageError(f"{name}: no module with its number: {quoted(module)}: {quoted(number)}")
+    if len(set(modules.values())) < len(modules):
+        raise UsageError(f"{name}: two modules have one number")
+    return modules
+
+
+def _tell_numbers(policy: DomainPolicy, file: PolicyFile, modules: Mapping[str, int]) -> None:
+    """Say which groups of POLICY, which is in FILE, stay numbers: in a source these are no modules."""
+    left = sorted({group for domain in policy for group in domain.groups} - set(modules.values()))
+    if left:
+        lines = [f"use_group {number}" for number in left]
+        where = min(_places([file], set(lines)).values(), default=(file.name, 1, 1))
+        reason = (
+            "no module of the set has it" if modules else "if it is a module, --set DIR, the set that the kernel held, says which"
+        )
+        tell(":".join(map(str, where)), "note", f"stays a number: {', '.join(lines)}: {reason}")
+
+
+def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe: bool = False) -> Named:
+    """POLICIES with names of the closure that ARGUMENTS say, or with UNSAFE wildcards."""
+    from ...nix.names.names import NameSyntaxError
+    from ...nix.names.naming import name_policy, unsafe_policy
+    from ...nix.store.contents import read_contents
+    from ..progress import Progress
+
+    domains, exceptions = (*policies, None)[:2]
+    with Progress() as progress:
+        progress("reading the closure")
+        trusted = read_closure(arguments)
+        if unsafe:
+            return unsafe_policy(domains, exceptions, trusted.names)
+        progress(f"reading {len(trusted.names.paths)} store paths")
+        contents = read_contents(trusted.names.paths, trusted.tree)
+        progress(f"naming {len(domains)} domains")
+        try:
+            return name_policy(domains, exceptions, trusted.names, contents, trusted.links)
+        except NameSyntaxError as error:
+            raise UsageError(f"not a name: {error}") from None
+
+
+def tell_named(named: Named, files: list[PolicyFile]) -> dict[str, tuple[str, int, int]]:
+    """Say what NAMED, made of the policies in FILES, had to leave or loosen; gives the places of that."""
+    places = _places(files, {finding.text for finding in named.findings})
+    _tell_all(named, places)
+    return places
+
+
+def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, tuple[str, int, int]]:
+    """Where each of TEXTS first stands: file, line and column."""
+    from ...syntax.lines import normalise, raw_lines
+
+    places: dict[str, tuple[str, int, int]] = {}
+    for file in files if texts else ():
+        for number, (raw, _) in enumerate(raw_lines(file.data), 1):
+            if raw in texts:
+                places.setdefault(raw, (file.name, number, 1))
+            for word in normalise(raw).split(" "):
+                quoted = word.partition("=")[2].strip('"') if '="' in word else ""
+                for text in (word, quoted):
+                    if text in texts and text not in places:
+                        places[text] = (file.name, number, raw.index(text) + 1)
+    return places
+
+
+def _tell_all(named: Named, places: dict[str, tuple[str, int, int]]) -> None:
+    from ...nix.names.rename_words import Change
+
+    counts = dict.fromkeys(Change, 0)
+    for finding in named.findings:
+        counts[finding.change] += 1
+        if finding.change in (Change.UNBOUND, Change.UNSAFE):
+            continue
+        severity = "note" if finding.change is Change.MERGED else "warning"
+        where = places.get(finding.text)
+        text = f"{finding.text}: {finding.reason}"
+        if where is None:
+            message(severity, text)
+        else:
+            tell(":".join(map(str, where)), severity, text)
+    if counts[Change.UNSAFE]:
+        message(
+            "warning",
+            f"{counts[Change.UNSAFE]} store paths became patterns without a hash: whoever may add a path to the store,"
+            " which is everyone who may run 'nix build', gets the rights of each package by taking its name",
+        )
+    if counts[Change.UNBOUND]:
+        message("note", f"{counts[Change.UNBOUND]} bindings left out: 'tomoyo bind' gives those that are needed")
+    if named.merged_entries:
+        message("note", f"{named.merged_entries} entries became equal to others, or part of them")
+
+
+def _plain(named: Named, texts: dict[str, str], places: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
+    return {
+        "domain_policy": texts["domain_policy.conf"],
+        "exception_policy": texts.get("exception_policy.conf"),
+        "merged_entries": named.merged_entries,
+        "findings": [_plain_finding(finding, places.get(finding.text)) for finding in named.findings],
+    }
+
+
+def _plain_finding(finding: Finding, where: tuple[str, int, int] | None) -> dict[str, Any]:
+    file, line, column = where or (None, None, None)
+    return {
+        "change": finding.change.name.lower(),
+        "text": finding.text,
+        "message": finding.reason,
+        "file": file,
+        "line": line,
+        "column": column,
+    }
+
+
+# A Nix expression
+
+
+def _print_nix(arguments: argparse.Namespace, files: list[PolicyFile]) -> int:
+    from ...nix.names.expression import ExpressionError, nix_expression
+    from ...nix.store.paths import STORE_DIRECTORY, StorePathError, check_store_directory
+
+    if not arguments.attributes:
+        raise UsageError("--nix needs --attributes FILE: which attribute of pkgs gives which store path")
+    attributes = _read_attributes(arguments.attributes)
+    store = arguments.store or STORE_DIRECTORY
+    try:
+        check_store_directory(store)
+        found = [(file, nix_expression(_ascii(file), attributes, store)) for file in files]
+    except ExpressionError as error:
+        raise UsageError(f"{arguments.attributes}: {error}") from None
+    except StorePathError as error:
+        raise UsageError(str(error)) from None
+    for file, expression in found:
+        for literal in expression.literals:
+            text = f"{literal.path}: no attribute gives this store path, so it stays as it is"
+            tell(f"{file.name}:{literal.line}:{literal.column}", "warning", text)
+    if arguments.json:
+        print_json([_plain_expression(file, expression) for file, expression in found])
+    if arguments.output:
+        _write(arguments.output, {f"{_FILES[file.kind]}.nix": expression.text for file, expression in found})
+    elif not arguments.json:
+        sys.stdout.write(found[0][1].text)
+    return 0
+
+
+def _ascii(file: PolicyFile) -> str:
+    if not file.data.isascii():
+        raise UsageError(f"{file.name} has characters that are not ASCII, in a comment: leave them out")
+    return file.data.decode("ascii")
+
+
+def _plain_expression(file: PolicyFile, expression: Any) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "expression": expression.text,
+        "attributes": list(expression.used),
+        "without_attribute": [
+            {"path": literal.path, "line": literal.line, "column": literal.column} for literal in expression.literals
+        ],
+    }
+
+
+def _read_attributes(name: str) -> dict[str, str]:
+    document = _read_object(name)
+    for attribute, path in document.items():
+        if not isinstance(path, str):
+            raise UsageError(f"{name}: attribute {quoted(attribute)}: not a store path")
+    return document
+
+
+def _read_object(name: str) -> dict[str, Any]:
+    """The JSON object in the file NAME."""
+    import json
+
+    try:
+        with open(name, "rb") as file:
+            document = json.load(file)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name}:{error.lineno}:{error.colno}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name}: unreadable JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{name}: not a JSON object")
+    return document

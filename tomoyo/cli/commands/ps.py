@@ -1,0 +1,63 @@
+"""Show the processes as a tree, with the domain, profile and mode of each.
+
+What a process is called is its own choice; bytes that are not printable are
+escaped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ..kernel_options import add_interface, refused, securityfs
+from ..options import print_json, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...kernel.processes import Process
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("-a", "--all", action="store_true", help="the kernel's own threads, too")
+    parser.add_argument("--mode", action="append", default=[], metavar="MODE", help="only processes in this mode, without a tree")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_interface(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ...kernel.modes import MODES
+    from ...kernel.processes import read_processes, without_kernel_threads
+    from ...kernel.securityfs import SecurityfsError
+    from ..options import UsageError
+
+    unknown = [mode for mode in arguments.mode if mode not in MODES]
+    if unknown:
+        raise UsageError(f"no mode: {unknown[0]} (expected {', '.join(MODES)})")
+    try:
+        found = read_processes(securityfs(arguments))
+    except SecurityfsError as error:
+        return refused(error)
+    if not arguments.all:
+        found = without_kernel_threads(found)
+    if arguments.mode:
+        found = [process for process in found if process.mode in arguments.mode]
+    if arguments.json:
+        from ...report.plain import plain
+
+        print_json(plain(found))
+        return 0
+    sys.stdout.writelines(lines(found, tree=not arguments.mode))
+    return 0
+
+
+def lines(found: Iterable[Process], *, tree: bool) -> Iterable[str]:
+    """The table; with TREE, names are indented by their depth."""
+    rows = [(process, "  " * process.depth * tree + process.name) for process in found]
+    width = min(40, max([len("PROCESS"), *(len(name) for _, name in rows)]))
+    yield f"{'PID':>7} {'PROFILE':>7} {'MODE':<10} {'PROCESS':<{width}} DOMAIN\n"
+    for process, name in rows:
+        yield f"{process.pid:>7} {process.profile:>7} {process.mode:<10} {name:<{width}} {visible(process.domain)}\n"

@@ -1,0 +1,384 @@
+"""Suggest the entries that a policy lacks, from audit records or from what a kernel learned.
+
+Names that are another each time become patterns, by rules; each suggestion
+comes with its evidence.  Prints them, or with --policy shows as a --diff, or
+writes --in-place, what becomes of DIR/domain_policy.conf.
+
+  tomoyo suggest --kernel /var/log/tomoyo/audit.log
+  tomoyo suggest --policy DIR --learned /sys/kernel/security/tomoyo/domain_policy
+
+With --interactive each is asked about:
+
+  a  allow what was seen, as it was       s  skip: ask again another time
+  g  generalise: add the entry shown      u  undo: back to the one before
+  d  deny: do not ask again               q  quit; what is decided holds
+  e  edit: add an entry that you write
+
+and --state FILE keeps the answers, so that one may go on another day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+
+from ...model.words import quoted
+from ..closure_options import add_closure, read_closure
+from ..kernel_options import refused
+from ..messages import counted, say
+from ..options import UsageError, message, read_file, replace_file, visible, write_file
+from .audit import add_filter, filter_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...decision.engine import DecisionEngine
+    from ...model.domains import DomainPolicy
+    from ...model.entries import Entry
+    from ...model.records import AuditRecord
+    from ...suggestion.dialogue import SuggestionDialogue
+    from ...suggestion.generalisation import Rule, UserRule
+    from ...suggestion.suggestions import Suggestion, Suggestions
+
+    Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
+
+_CHOICES = "[a]llow [g]eneralise [d]eny [e]dit [s]kip [u]ndo [q]uit"
+_WORDS = ("allow", "generalise", "deny", "edit", "skip", "undo", "quit")
+_DOMAIN_POLICY = "domain_policy.conf"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("logs", nargs="*", metavar="LOG", help="audit logs; - or none: standard input")
+    parser.add_argument(
+        "--learned", action="append", default=[], metavar="DOMAIN_POLICY", help="what a kernel learned, instead of or beside logs"
+    )
+    parser.add_argument(
+        "--policy", metavar="DIR", help="the policy that lacks them: what it grants is left out, whatever the records say"
+    )
+    parser.add_argument("--kernel", action="store_true", help="the same with the policy that the kernel holds")
+    parser.add_argument("--interface", metavar="DIR", help="with --kernel: its interface files, if not at the usual place")
+    parser.add_argument("--interactive", action="store_true", help="ask about each")
+    parser.add_argument("--state", metavar="FILE", help="with --interactive, keep the answers here, and begin with those in it")
+    rules = parser.add_argument_group("what becomes a pattern")
+    rules.add_argument(
+        "--rule",
+        action="append",
+        metavar="NAME",
+        help="use this rule, and no others that are not named: process, descriptor, pipe, user, terminal, boot, date, temporary, "
+        "number, or none (default: all but number)",
+    )
+    rules.add_argument("--rules", metavar="FILE", help="more rules, as tomoyo-patternize takes them; they come first")
+    rules.add_argument("--missing", action="store_true", help="tell which names exist no more here, as tomoyo-findtemp does")
+    result = parser.add_argument_group("what becomes of it").add_mutually_exclusive_group()
+    result.add_argument("--diff", action="store_true", help="show the change to DIR/domain_policy.conf")
+    result.add_argument("--in-place", action="store_true", help="make the change to DIR/domain_policy.conf")
+    result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
+    result.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    add_filter(parser)
+    add_closure(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from ...kernel.securityfs import SecurityfsError
+    from ...suggestion.suggestions import policy_of
+
+    _check(arguments)
+    try:
+        engine = _engine(arguments)
+    except SecurityfsError as error:
+        return refused(error)
+    collector = _collect(arguments, engine)
+    found = collector.suggestions()
+    if arguments.closure or arguments.closure_file:
+        found = _named(arguments, found)
+    chosen: Chosen = [(suggestion, suggestion.recommended) for suggestion in found]
+    if arguments.interactive:
+        chosen = _ask(arguments, found)
+    if not (arguments.diff or arguments.in_place or arguments.output):
+        _print(arguments, chosen)
+        return 0
+    _edit(arguments, policy_of(chosen))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if (arguments.diff or arguments.in_place) and arguments.policy is None:
+        raise UsageError("--diff and --in-place need a policy: --policy DIR")
+    if arguments.in_place and os.path.lexists(os.path.join(arguments.policy, "manifest.json")):
+        raise UsageError(
+            f"{arguments.policy} is a set that 'tomoyo compile' made: "
+            "put what --diff shows into its policy source, and compile that"
+        )
+    if arguments.kernel and arguments.policy is not None:
+        raise UsageError("--policy DIR or --kernel, not both")
+    if arguments.state and not arguments.interactive:
+        raise UsageError("--state goes with --interactive")
+    inputs = [*arguments.logs, *arguments.learned]
+    if inputs.count("-") > 1:
+        raise UsageError("standard input holds only one of them")
+    if arguments.interactive and (not inputs or "-" in inputs):
+        raise UsageError("with --interactive your answers are on standard input: name the logs")
+
+
+# Evidence
+
+
+def _collect(arguments: argparse.Namespace, engine: DecisionEngine | None) -> Suggestions:
+    from ...suggestion.suggestions import Suggestions, lacking
+
+    rules, user_rules = _rules(arguments)
+    collector = Suggestions(rules, user_rules)
+    for name in arguments.learned:
+        learned = _learned(name)
+        collector.add_learned(learned if engine is None else lacking(engine, learned))
+    if arguments.logs or not arguments.learned:
+        for record in _records(arguments):
+            if _lacks(engine, record):
+                collector.add(record)
+    if collector.left_out:
+        message(
+            "warning",
+            f"{counted(collector.left_out, 'record')} left out: they ask for more different names than are remembered; "
+            "choose some with --domain or --path, or add what is suggested here and run this again",
+        )
+    return collector
+
+
+def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserRule, ...]]:
+    from ...suggestion.generalisation import BUILT_IN_RULES, DEFAULT, parse_user_rules
+
+    user_rules: tuple[UserRule, ...] = ()
+    if arguments.rules:
+        with open(arguments.rules, encoding="ascii", errors="backslashreplace") as file:
+            user_rules = parse_user_rules(file.read(), file=arguments.rules)
+    if arguments.rule is None:
+        return DEFAULT, user_rules
+    wanted = set(arguments.rule)
+    unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
+    if unknown:
+        raise UsageError(f"no rule: {quoted(sorted(unknown)[0])} (expected {', '.join(BUILT_IN_RULES)} or none)")
+    return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
+
+
+def _engine(arguments: argparse.Namespace) -> DecisionEngine | None:
+    if arguments.policy is None and not arguments.kernel:
+        return None
+    from ..policy_source import read_engine
+
+    return read_engine(arguments)
+
+
+def _learned(name: str) -> DomainPolicy:
+    from ...syntax.domain_policy import parse_domain_policy
+
+    file = read_file(name, "domain")
+    return parse_domain_policy(file.data, file=file.name)
+
+
+def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
+    """The records that are chosen; what is broken is told, skipped and counted."""
+    from ...syntax.record_stream import outline
+    from ..logs import LogReader
+
+    chooses = filter_of(arguments)
+
+    def wanted(record: bytes) -> bool:
+        told = outline(record)
+        return told is None or not (told.event or (chooses is not None and not chooses(told)))
+
+    log = LogReader()
+    yield from log.records(arguments.logs, wanted)
+    log.tell_broken()
+
+
+def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
+    """Whether the policy does not grant what RECORD asked; without one, whether that of its time did not."""
+    from ...decision.engine import UnknownDomain
+    from ...model.entries import Entry
+
+    if engine is None or not isinstance(record.request, Entry):
+        return not record.granted
+    try:
+        return not engine.decide_record(record).granted
+    except UnknownDomain:
+        return True
+
+
+def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Suggestion]:
+    """FOUND with the names of the closure that ARGUMENTS say."""
+    from ...nix.names.names import NameSyntaxError
+    from ...nix.names.naming import EntryNames
+    from ...nix.store.contents import read_contents
+    from ...suggestion.suggestions import merge_suggestions, policy_of, renamed
+
+    trusted = read_closure(arguments)
+    contents = read_contents(trusted.names.paths, trusted.tree)
+    everything = policy_of((one, (*one.exact, *((one.general,) if one.general else ()))) for one in found)
+    try:
+        names = EntryNames(everything, trusted.names, contents, trusted.links)
+        result = [
+            renamed(one, names.domain(one.domain), lambda entry, space=one.domain.namespace: names.entries(entry, space))  # type: ignore[misc]
+            for one in found
+        ]
+    except NameSyntaxError as error:
+        raise UsageError(f"not a name: {error}") from None
+    for finding in names.findings:
+        message("warning", f"{finding.text}: {finding.reason}")
+    return merge_suggestions(result)
+
+
+# Asking
+
+
+def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
+    from ...sets.trusted_files import read_output
+    from ...suggestion.dialogue import SuggestionDialogue
+
+    state = None
+    if arguments.state and os.path.lexists(arguments.state):
+        try:
+            state = json.loads(read_output(arguments.state))
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{arguments.state}:{error.lineno}:{error.colno}: not a state: {error.msg}") from None
+        except (ValueError, RecursionError):
+            raise UsageError(f"{arguments.state}: not a state: no JSON") from None
+    try:
+        dialogue = SuggestionDialogue(found, state)
+    except ValueError as error:
+        raise UsageError(f"{arguments.state}: {error}") from None
+    asked = None
+    while (current := dialogue.current) is not None:
+        if current is not asked:
+            _show(current, dialogue.left, arguments.missing)
+            asked = current
+        say(f"{_CHOICES}: ")
+        line = sys.stdin.readline()
+        if not line or line.strip() in ("q", "quit"):
+            break
+        try:
+            _answer(dialogue, line.strip())
+        except ValueError as error:
+            message("error", str(error))
+            continue
+        if arguments.state:
+            write_file(arguments.state, json.dumps(dialogue.state(), indent=1) + "\n")
+    return dialogue.chosen()
+
+
+def _answer(dialogue: SuggestionDialogue, text: str) -> None:
+    word, _, rest = text.partition(" ")
+    answer = {choice: choice[0] for choice in _WORDS}.get(word, word)
+    simple = {"a": dialogue.allow, "g": dialogue.generalise, "d": dialogue.deny, "s": dialogue.skip}
+    if answer in simple and not rest:
+        simple[answer]()
+    elif answer == "u" and not rest:
+        if not dialogue.undo():
+            raise ValueError("there is none before")
+    elif answer == "e":
+        if not rest:
+            say("entry: ")
+            rest = sys.stdin.readline().strip()
+        dialogue.edit(rest)
+    else:
+        raise ValueError(f"{quoted(text[:20])} is no answer: {_CHOICES}")
+
+
+def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
+    say(f"\n{left} left: {visible(suggestion.domain.text)}\n")
+    for entry in suggestion.exact:
+        say(f"  seen: {visible(entry.text)}\n")
+    if not suggestion.complete:
+        say("  seen: and more\n")
+    if suggestion.general is not None:
+        say(f"  general: {visible(suggestion.general.text)}\n")
+    say(f"  {visible(_because(suggestion))}\n")
+    if missing:
+        for name in _missing(suggestion):
+            say(f"  exists no more: {visible(name)}\n")
+
+
+# Results
+
+
+def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
+    from ...suggestion.edits import find_insertions, insert_lines, unified_diff
+
+    path = os.path.join(arguments.policy, _DOMAIN_POLICY) if arguments.policy is not None else None
+    text = ""
+    if path is not None:
+        with open(path, "rb") as file:
+            text = file.read().decode("ascii", "surrogateescape")
+        if not text.isascii():
+            raise UsageError(f"{path} holds bytes that are no ASCII: 'tomoyo check' tells where")
+    try:
+        insertions = find_insertions(text, added)
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
+    if arguments.diff:
+        lines = unified_diff(text, insertions, str(path))
+        # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
+        sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
+    elif arguments.output:
+        write_file(arguments.output, insert_lines(text, insertions))
+    elif insertions:
+        replace_file(str(path), insert_lines(text, insertions))
+
+
+def _print(arguments: argparse.Namespace, chosen: Chosen) -> None:
+    domain = None
+    for suggestion, entries in chosen:
+        if arguments.json:
+            sys.stdout.write(json.dumps(_plain(suggestion, entries, arguments.missing)) + "\n")
+            continue
+        if suggestion.domain != domain:
+            sys.stdout.write(f"{'' if domain is None else chr(10)}{suggestion.domain}\nuse_profile {suggestion.profile}\n\n")
+            domain = suggestion.domain
+        sys.stdout.write(f"# {visible(_because(suggestion))}\n")
+        for name in _missing(suggestion) if arguments.missing else ():
+            sys.stdout.write(f"# exists no more: {visible(name)}\n")
+        sys.stdout.writelines(f"{entry}\n" for entry in entries)
+
+
+def _because(suggestion: Suggestion) -> str:
+    evidence = suggestion.evidence
+    text = "learned"
+    if evidence.records:
+        text = f"{evidence.records} record{'s' * (evidence.records > 1)}, {evidence.first}"
+        if evidence.last != evidence.first:
+            text += f" to {evidence.last}"
+    if suggestion.general is not None:
+        text += f"; by {', '.join(suggestion.rules)}, from {evidence.example}"
+    return text
+
+
+def _missing(suggestion: Suggestion) -> tuple[str, ...]:
+    from ...model.words import decode
+    from ...suggestion.suggestions import missing_paths
+
+    return missing_paths(suggestion, lambda name: os.path.lexists(decode(name)))
+
+
+def _plain(suggestion: Suggestion, entries: tuple[Entry, ...], missing: bool) -> dict[str, object]:
+    evidence = suggestion.evidence
+    plain: dict[str, object] = {
+        "domain": suggestion.domain.text,
+        "profile": suggestion.profile,
+        "entries": [entry.text for entry in entries],
+        "exact": [entry.text for entry in suggestion.exact],
+        "complete": suggestion.complete,
+        "general": suggestion.general.text if suggestion.general else None,
+        "rules": list(suggestion.rules),
+        "records": evidence.records,
+        "first": str(evidence.first) if evidence.first else None,
+        "last": str(evidence.last) if evidence.last else None,
+        "example": evidence.example.text,
+    }
+    if missing:
+        plain["missing"] = list(_missing(suggestion))
+    return plain

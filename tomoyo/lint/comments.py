@@ -1,0 +1,141 @@
+"""Lint: comments that allow what would be found.
+
+    # lint: allow CODE[, CODE]... REASON
+
+A line of its own.  It counts for the next line that is no comment; before a
+domain's line for all of that domain in this text; in the first comments of a
+text that end with a blank line, for all of the text.  A kernel drops it as it
+drops every comment.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..syntax.placed_policy import Placed, PolicyText, TextKind
+from .codes import LINT_CODES, LintFinding
+from .context import LintContext
+
+_ALLOW = re.compile(r"#+\s*lint:\s*allow\b\s*(.*)")
+_LINT = re.compile(r"#+\s*lint:")
+_CODES = re.compile(r"([a-z][a-z-]*)(\s*,\s*)?")
+
+
+class Reach(Enum):
+    """How far a comment counts."""
+
+    LINE = "the next line"
+    DOMAIN = "the domain that begins in the next line"
+    TEXT = "all of the text"
+
+
+@dataclass(slots=True)
+class Allowance:
+    """A comment that allows some codes: how far, and for a line or domain the line that it counts for."""
+
+    placed: Placed
+    codes: tuple[str, ...]
+    reach: Reach
+    line: int
+    used: set[str] = field(default_factory=set)
+
+
+class _Lines:
+    """Which line of a text each comment is about."""
+
+    def __init__(self, text: PolicyText) -> None:
+        stripped = [line.strip() for line in text.text.split("\n")]
+        self._following = [0] * (len(stripped) + 1)
+        following = len(stripped) + 1
+        for position in range(len(stripped), 0, -1):
+            self._following[position] = following
+            if stripped[position - 1] and stripped[position - 1][0] != "#":
+                following = position
+        first = following
+        self._blank = max((number for number in range(1, min(first, len(stripped) + 1)) if not stripped[number - 1]), default=0)
+        self._domains: list[int] = []
+        if text.kind is TextKind.DOMAIN:
+            self._domains = [number for number, line in enumerate(stripped, 1) if line.startswith("<")]
+
+    def reach(self, number: int) -> tuple[Reach, int]:
+        """How far the comment in line NUMBER counts, and for which line."""
+        if number < self._blank:
+            return Reach.TEXT, 0
+        following = self._following[number]
+        return (Reach.DOMAIN if self.domain(following) == following else Reach.LINE), following
+
+    def domain(self, number: int) -> int:
+        """The line at which the domain begins that line NUMBER is in; 0 where it is in none."""
+        place = bisect_right(self._domains, number)
+        return self._domains[place - 1] if place else 0
+
+
+class Allowances:
+    """All comments of a policy that allow something."""
+
+    def __init__(self, context: LintContext) -> None:
+        self._context = context
+        self._found: dict[tuple[str, str, Reach, int], list[Allowance]] = {}
+        self._lines: dict[str, _Lines] = {}
+        self.all: list[Allowance] = []
+        self.faults: list[LintFinding] = []
+        for placed in context.policy.comments:
+            if _LINT.match(placed.value):
+                if placed.text.name not in self._lines:
+                    self._lines[placed.text.name] = _Lines(placed.text)
+                self._read(placed, self._lines[placed.text.name])
+
+    def _read(self, placed: Placed, lines: _Lines) -> None:
+        found = _ALLOW.match(placed.value)
+        rest = found[1] if found else ""
+        codes: list[str] = []
+        more = True
+        while more:
+            named = _CODES.match(rest)
+            if named is None:
+                break
+            codes.append(named[1])
+            rest = rest[named.end() :].lstrip()
+            more = named[2] is not None
+        unknown = [code for code in codes if code not in LINT_CODES]
+        if unknown or not codes:
+            what = f"there is no code {unknown[0]}{_near(unknown[0])}" if unknown else "the comment names no code"
+            self.faults.append(self._context.finding("unknown-code", placed, what, word=unknown[0] if unknown else ""))
+        elif not rest.strip(":- "):
+            self.faults.append(self._context.finding("unreasoned-allow", placed, "the comment does not say why"))
+        reach, line = lines.reach(placed.line)
+        allowance = Allowance(placed, tuple(code for code in codes if code in LINT_CODES), reach, line)
+        self.all.append(allowance)
+        for code in allowance.codes:
+            self._found.setdefault((placed.text.name, code, reach, line), []).append(allowance)
+
+    def allows(self, finding: LintFinding) -> bool:
+        """Whether a comment allows FINDING; remembers which."""
+        lines = self._lines.get(finding.file)
+        if lines is None:
+            return False
+        found: list[Allowance] = []
+        for reach, line in ((Reach.LINE, finding.line), (Reach.DOMAIN, lines.domain(finding.line)), (Reach.TEXT, 0)):
+            found += self._found.get((finding.file, finding.code, reach, line), ())
+        for allowance in found:
+            allowance.used.add(finding.code)
+        return bool(found)
+
+    def unused(self, asked: Iterable[str]) -> Iterator[LintFinding]:
+        """The comments that allow what was not found, of the codes that were ASKED for."""
+        looked_for = set(asked)
+        for allowance in self.all:
+            for code in allowance.codes:
+                if code in looked_for and code not in allowance.used:
+                    yield self._context.finding("unused-allow", allowance.placed, f"there is no {code} here", word=code)
+
+
+def _near(code: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(code, LINT_CODES, 1)
+    return f"; did you mean {near[0]}?" if near else ""

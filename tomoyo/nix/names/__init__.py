@@ -1,0 +1,6 @@
+"""Names instead of hashes: what they mean, which programs and files they bind, and how to get them from store paths.
+
+It may import: `nix.store` and below.
+
+Start with `names`; `bindings` makes the generated part of a set; `naming` is the way back.
+"""

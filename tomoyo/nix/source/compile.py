@@ -1,0 +1,459 @@
+"""Compiling: named policy and a closure become one set that a kernel takes.
+
+Everything that could go wrong later goes wrong here, with the place in the
+source.  The set is not believed to be right because of how it was made: it is
+loaded into a simulated kernel, which must boot with it and hold every line as
+it is written.
+
+The same sources and closure give the same bytes, wherever they lie and
+whatever the file system's order; only ``bindings.conf`` and the manifest hang
+on the closure, unless managers or the boot loader name packages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from ...analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+from ...boot.loader import boot_script, domain_managers
+from ...decision.missing_domains import missing_domains
+from ...model.entries import Entry, GroupKind
+from ...model.exception_policy import ExceptionPolicy, TransitionControl
+from ...model.managers import ManagerPolicy
+from ...model.profiles import ProfilePolicy
+from ...model.words import KERNEL, DomainName, Word, decode, quoted
+from ...sets.directory import FILES
+from ...sets.links import STATE
+from ...sets.policy_set import PolicySet, with_digests
+from ...simulation.simulated_kernel import KernelPanic
+from ...syntax.entries import read_entry
+from ...syntax.exception_policy import read_exception_line
+from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
+from ...syntax.statements import InNamespace, SharedEntry
+from ...syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
+from ..names.bindings import Bindings, Fault, Several, bind
+from ..names.bindings import Problem as BindingProblem
+from ..names.bindings import Severity as BindingSeverity
+from ..names.name_uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+from ..names.names import NameTable, encode_file, is_name, parse_name
+from ..names.program_paths import path_refused
+from ..store.contents import Contents, Report, read_contents
+from ..store.paths import StorePath, find_store_path
+from ..store.tree import Tree
+from .files import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
+from .policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
+
+Rule = Entry | TransitionControl
+
+
+class Unresolved(Enum):
+    """What to make of a name that nothing in the closure has; it binds nothing and grants nothing in any case."""
+
+    REFUSE = "error"
+    WARN = "warning"
+    """For a library of policies, many of which are for packages that are not there."""
+    ACCEPT = "ignore"
+
+
+_UNRESOLVED = {Fault.UNKNOWN_PACKAGE, Fault.MISSING_FILE, Fault.NOT_EXECUTABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class BootSettings:
+    """What the set's boot loader is told; see `tomoyo.boot.loader.boot_script`.
+
+    interpreter: a POSIX shell: a path or a name, perhaps with one argument.
+    search_path: folders with cat, ls and mount: paths or names.
+    previous: a set to fall back to.
+    fallback: whether the system boots unconfined when no set can be loaded.
+    """
+
+    interpreter: str = "/bin/sh"
+    search_path: tuple[str, ...] = ()
+    previous: str | None = None
+    state: str = STATE
+    fallback: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSettings:
+    """How to compile."""
+
+    conflicts: Conflicts = Conflicts.REFUSE
+    several: Several = Several.BIND
+    unresolved: Unresolved = Unresolved.REFUSE
+    boot: BootSettings = field(default_factory=BootSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A set, checked, and what may not be meant so."""
+
+    policy: PolicySet
+    warnings: tuple[Problem, ...] = ()
+
+
+def compile_policy(
+    files: Sequence[SourceFile],
+    names: NameTable,
+    tree: Tree,
+    *,
+    roots: Iterable[StorePath] = (),
+    links: Mapping[str, str] | None = None,
+    settings: CompileSettings | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Compiled:
+    """Make one policy set of FILES, bound to the closure of NAMES.
+
+    files: of one or more policy sources, as `read_sources` reads them.
+    names: the trusted closure, with explicit names.
+    tree: the file system that holds the store; only read.
+    roots: what the closure is the closure of, for the manifest; by default
+        the store paths that no other refers to.
+    links: symlinks that the system will have outside the store; see `find_ways`.
+    progress: called with what is being done, for whoever waits.
+
+    Raises SourceError with every error and warning.
+    """
+    settings = settings or CompileSettings()
+    problems: list[Problem] = []
+    progress("reading the policy")
+    policy = combine_sources(files, settings.conflicts, problems.append)
+    progress(f"reading {len(names.paths)} store paths")
+    contents = read_contents(names.paths, tree)
+    uses = policy_uses(policy.domains, policy.exceptions, policy.managers)
+    progress(f"binding {len(uses)} names")
+    bindings = bind(uses, names, tree, exceptions=policy.exceptions, several=settings.several, links=links, contents=contents)
+    problems += _binding_problems(bindings, files, settings.unresolved)
+    problems += [_unsafe(report) for report in bindings.reports if report.unsafe]
+    problems += _store_paths(files, tree)
+    problems += _failing_transitions(policy, files)
+    problems += _old_bindings(policy.exceptions, files, tree)
+    managers = _real_managers(policy.managers, bindings, contents, files, problems)
+    boot = _real_boot(settings.boot, names, contents, problems)
+    if not _errors(problems):
+        progress("loading the set into a simulated kernel")
+        compiled = _policy_set(policy, bindings, managers, boot, _manifest(policy, bindings, names, tree, roots, settings))
+        problems += _prove(compiled)
+    if _errors(problems):
+        raise SourceError(sort_problems(problems))
+    return Compiled(with_digests(compiled), sort_problems(problems))
+
+
+def _errors(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+# The texts
+
+
+def _policy_set(
+    policy: SourcePolicy,
+    bindings: Bindings,
+    managers: ManagerPolicy,
+    boot: BootSettings,
+    manifest: dict[str, object],
+) -> PolicySet:
+    texts = {
+        "domain_policy": write_domain_policy(sort_domain_policy(policy.domains)),
+        "exception_policy": write_exception_policy(sort_exception_policy(policy.exceptions)),
+        "bindings": write_exception_policy(_named(bindings.policy)),
+        "profile": write_profile(_sorted_profiles(policy.profiles)),
+        "manager": write_manager(sort_managers(managers)),
+        "stat": write_stat(policy.quotas),
+    }
+    script = boot_script(
+        interpreter=boot.interpreter,
+        search_path=boot.search_path,
+        sizes={FILES[name]: len(text) for name, text in texts.items() if text or name != "stat"},
+        previous=boot.previous,
+        state=boot.state,
+        fallback=boot.fallback,
+        managers=domain_managers(texts["manager"]),
+        store=str(manifest["store_directory"]),
+    )
+    return PolicySet(**texts, boot=script, manifest=manifest)
+
+
+def _named(policy: ExceptionPolicy) -> ExceptionPolicy:
+    """POLICY, with the namespace in each line where not all are of the first."""
+    return replace(policy, named=policy.named or any(part.namespace != KERNEL for part in policy))
+
+
+def _sorted_profiles(policy: ProfilePolicy) -> ProfilePolicy:
+    return ProfilePolicy(tuple(sorted(policy, key=lambda part: (part.namespace != KERNEL, part.namespace))))
+
+
+def _manifest(
+    policy: SourcePolicy,
+    bindings: Bindings,
+    names: NameTable,
+    tree: Tree,
+    roots: Iterable[StorePath],
+    settings: CompileSettings,
+) -> dict[str, object]:
+    members = names.closure.members
+    referred = {path for member in members for path in member.references or () if path != member.path}
+    known = all(member.references is not None for member in members)
+    tops = list(roots) or [member.path for member in members if known and member.path not in referred]
+    bound = [*bindings.policy]
+    return {
+        "store_directory": tree.store_directory,
+        "roots": sorted(map(str, tops)),
+        "modules": policy.modules,
+        "fallback": settings.boot.fallback,
+        "counts": {
+            "domains": len(policy.domains),
+            "entries": sum(len(domain.entries) for domain in policy.domains),
+            "store_paths": len(names.paths),
+            "aggregators": sum(len(part.aggregators) for part in bound),
+            "path_group_members": sum(len(group.members) for part in bound for group in part.groups),
+        },
+    }
+
+
+# What the closure says
+
+
+def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolved: Unresolved) -> Iterator[Problem]:
+    found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
+    places = _places(files) if found else {}
+    library = {file.path: _first_domain(file) for file in files if file.directory == LIBRARY}
+    for problem in found:
+        # What a module says counts in any namespace.
+        place = places.get(problem.use) or places.get(replace(problem.use, namespace="")) or Place("", 0, 0)
+        # The library is for systems that lack some of what it names, but not the service itself.
+        if problem.fault in _UNRESOLVED and place.file in library and place.line != library[place.file]:
+            continue
+        severity = Severity.ERROR
+        if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
+            severity = Severity.WARNING
+        message = f"{problem.use.written}: {problem.reason}"
+        yield Problem(severity, message, place.file, place.line, place.column)
+
+
+def _unsafe(report: Report) -> Problem:
+    return Problem(Severity.WARNING, f"{report.place}: {report.reason}: skipped")
+
+
+def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
+    return problem.fault in _UNRESOLVED and unresolved is Unresolved.ACCEPT
+
+
+def _first_domain(file: SourceFile) -> int:
+    """The line of the first domain in FILE, of a service that must be there; 0 for none."""
+    lines = file.text.split("\n") if file.kind is SourceKind.DOMAIN else ()
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
+
+
+def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
+    """Where each use first stands, in the library last; those of modules have no namespace."""
+    readers = {
+        SourceKind.DOMAIN: domain_policy_places,
+        SourceKind.MODULE: domain_policy_places,
+        SourceKind.EXCEPTION: exception_policy_places,
+        SourceKind.MANAGER: manager_places,
+    }
+    found: dict[Use, Place] = {}
+    for file in sorted(files, key=lambda file: file.directory == LIBRARY):
+        if file.kind in readers:
+            found = readers[file.kind](file.text, file.path) | found
+    return found
+
+
+def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
+    """Warn of store paths, and of patterns in their place, once for each file."""
+    store = re.compile(rf"(?<![!#-<>-?A-~]){re.escape(encode_file(tree.store_directory))}/(\\)?")
+    for file in files:
+        places: dict[str, list[int]] = {}
+        for match in store.finditer(file.text):
+            before = file.text[file.text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            # Whoever executes a program chooses its arguments, so a pattern among them gives nothing away.
+            if not before.lstrip().startswith("#") and not (match[1] and _ARGUMENT.search(before)):
+                places.setdefault(_PATTERN if match[1] else _HASH, []).append(match.start())
+        for what, found in places.items():
+            more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
+            line = file.text.count("\n", 0, found[0]) + 1
+            column = found[0] - file.text.rfind("\n", 0, found[0])
+            yield Problem(Severity.WARNING, what + more, file.path, line, column)
+
+
+_ARGUMENT = re.compile(r"""exec\.(?:argv\[[^ ]*\]|envp\["[^ ]*"\])!?="$""")
+_PATTERN = "a pattern of store paths: whoever may add a package can make it match"
+_HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
+
+
+def _failing_transitions(policy: SourcePolicy, files: Sequence[SourceFile]) -> Iterator[Problem]:
+    """Tell of transitions that make execution fail, where nobody wanted to forbid it."""
+    found = list(missing_domains(policy.domains, policy.exceptions))
+    places = _rule_places(files, {missing.rule for missing in found}) if found else {}
+    for missing in found:
+        yield Problem(Severity.ERROR, f"{missing.rule}: {missing.reason}", *places.get(missing.rule, ("", 0, 0)))
+
+
+def _rule_places(files: Iterable[SourceFile], rules: set[Rule]) -> dict[Rule, tuple[str, int, int]]:
+    """Where each of RULES first stands, as path, line and column."""
+    places: dict[Rule, tuple[str, int, int]] = {}
+    for file in files:
+        read = _RULE_READERS.get(file.kind)
+        for number, raw in enumerate(file.text.split("\n") if read else (), 1):
+            try:
+                rule = read(Line(normalise(raw))) if read else None
+            except Dropped:
+                continue
+            if rule in rules:
+                places.setdefault(rule, (file.path, number, 1))
+    return places
+
+
+def _read_exception_rule(line: Line) -> Rule | None:
+    statement = read_exception_line(line)
+    content = statement.content if isinstance(statement, InNamespace) else None
+    if isinstance(content, SharedEntry):
+        return content.entry
+    return content if isinstance(content, TransitionControl) else None
+
+
+_RULE_READERS: dict[SourceKind, Callable[[Line], Rule | None]] = {
+    SourceKind.DOMAIN: read_entry,
+    SourceKind.MODULE: read_entry,
+    SourceKind.EXCEPTION: _read_exception_rule,
+}
+
+
+def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:
+    """Tell of bindings in the policy's own exceptions: they would bind names to what no closure vouches for."""
+    store = encode_file(tree.store_directory) + "/"
+    lines: list[str] = []
+    for part in written:
+        lines += [str(a) for a in part.aggregators if is_name(a.name.text) and a.pattern.text.startswith(store)]
+        for group in part.groups:
+            if group.kind is GroupKind.PATH and is_name(group.name.text):
+                lines += [line for line in group.lines() if line.split(" ")[2].startswith(store)]
+    places = find_words(files, (line.split(" ")[1] for line in lines))
+    for line in lines:
+        message = f"{line}: a binding, which is made from the closure and never written by hand"
+        yield Problem(Severity.ERROR, message, *places.get(line.split(" ")[1], ("", 0, 0)))
+
+
+def _real_managers(
+    managers: ManagerPolicy,
+    bindings: Bindings,
+    contents: Contents,
+    files: Sequence[SourceFile],
+    problems: list[Problem],
+) -> ManagerPolicy:
+    """MANAGERS with real paths in the place of names; tells of those that would not do what they should."""
+    real = dict(bindings.managers)
+    found: list[Word | DomainName] = []
+    for manager in managers.managers:
+        if not isinstance(manager, Word) or not is_name(manager.text):
+            found.append(manager)
+            continue
+        for path in real.get(manager.text, ()):
+            interpreter = _interpreter(path, contents)
+            if interpreter is not None:
+                advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
+                message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead; {advice}"
+                problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
+            found.append(Word(path))
+    if not found:
+        file = next((file.path for file in files if file.kind is SourceKind.MANAGER), "")
+        message = "there is no manager: once this policy is active, nothing can change it"
+        problems.append(Problem(Severity.WARNING, message, file))
+    return replace(managers, managers=tuple(dict.fromkeys(found)))
+
+
+def _interpreter(path: str, contents: Contents) -> str | None:
+    """What the script at the word PATH runs in; None for any other program."""
+    file = contents.store_file(os.fsdecode(decode(path)))
+    executable = contents.executable(file) if file else None
+    return executable.interpreter if executable else None
+
+
+def _real_boot(boot: BootSettings, names: NameTable, contents: Contents, problems: list[Problem]) -> BootSettings:
+    """BOOT with paths in the place of names; tells of store paths that may be gone at boot."""
+    try:
+        shell, space, argument = boot.interpreter.partition(" ")
+        real = replace(
+            boot,
+            interpreter=_real_path(shell, names, contents) + space + argument,
+            search_path=tuple(_real_path(folder, names, contents) for folder in boot.search_path),
+        )
+        boot_script(interpreter=real.interpreter, search_path=real.search_path, previous=real.previous, state=real.state)
+        return real
+    except ValueError as error:
+        problems.append(Problem(Severity.ERROR, f"boot loader: {error}"))
+        return boot
+
+
+def _real_path(text: str, names: NameTable, contents: Contents) -> str:
+    store = contents.tree.store_directory + "/"
+    if is_name(text):
+        found = [file for file in names.files(parse_name(text)) if contents.node(file) is not None]
+        if len(found) != 1:
+            several = f"{len(found)} store paths have it" if found else "nothing in the closure has it"
+            raise ValueError(f"{text}: {several}")
+        text = str(found[0])
+    if text.startswith(store):
+        file = find_store_path(text, contents.tree.store_directory)
+        if file.store_path not in names.paths:
+            raise ValueError(f"{text} is not in the closure, so it may be gone at boot")
+        if contents.node(file) is None:
+            raise ValueError(f"{text} does not exist")
+        refused = path_refused(contents, text)
+        if refused:
+            raise ValueError(f"{text} {refused}")
+    return text
+
+
+# The proof
+
+
+def _prove(policy: PolicySet) -> list[Problem]:
+    """Load POLICY into a simulated kernel and boot that; tell of every line that it does not hold as written."""
+    problems: list[Problem] = []
+
+    def report(error: PolicySyntaxError) -> None:
+        problems.append(_lost(error.file, error.line, error.explanation))
+
+    kernel = policy.loaded(report)
+    try:
+        kernel.activate()
+    except KernelPanic as panic:
+        problems.append(Problem(Severity.ERROR, f"a kernel that boots with this panics: {panic}"))
+    for name, interface in (("domain_policy", "domain_policy"), ("profile", "profile"), ("manager", "manager")):
+        text: str = getattr(policy, name)
+        if name == "manager":
+            text = text.replace("manage_by_non_root\n", "")
+        held = kernel.read(interface)
+        if held != text:
+            problems.append(_difference(FILES[name], text.split("\n"), held.split("\n")))
+    written = _exception_lines(policy.exception_policy + policy.bindings)
+    held_lines = _exception_lines(kernel.read("exception_policy"))
+    for ours, theirs in zip(written, held_lines):
+        if ours != theirs:
+            problems.append(_difference(FILES["exception_policy"], ours, theirs))
+    return problems
+
+
+def _exception_lines(text: str) -> tuple[list[str], list[str]]:
+    """The aggregators of TEXT in their order, which counts, and the other lines, sorted."""
+    lines = dict.fromkeys(line.removeprefix(f"{KERNEL} ") for line in text.split("\n") if line)
+    aggregators = [line for line in lines if "aggregator " in line]
+    return sorted(aggregators, key=lambda line: line.partition("aggregator ")[0]), sorted(lines)
+
+
+def _difference(file: str, written: list[str], held: list[str]) -> Problem:
+    for number, (ours, theirs) in enumerate(zip(written, held), 1):
+        if ours != theirs:
+            return _lost(file, number, f"{quoted(ours)} is held as {quoted(theirs)}")
+    return _lost(file, min(len(written), len(held)) + 1, "what is held has another length")
+
+
+def _lost(file: str, line: int, reason: str) -> Problem:
+    return Problem(Severity.ERROR, f"a kernel would not hold this as written: {reason}", f"(compiled) {file}", line)

@@ -1,0 +1,146 @@
+"""The policy library: modules and policies of services that come with this package, in its folder ``policies``.
+
+    policies/modules/NAME.conf         entries, for ``use_group NAME`` of any policy source
+    policies/services/NAME/            a policy source: how one service is confined
+    policies/module-numbers.conf       the acl_groups of the modules
+
+A policy source that uses a module which it does not have gets the library's;
+one that has a module of that name keeps its own.  Services are asked for by
+name, each with a `ServiceState`.  What the library says about a thing gives way to
+what any policy source says about it.
+
+Its policies are for all systems, most of which lack some of the packages that
+they name.  So a name in their entries that nothing has is no error: it grants
+nothing.  A program that a service's domain is named after must be there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files as resources
+
+from ...model.words import KERNEL, quoted
+from ...syntax.lines import normalise
+from ...syntax.profiles import parse_profile
+from .files import FOLDERS, LIBRARY, SUFFIX, Problem, Severity, SourceError, SourceFile, SourceKind, read_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from importlib.resources.abc import Traversable
+
+    from .states import ServiceState
+
+
+@cache
+def library_modules() -> tuple[str, ...]:
+    """The names of the library's modules, sorted."""
+    return tuple(name.removesuffix(SUFFIX) for name in _names(_folder() / "modules") if name.endswith(SUFFIX))
+
+
+@cache
+def library_services() -> tuple[str, ...]:
+    """The names of the services that the library has a policy for, sorted."""
+    return tuple(_names(_folder() / "services"))
+
+
+def read_sources(
+    directories: Iterable[str | os.PathLike[str]], services: Mapping[str, ServiceState] | None = None
+) -> tuple[SourceFile, ...]:
+    """Read the policy sources at DIRECTORIES, and what they take from the policy library.
+
+    services: those of the library that are wanted, each with its state.
+
+    Returns their files: the library's first, then as `files.read_directories`
+    gives them.  Of the library's modules there are those that the rest uses and
+    does not have; see `library_files`.
+
+    Raises SourceError as that does, and for an unknown service.
+    """
+    own = read_directories(directories)
+    return (*library_files(own, services), *own)
+
+
+def library_files(own: Sequence[SourceFile], services: Mapping[str, ServiceState] | None = None) -> tuple[SourceFile, ...]:
+    """The files of the library that belong to the policy sources OWN.
+
+    services: those that are wanted, each with its state.
+
+    Returns the services' files and those modules that are used and not in OWN,
+    with their numbers, sorted by name.
+
+    Raises SourceError for a service that the library does not have, and where
+    the profile of a state is another one in OWN.
+    """
+    wanted = services or {}
+    problems = [
+        Problem(Severity.ERROR, f"the library has no policy for {quoted(name)}; it has {', '.join(library_services())}")
+        for name in wanted
+        if name not in library_services()
+    ]
+    problems += _other_profiles(own, wanted.values())
+    if problems:
+        raise SourceError(problems)
+    found = [file for name in sorted(wanted) for file in _service_files(name, wanted[name])]
+    known = {file.module for file in (*own, *found) if file.kind is SourceKind.MODULE}
+    used = sorted(_used_modules((*own, *found)) - known)
+    modules = [name for name in used if name in library_modules()]
+    found += [_read(_folder() / "modules" / (name + SUFFIX), SourceKind.MODULE) for name in modules]
+    if modules:
+        numbers = _read(_folder() / "module-numbers.conf", SourceKind.NUMBERS)
+        found.append(_only(numbers, modules))
+    return tuple(found)
+
+
+def _folder() -> Traversable:
+    return resources(__package__.rsplit(".", 2)[0]) / "policies"
+
+
+def _names(folder: Traversable) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _read(file: Traversable, kind: SourceKind, name: str = "") -> SourceFile:
+    return SourceFile(LIBRARY, name or file.name, str(file), kind, file.read_bytes().decode("latin-1"))
+
+
+def _service_files(service: str, state: ServiceState) -> Iterator[SourceFile]:
+    """The policy of SERVICE, in STATE."""
+    top = _folder() / "services" / service
+    for folder, kind in FOLDERS.items():
+        for name in _names(top / folder) if (top / folder).is_dir() else ():
+            yield replace(_read(top / folder / name, kind, f"{folder}/{name}"), state=state)
+
+
+def _only(numbers: SourceFile, modules: Iterable[str]) -> SourceFile:
+    """NUMBERS without the lines of other modules than MODULES; those that stay keep their numbers."""
+    lines = [line if line.partition(" ")[0] in modules else "" for line in numbers.text.split("\n")]
+    return SourceFile(LIBRARY, numbers.name, numbers.path, numbers.kind, "\n".join(lines))
+
+
+def _used_modules(files: Iterable[SourceFile]) -> set[str]:
+    """What stands behind ``use_group`` in FILES, numbers of groups among it."""
+    found = set()
+    for file in files:
+        if file.kind is SourceKind.DOMAIN and "use_group" in file.text:
+            for raw in file.text.split("\n"):
+                line = normalise(raw)
+                if line.startswith("use_group "):
+                    found.add(line.removeprefix("use_group "))
+    return found
+
+
+def _other_profiles(own: Iterable[SourceFile], states: Iterable[ServiceState]) -> Iterator[Problem]:
+    """Tell of profiles in OWN that are not what STATES take them for."""
+    wanted = {state.value: state for state in states}
+    for file in own if wanted else ():
+        # Mistakes are told of where the file is read for good.
+        policy = parse_profile(file.text, report=lambda _: None) if file.kind is SourceKind.PROFILE else ()
+        for profile in (profile for part in policy for profile in part.profiles if part.namespace == KERNEL):
+            state = wanted.get(profile.number)
+            if state is not None and profile.default.mode is not state.mode:
+                name = state.name.lower()
+                message = f"profile {profile.number} is not {state.mode.value}, which the library's state {name} takes it for"
+                yield Problem(Severity.ERROR, message, file.path)

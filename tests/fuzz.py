@@ -50,7 +50,9 @@ PIECES = (
 def parse(parser: str, source: Any, readings: tuple[Reading, ...] = tuple(Reading)) -> None:
     """Read SOURCE in every way that PARSER has; what it gives must be writable."""
     if parser in ("audit", "query"):
-        read, write = (tomoyo.parse_audit, tomoyo.write_audit) if parser == "audit" else (tomoyo.parse_query, tomoyo.write_query)
+        read, write = (
+            (tomoyo.parse_audit, tomoyo.format_audit) if parser == "audit" else (tomoyo.parse_query, tomoyo.format_query)
+        )
         write(read(source, report=_check))  # type: ignore[arg-type]
         return
     for reading in readings:

@@ -17,11 +17,11 @@ PARSE: dict[str, Callable[..., Any]] = {
     "stat": tomoyo.parse_stat,
 }
 WRITE: dict[str, Callable[..., str]] = {
-    "domain_policy": tomoyo.write_domain_policy,
-    "exception_policy": tomoyo.write_exception_policy,
-    "profile": tomoyo.write_profile,
-    "manager": tomoyo.write_manager,
-    "stat": tomoyo.write_stat,
+    "domain_policy": tomoyo.format_domain_policy,
+    "exception_policy": tomoyo.format_exception_policy,
+    "profile": tomoyo.format_profile,
+    "manager": tomoyo.format_manager,
+    "stat": tomoyo.format_stat,
 }
 
 CASES = Path(__file__).parent / "data" / "kernel"

@@ -164,7 +164,7 @@ for name in package.__all__:
     getattr(package, name)
 assert not any(name == "tomoyo" or name.startswith("tomoyo.") for name in sys.modules)
 policy = package.parse_domain_policy(sys.stdin.read())
-sys.stdout.write(package.write_domain_policy(policy))
+sys.stdout.write(package.format_domain_policy(policy))
 """
 
 

@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from .nix.names.expression import Expression, ExpressionError, nix_expression
     from .nix.names.name_uses import Place, Role, Use, policy_uses
     from .nix.names.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
-    from .nix.names.naming import EntryNames, Named, name_policy, unsafe_policy, without_modules, write_source_domains
+    from .nix.names.naming import EntryNames, Named, format_source_domains, name_policy, unsafe_policy, without_modules
     from .nix.names.program_paths import WayIn, Ways, find_ways
     from .nix.source.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
     from .nix.source.files import SourceError, SourceFile, SourceKind
@@ -122,6 +122,15 @@ if TYPE_CHECKING:
     from .suggestion.suggestions import Evidence, Suggestion, Suggestions, merge_suggestions, missing_paths, policy_of
     from .syntax.domain_policy import parse_domain_policy
     from .syntax.exception_policy import parse_exception_policy
+    from .syntax.formatting import (
+        format_audit,
+        format_domain_policy,
+        format_exception_policy,
+        format_manager,
+        format_profile,
+        format_query,
+        format_stat,
+    )
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
     from .syntax.placed_policy import PolicyText, TextKind
@@ -129,15 +138,6 @@ if TYPE_CHECKING:
     from .syntax.record_stream import Outline, RecordCutter, cut_records, outline
     from .syntax.records import iterate_audit, parse_audit, parse_query, parse_record
     from .syntax.stat import parse_stat
-    from .syntax.writer import (
-        write_audit,
-        write_domain_policy,
-        write_exception_policy,
-        write_manager,
-        write_profile,
-        write_query,
-        write_stat,
-    )
 
 _MODULES = {
     "activation.activation": "activate",
@@ -212,7 +212,7 @@ _MODULES = {
     "nix.source.lint": "lint_names policy_texts",
     "nix.store.closure_formats": "parse_listing read_listing",
     "nix.names.names": "Name NameSyntaxError NameTable parse_name read_packages",
-    "nix.names.naming": "EntryNames Named name_policy unsafe_policy without_modules write_source_domains",
+    "nix.names.naming": "EntryNames Named name_policy unsafe_policy without_modules format_source_domains",
     "nix.source.files": "SourceError SourceFile SourceKind",
     "nix.source.policy": "Conflicts",
     "nix.store.paths": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
@@ -228,8 +228,8 @@ _MODULES = {
     "syntax.record_stream": "Outline RecordCutter cut_records outline",
     "syntax.records": "iterate_audit parse_audit parse_query parse_record",
     "syntax.stat": "parse_stat",
-    "syntax.writer": (
-        "write_audit write_domain_policy write_exception_policy write_manager write_profile write_query write_stat"
+    "syntax.formatting": (
+        "format_audit format_domain_policy format_exception_policy format_manager format_profile format_query format_stat"
     ),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -9,7 +9,7 @@ import pytest
 from tomoyo.suggestion.dialogue import SuggestionDialogue
 from tomoyo.suggestion.generalisation import BUILT_IN_RULES
 from tomoyo.suggestion.suggestions import Suggestion, policy_of
-from tomoyo.syntax.writer import write_domain_policy
+from tomoyo.syntax.formatting import format_domain_policy
 
 from .test_suggestion import record, suggest
 
@@ -34,7 +34,7 @@ def test_each_choice() -> None:
     dialogue.edit("file  read /c\\*")
     assert (dialogue.current, dialogue.left) == (None, 0)
     assert added(dialogue) == [r"file read /a\$", "file read proc:/4/x", r"file read /c\*"]
-    assert write_domain_policy(policy_of(dialogue.chosen())).startswith("<kernel> /bin/sh\nuse_profile 3\n\nfile read /a\\$\n")
+    assert format_domain_policy(policy_of(dialogue.chosen())).startswith("<kernel> /bin/sh\nuse_profile 3\n\nfile read /a\\$\n")
     with pytest.raises(ValueError, match="everything is decided"):
         dialogue.deny()
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench.policy_text import write_policy
 from tests.vm import kernels, machine
 from tomoyo.syntax.domain_policy import parse_domain_policy
-from tomoyo.syntax.writer import write_domain_policy
+from tomoyo.syntax.formatting import format_domain_policy
 
 LINES = int(os.environ.get("TOMOYO_BENCH_LINES", "100000"))
 #: Entries of a domain, and what such a policy is called.
@@ -45,7 +45,7 @@ def learned() -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy"
         write_policy(path, LINES)
-        return write_domain_policy(parse_domain_policy(path.read_text(encoding="ascii")))
+        return format_domain_policy(parse_domain_policy(path.read_text(encoding="ascii")))
 
 
 def equal_domains(size: int) -> str:

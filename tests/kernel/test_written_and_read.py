@@ -28,9 +28,9 @@ from tomoyo.suggestion.dialogue import SuggestionDialogue, parse_entry
 from tomoyo.suggestion.edits import find_insertions, insert_lines
 from tomoyo.suggestion.suggestions import Suggestions, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.formatting import format_domain_policy
 from tomoyo.syntax.record_stream import RecordCutter, outline
 from tomoyo.syntax.records import parse_audit, parse_record
-from tomoyo.syntax.writer import write_domain_policy
 
 BYTES = [byte for byte in range(1, 256) if byte != ord("/")]
 ODD = [*b" \t\n\r\\\"'#@=<>{}()[]*?$!&;,:.-", 0o177, 0o200, 0o377]
@@ -174,7 +174,7 @@ def test_what_is_suggested_is_read_as_it_was_meant(records: list[bytes]) -> None
         domain.name: domain.entries for domain in added
     }
     assert find_insertions(text, added) == []
-    assert write_domain_policy(parse_domain_policy(write_domain_policy(added))) == write_domain_policy(added)
+    assert format_domain_policy(parse_domain_policy(format_domain_policy(added))) == format_domain_policy(added)
     dialogue = SuggestionDialogue(found)
     while (current := dialogue.current) is not None:
         dialogue.generalise() if current.general else dialogue.allow()

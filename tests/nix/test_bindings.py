@@ -28,9 +28,9 @@ from tomoyo.nix.store.paths import StorePath, parse_store_path
 from tomoyo.nix.store.tree import Tree
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
+from tomoyo.syntax.formatting import format_exception_policy
 from tomoyo.syntax.lines import Reading
 from tomoyo.syntax.managers import parse_manager
-from tomoyo.syntax.writer import write_exception_policy
 
 from .nixstore import NixStore
 from .toystore import LIBRARY, Link, Program, ToyStore
@@ -56,7 +56,7 @@ def bound(toy: ToyStore, domains: str = "", exceptions: str = "", managers: str 
 
 
 def lines(bindings: Bindings) -> list[str]:
-    return write_exception_policy(bindings.policy).splitlines()
+    return format_exception_policy(bindings.policy).splitlines()
 
 
 def faults(bindings: Bindings) -> list[tuple[str, str]]:
@@ -230,7 +230,7 @@ def test_each_namespace_has_its_own(nginx: ToyStore) -> None:
 def test_the_lines_are_policy(nginx: ToyStore) -> None:
     domains = "<kernel> nix:/nginx/bin/nginx\nfile read @nix:/nginx/share/a\\040b\n"
     result = bound(nginx, domains)
-    assert parse_exception_policy(write_exception_policy(result.policy)) == result.policy
+    assert parse_exception_policy(format_exception_policy(result.policy)) == result.policy
 
 
 def test_two_versions_are_both_bound(toy: ToyStore) -> None:

@@ -25,7 +25,7 @@ from tomoyo.nix.store.contents import Contents, read_contents
 from tomoyo.nix.store.paths import StorePath
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
-from tomoyo.syntax.writer import write_domain_policy, write_exception_policy
+from tomoyo.syntax.formatting import format_domain_policy, format_exception_policy
 
 from .toystore import Link, Program, ToyStore
 
@@ -226,7 +226,7 @@ def test_ways_into_one_program_are_one_domain(system: System) -> None:
         "<kernel> $sw/bin/nginx\nuse_profile 1\nuse_group 1\nfile read /a\nfile read $hosts\n\n"
         "<kernel> $nginx/bin/nginx\nuse_profile 3\nfile read /b\nfile write $hosts\nfile read /a\n"
     )
-    assert write_domain_policy(named.domains) == (
+    assert format_domain_policy(named.domains) == (
         "<kernel> nix:/nginx/bin/nginx\nuse_profile 1\nuse_group 1\n\nfile read /a\nfile read/write @nix:/hosts\nfile read /b\n\n"
     )
     (finding,) = named.findings
@@ -275,7 +275,7 @@ def test_namespaces_made_of_a_program(system: System) -> None:
     )
     assert named.domains.domains[0].name.text == "<nix:/nginx/bin/nginx> /a"
     assert named.exceptions is not None
-    assert "<nix:/nginx/bin/nginx> path_group A /a\n<nix:/nginx/bin/nginx> path_group A /b\n" in write_exception_policy(
+    assert "<nix:/nginx/bin/nginx> path_group A /a\n<nix:/nginx/bin/nginx> path_group A /b\n" in format_exception_policy(
         named.exceptions
     )
 
@@ -324,7 +324,7 @@ acl_group 2 file execute @RUN
 def test_exception_policies(system: System) -> None:
     named = system.name(HEAD, EXCEPTIONS)
     assert named.exceptions is not None
-    assert write_exception_policy(named.exceptions) == system.text(NAMED_EXCEPTIONS)
+    assert format_exception_policy(named.exceptions) == system.text(NAMED_EXCEPTIONS)
     assert [(finding.change, finding.text) for finding in named.findings if finding.change is Change.KEPT] == [
         (Change.KEPT, system.text("$core/bin/cat"))
     ]
@@ -337,7 +337,7 @@ def test_unsafe_patterns(system: System) -> None:
         f"file read $hosts/{'/'.join(['a' + chr(92) + '*'] * 20)}\n"
     )
     named = unsafe_policy(parse_domain_policy(system.text(learned)), None, system.names)
-    assert write_domain_policy(named.domains) == system.text(
+    assert format_domain_policy(named.domains) == system.text(
         "<kernel> /nix/store/\\*-system-path/bin/nginx\nuse_profile 1\n\n"
         "file read /nix/store/\\*-glibc-\\*-dev/include/x\nfile read $stranger/x\n"
         'file execute /nix/store/\\*-nginx-\\*/bin/nginx exec.realpath="/nix/store/\\*-nginx-\\*/bin/nginx" '
@@ -446,18 +446,18 @@ def test_the_meaning_is_kept(system: System, draw: random.Random, bound: bool) -
         assert not {Change.OUTSIDE, Change.KEPT, Change.AMBIGUOUS} & set(changes(named)), named.findings
         bindings = system.bind(named)
         assert bindings.errors == ()
-        assert "/nix/store/" not in write_domain_policy(named.domains)
+        assert "/nix/store/" not in format_domain_policy(named.domains)
         before = Meaning(learned, exceptions)
         if bound:
             # Learned again where the kernel had names from the beginning: nothing is left to be done.
             again = name_policy(named.domains, bindings.policy, system.names, contents)
             assert again.domains == named.domains
-            assert again.exceptions == ExceptionPolicy() or write_exception_policy(again.exceptions or ExceptionPolicy()) == ""
+            assert again.exceptions == ExceptionPolicy() or format_exception_policy(again.exceptions or ExceptionPolicy()) == ""
             named = again
-        after = Meaning(write_domain_policy(named.domains), (named.exceptions or ExceptionPolicy()).merged(bindings.policy))
+        after = Meaning(format_domain_policy(named.domains), (named.exceptions or ExceptionPolicy()).merged(bindings.policy))
         for asked in _requests(draw, policy, learnable, files, system):
             expected = any(before.answers(other) for other in _same_program(asked, apart))
-            assert after.answers(asked) == expected, (asked, learned, write_domain_policy(named.domains))
+            assert after.answers(asked) == expected, (asked, learned, format_domain_policy(named.domains))
             granted, denied = granted + expected, denied + (not expected)
     assert min(granted, denied) > 500
 

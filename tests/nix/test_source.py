@@ -11,7 +11,7 @@ from tomoyo.nix.source.files import SourceError, SourceKind
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.module_numbers import hashed_number
 from tomoyo.nix.source.policy import Conflicts
-from tomoyo.syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
+from tomoyo.syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 
 from .sources import combined, refusals, shown, warnings, write_source
 
@@ -100,7 +100,7 @@ def test_files_about_one_domain_come_together(tmp_path: Path) -> None:
     )
     policy = combined(source)
     assert [str(entry) for entry in policy.domains.domains[0].entries] == ["file read/write /x", "file read /y"]
-    assert write_domain_policy(policy.domains).startswith("<kernel> /a\nuse_profile 3\n\nfile read/write /x\nfile read /y\n\n")
+    assert format_domain_policy(policy.domains).startswith("<kernel> /a\nuse_profile 3\n\nfile read/write /x\nfile read /y\n\n")
 
 
 def test_the_domain_that_always_exists_is_in_every_policy(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_module_is_an_acl_group_of_every_namespace_that_uses_it(tmp_path: Path
     policy = combined(source)
     assert policy.modules == {"base": 178}
     assert [domain.groups for domain in policy.domains] == [(1, 178), (178,), ()]
-    assert write_exception_policy(policy.exceptions) == (
+    assert format_exception_policy(policy.exceptions) == (
         "<kernel> acl_group 1 file read /y\n"
         "<kernel> acl_group 178 file read/write /etc/passwd\n"
         "<kernel> acl_group 178 file getattr /\n"
@@ -305,7 +305,7 @@ def test_a_profile_that_there_is_not(tmp_path: Path) -> None:
 def test_the_profile_version_is_the_one_that_kernels_boot_with(tmp_path: Path) -> None:
     profile = "PROFILE_VERSION={}\n0-CONFIG={{ mode=disabled grant_log=no reject_log=no }}"
     source = write_source(tmp_path / "source", domains__a=DOMAIN, profile=profile.format(20110903))
-    assert write_profile(combined(source).profiles).startswith("PROFILE_VERSION=20150505\n0-COMMENT=\n")
+    assert format_profile(combined(source).profiles).startswith("PROFILE_VERSION=20150505\n0-COMMENT=\n")
     write_source(source, profile=profile.format(20090903))
     assert [text.split(":")[1] for text in refusals(source)] == ["1"]
 
@@ -315,8 +315,8 @@ def test_managers_and_quotas(tmp_path: Path) -> None:
         tmp_path, domains__a=DOMAIN, manager="nix:/tomoyo/bin/tomoyo\n<kernel> /a\n/sbin/b", stat="Memory used by policy: 100"
     )
     policy = combined(source)
-    assert write_manager(policy.managers) == "nix:/tomoyo/bin/tomoyo\n<kernel> /a\n/sbin/b\n"
-    assert write_stat(policy.quotas) == "Memory used by policy: 100\n"
+    assert format_manager(policy.managers) == "nix:/tomoyo/bin/tomoyo\n<kernel> /a\n/sbin/b\n"
+    assert format_stat(policy.quotas) == "Memory used by policy: 100\n"
 
 
 # Several folders
@@ -359,6 +359,6 @@ def test_a_user_adds_to_a_library(tmp_path: Path) -> None:
         tmp_path / "library", domains__a="<kernel> /a\nuse_profile 3\nuse_group base", modules__base="misc env A"
     )
     own = write_source(tmp_path / "own", domains__a="<kernel> /a\nfile read /srv/\\*")
-    assert write_domain_policy(combined(library, own).domains).startswith(
+    assert format_domain_policy(combined(library, own).domains).startswith(
         "<kernel> /a\nuse_profile 3\nuse_group 178\n\nfile read /srv/\\*\n\n"
     )

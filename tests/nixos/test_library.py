@@ -11,8 +11,8 @@ from tomoyo.model.profiles import Mode
 from tomoyo.nix.source.library import library_services
 from tomoyo.nix.source.states import ServiceState
 from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.formatting import format_domain
 from tomoyo.syntax.profiles import parse_profile
-from tomoyo.syntax.writer import domain_text
 
 from ..nix.nixstore import NixFailureError
 from .evaluation import Evaluator
@@ -32,7 +32,7 @@ def compiled(evaluator: Evaluator, options: str, platform: str = "nixos", more: 
 
 def domains(files: dict[str, str]) -> dict[str, str]:
     """The domains of a set, by name."""
-    return {domain.name.text: domain_text(domain) for domain in parse_domain_policy(files["domain_policy.conf"])}
+    return {domain.name.text: format_domain(domain) for domain in parse_domain_policy(files["domain_policy.conf"])}
 
 
 @pytest.mark.parametrize("platform", ["nixos", "finix"])

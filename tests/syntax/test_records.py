@@ -21,9 +21,9 @@ RECORD = next(record for record in AUDIT.decode().split("\0") if " exec={" in re
 def test_records_round_trip() -> None:
     records = tomoyo.parse_audit(AUDIT)
     assert len(records) == AUDIT.count(b"\0")
-    assert tomoyo.write_audit(records).encode() == AUDIT
+    assert tomoyo.format_audit(records).encode() == AUDIT
     queries = tomoyo.parse_query(QUERY)
-    assert tomoyo.write_query(queries).encode() == QUERY
+    assert tomoyo.format_query(queries).encode() == QUERY
 
 
 def test_every_part_of_a_record_is_read() -> None:

@@ -118,7 +118,7 @@ def test_what_the_kernel_misreads_is_refused(entry: str, condition: str) -> None
     for harmless in (f"{entry} task.uid=0 {condition} grant_log=no", f"{entry} grant_log=no task.uid=0 {condition}"):
         text = f"<kernel> /start\n{harmless}\n"
         policy = tomoyo.parse_domain_policy(text)
-        assert tomoyo.parse_domain_policy(tomoyo.write_domain_policy(policy)) == policy
+        assert tomoyo.parse_domain_policy(tomoyo.format_domain_policy(policy)) == policy
 
 
 @pytest.mark.parametrize("interface", INTERFACES)

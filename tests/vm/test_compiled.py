@@ -19,7 +19,7 @@ from tomoyo.sets.policy_set import LOADING, PolicySet
 from tomoyo.sets.writing import write_policy_set
 from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.domain_policy import parse_domain_policy
-from tomoyo.syntax.writer import domain_text
+from tomoyo.syntax.formatting import format_domain
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -105,7 +105,7 @@ def test_a_kernel_holds_what_was_compiled(kernel: Kernel, generator: Generator, 
 
 def domains(text: str) -> dict[str, str]:
     """The domains in TEXT by name."""
-    return {domain.name.text: domain_text(domain) for domain in parse_domain_policy(text)}
+    return {domain.name.text: format_domain(domain) for domain in parse_domain_policy(text)}
 
 
 TRANSITIONS = """

@@ -21,7 +21,7 @@ from tomoyo.nix.store.database import StoreDatabase
 from tomoyo.nix.store.paths import parse_store_path
 from tomoyo.nix.store.tree import Tree
 from tomoyo.syntax.domain_policy import parse_domain_policy
-from tomoyo.syntax.writer import write_exception_policy
+from tomoyo.syntax.formatting import format_exception_policy
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -143,7 +143,7 @@ def test_bound_programs_run_in_domains_of_their_names(
     meant = {way.executed: str(names.name(way.program)) for way in ways.ways}
     paths = [*meant, *ways_from_outside(nix_store, system)]
     executor = f"{system['systemd']}/lib/systemd/systemd-executor"
-    lines = write_exception_policy(bindings.policy)
+    lines = format_exception_policy(bindings.policy)
     *answers, wrapper, by_descriptor = ask(kernel, nix_store, system, lines, [*paths, "/run/wrappers/bin/sudo"], [executor])
     assert dict(zip(paths, answers)) == {path: meant[kernel_view(path, tree.root)] for path in paths}
     assert wrapper == "nix:/wrappers/sudo"

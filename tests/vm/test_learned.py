@@ -42,10 +42,10 @@ def test_what_was_learned_round_trips_unchanged(learned: dict[str, str], interfa
 def test_records_round_trip_unchanged(learned: dict[str, str]) -> None:
     records = tomoyo.parse_audit(learned["audit"])
     assert len(records) > 3000
-    assert tomoyo.write_audit(records) == learned["audit"]
+    assert tomoyo.format_audit(records) == learned["audit"]
     queries = tomoyo.parse_query(learned["query"])
     assert len(queries) == 3
-    assert tomoyo.write_query(queries) == learned["query"]
+    assert tomoyo.format_query(queries) == learned["query"]
 
 
 def test_a_lot_was_learned(learned: dict[str, str]) -> None:

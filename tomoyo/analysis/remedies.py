@@ -180,8 +180,8 @@ class _Excerpt:
         """What lint says of ENTRY, in DOMAIN, that is more than a note, but for the code UNHEARD; empty where it is nothing."""
         from ..lint.codes import LintSeverity
         from ..lint.linter import lint_policy
+        from ..syntax.formatting import format_profile
         from ..syntax.placed_policy import PolicyText, TextKind
-        from ..syntax.writer import write_profile
 
         self.add(domain)
         lines = [f"{domain.name}", f"use_profile {domain.profile}", *(f"use_group {each}" for each in domain.groups), entry.text]
@@ -196,7 +196,7 @@ class _Excerpt:
             PolicyText(TextKind.EXCEPTION, f"{_NAME} exceptions", "".join([*self._controls, *self._groups(domain, every)])),
         ]
         if self._engine.profiles is not None:
-            texts.append(PolicyText(TextKind.PROFILE, f"{_NAME} profiles", write_profile(self._engine.profiles)))
+            texts.append(PolicyText(TextKind.PROFILE, f"{_NAME} profiles", format_profile(self._engine.profiles)))
         for finding in lint_policy(texts):
             about = finding.line == remedy or (finding.code == "write-and-execute" and f"'{entry}'" in finding.reason)
             if finding.file == _NAME and about and finding.severity.reaches(LintSeverity.WARNING) and finding.code != unheard:

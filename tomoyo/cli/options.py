@@ -219,14 +219,14 @@ class PolicyFile:
 
     def write(self, policy: Any) -> str:
         """POLICY, of this file's kind, as text."""
-        from ..syntax import writer
+        from ..syntax import formatting
 
         writers: dict[str, Callable[[Any], str]] = {
-            "domain": writer.write_domain_policy,
-            "exception": writer.write_exception_policy,
-            "profile": writer.write_profile,
-            "manager": writer.write_manager,
-            "stat": writer.write_stat,
+            "domain": formatting.format_domain_policy,
+            "exception": formatting.format_exception_policy,
+            "profile": formatting.format_profile,
+            "manager": formatting.format_manager,
+            "stat": formatting.format_stat,
         }
         return writers[self.kind](policy)
 

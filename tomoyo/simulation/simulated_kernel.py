@@ -32,20 +32,20 @@ from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat
 from ..model.words import KERNEL, DomainName
 from ..syntax.domain_policy import is_selectable, read_domain_line
 from ..syntax.exception_policy import read_exception_line
+from ..syntax.formatting import (
+    format_domain,
+    format_domain_policy,
+    format_exception_policy,
+    format_manager,
+    format_profile,
+    format_stat,
+)
 from ..syntax.holding import HeldDomain, Holding
 from ..syntax.lines import UNENDED, Line, Listener, Reading, Report, normalise, replay
 from ..syntax.managers import HeldManagers, read_manager_line
 from ..syntax.profiles import apply_profile, read_profile_line
 from ..syntax.stat import SetQuota, read_stat_line
 from ..syntax.statements import Reset, SelectDomain, SelectProcess, SelectQuery, SelectTransitions
-from ..syntax.writer import (
-    domain_text,
-    write_domain_policy,
-    write_exception_policy,
-    write_manager,
-    write_profile,
-    write_stat,
-)
 
 VERSION = "2.6.0"
 #: What a kernel with the default configuration holds from the start; a simulated one starts empty.
@@ -231,13 +231,13 @@ class SimulatedFile:
             return self._read_domains()
         if self.name == "exception_policy":
             # The kernel takes "select transition_only" here, too, but forgets it before it prints.
-            return write_exception_policy(holding.exception_policy())
+            return format_exception_policy(holding.exception_policy())
         if self.name == "profile":
-            return write_profile(holding.profile_policy())
+            return format_profile(holding.profile_policy())
         if self.name == "manager":
-            return write_manager(replace(kernel.managers.value(), manage_by_non_root=False))
+            return format_manager(replace(kernel.managers.value(), manage_by_non_root=False))
         if self.name == "stat":
-            return write_stat(kernel.stat())
+            return format_stat(kernel.stat())
         if self.name == "audit":
             return f"{kernel.audit.popleft()}\0" if kernel.audit else ""
         if self.name == "query":
@@ -245,18 +245,18 @@ class SimulatedFile:
         return VERSION if self.name == "version" else KERNEL
 
     def _read_domains(self) -> str:
-        shown = self._show if self._transitions_only else domain_text
+        shown = self._show if self._transitions_only else format_domain
         if self._selection is not None:
             body = shown(self._shown.value()) if self._shown is not None else ""
             return f"# select {self._selection}\n{body}"
         policy = self.kernel.holding.domain_policy()
         if not self._transitions_only:
-            return write_domain_policy(policy)
+            return format_domain_policy(policy)
         return "".join(map(self._show, policy))
 
     @staticmethod
     def _show(domain: Domain) -> str:
-        return domain_text(replace(domain, entries=transition_entries(domain.entries)))
+        return format_domain(replace(domain, entries=transition_entries(domain.entries)))
 
     def _replay(self, text: str, reader: Callable[[Line], Any], apply: Callable[[Any], str | None]) -> None:
         replay(text, reader, apply, self._listener, first=self._line)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ..model.domains import DomainPolicy
 from ..model.words import domain_fault
+from ..syntax.formatting import format_domain
 from ..syntax.lines import normalise
-from ..syntax.writer import domain_text
 
 #: Lines around a change that a diff shows.
 _CONTEXT = 3
@@ -56,7 +56,7 @@ def find_insertions(text: str, added: DomainPolicy) -> list[Insertion]:
     behind: list[str] = []
     for domain in added:
         if domain.name.text not in ends:
-            behind += ["", *domain_text(domain).rstrip("\n").split("\n")]
+            behind += ["", *format_domain(domain).rstrip("\n").split("\n")]
     if behind:
         blank = not lines or not lines[-1].strip()
         found.append(Insertion(len(lines), tuple(behind[1:] if blank else behind)))

@@ -3,5 +3,5 @@
 It may import: `model`.
 
 Start with `lines`, how the kernel cuts its input up; then `domain_policy`. `records` reads audit
-records, `writer` prints.
+records, `formatting` prints.
 """

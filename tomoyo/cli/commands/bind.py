@@ -137,9 +137,9 @@ def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> No
 
 def _text(bindings: Bindings, places: dict[Use, Place], as_json: bool) -> str:
     if not as_json:
-        from ...syntax.writer import write_exception_policy
+        from ...syntax.formatting import format_exception_policy
 
-        return write_exception_policy(bindings.policy)
+        return format_exception_policy(bindings.policy)
     import json
 
     return json.dumps(_plain(bindings, places), indent=2) + "\n"

@@ -141,15 +141,15 @@ def _work(arguments: argparse.Namespace, command: Sequence[str], signals: Signal
 
 
 def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
-    from ...syntax.writer import write_domain_policy
+    from ...syntax.formatting import format_domain_policy
 
-    text = write_domain_policy(learned)
+    text = format_domain_policy(learned)
     if arguments.closure or arguments.closure_file:
-        from ...nix.names.naming import write_source_domains
+        from ...nix.names.naming import format_source_domains
 
         named = named_policies(arguments, [learned])
         tell_named(named, [PolicyFile("learned", "domain", text.encode())])
-        text = write_source_domains(named.domains, read_modules(arguments))
+        text = format_source_domains(named.domains, read_modules(arguments))
     if arguments.output:
         write_file(arguments.output, text)
     else:

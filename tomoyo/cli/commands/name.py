@@ -104,16 +104,16 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 
 def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
     """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
-    from ...nix.names.naming import without_modules, write_source_domains
-    from ...syntax.writer import write_exception_policy
+    from ...nix.names.naming import format_source_domains, without_modules
+    from ...syntax.formatting import format_exception_policy
 
     modules = read_modules(arguments)
     _tell_numbers(policies[0], files[0], modules)
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
     places = tell_named(named, files)
-    texts = {"domain_policy.conf": write_source_domains(named.domains, modules)}
+    texts = {"domain_policy.conf": format_source_domains(named.domains, modules)}
     if named.exceptions is not None:
-        texts["exception_policy.conf"] = write_exception_policy(without_modules(named.exceptions, modules))
+        texts["exception_policy.conf"] = format_exception_policy(without_modules(named.exceptions, modules))
     if arguments.json:
         print_json(_plain(named, texts, places))
     if arguments.output:

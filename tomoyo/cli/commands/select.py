@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         print_json(plain(domains))
     else:
-        from ...syntax.writer import write_domain_policy
+        from ...syntax.formatting import format_domain_policy
 
-        sys.stdout.write(write_domain_policy(DomainPolicy(tuple(domains))))
+        sys.stdout.write(format_domain_policy(DomainPolicy(tuple(domains))))
     if created is None:
         return 2
     if not domains:

@@ -32,7 +32,7 @@ from ...model.exception_policy import (
     TransitionControl,
 )
 from ...model.words import MAX_DOMAIN_NAME, DomainName, GroupReference, Quoted, Word
-from ...syntax.writer import write_domain_policy
+from ...syntax.formatting import format_domain_policy
 from ..store.contents import Contents
 from .names import NameTable, is_name
 from .program_paths import WRAPPER_DIRECTORY
@@ -114,20 +114,20 @@ def unsafe_policy(domains: DomainPolicy, exceptions: ExceptionPolicy | None, nam
     return _Naming(UnsafeWords(names), names.directory).policy(domains, exceptions)
 
 
-def write_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
+def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
     """The text of DOMAINS as a policy source says it: ``use_group base``, where the kernel knows a number alone.
 
     modules: the number of each module, as in the manifest of the set that the
     kernel held.  A number that is no module's stays.
     """
     names = {str(number): name for name, number in modules.items()}
-    return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", write_domain_policy(domains))
+    return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", format_domain_policy(domains))
 
 
 def without_modules(exceptions: ExceptionPolicy, modules: Mapping[str, int]) -> ExceptionPolicy:
     """EXCEPTIONS without the acl_groups that are modules: a policy source says them elsewhere.
 
-    modules: as for `write_source_domains`.
+    modules: as for `format_source_domains`.
     """
     numbers = set(modules.values())
     parts = (

@@ -32,9 +32,9 @@ from ...sets.policy_set import PolicySet, with_digests
 from ...simulation.simulated_kernel import KernelPanic
 from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_line
+from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
 from ...syntax.statements import InNamespace, SharedEntry
-from ...syntax.writer import write_domain_policy, write_exception_policy, write_manager, write_profile, write_stat
 from ..names.bindings import Bindings, Fault, Several, bind
 from ..names.bindings import Problem as BindingProblem
 from ..names.bindings import Severity as BindingSeverity
@@ -159,12 +159,12 @@ def _policy_set(
     manifest: dict[str, object],
 ) -> PolicySet:
     texts = {
-        "domain_policy": write_domain_policy(sort_domain_policy(policy.domains)),
-        "exception_policy": write_exception_policy(sort_exception_policy(policy.exceptions)),
-        "bindings": write_exception_policy(_named(bindings.policy)),
-        "profile": write_profile(_sorted_profiles(policy.profiles)),
-        "manager": write_manager(sort_managers(managers)),
-        "stat": write_stat(policy.quotas),
+        "domain_policy": format_domain_policy(sort_domain_policy(policy.domains)),
+        "exception_policy": format_exception_policy(sort_exception_policy(policy.exceptions)),
+        "bindings": format_exception_policy(_named(bindings.policy)),
+        "profile": format_profile(_sorted_profiles(policy.profiles)),
+        "manager": format_manager(sort_managers(managers)),
+        "stat": format_stat(policy.quotas),
     }
     script = boot_script(
         interpreter=boot.interpreter,

@@ -21,7 +21,7 @@ class _Part(Protocol):
     def lines(self) -> list[str]: ...
 
 
-def domain_text(domain: Domain) -> str:
+def format_domain(domain: Domain) -> str:
     """One domain: name, profile, flags, groups, a blank line, entries, a blank line."""
     head = [domain.name.text, f"use_profile {domain.profile}"]
     if domain.quota_exceeded:
@@ -32,26 +32,26 @@ def domain_text(domain: Domain) -> str:
     return "\n".join([*head, "", *(entry.text for entry in domain.entries), "", ""])
 
 
-def write_domain_policy(policy: DomainPolicy) -> str:
+def format_domain_policy(policy: DomainPolicy) -> str:
     """The text of POLICY."""
-    return "".join(map(domain_text, policy.domains))
+    return "".join(map(format_domain, policy.domains))
 
 
-def _write_parts(parts: Iterable[_Part], named: bool) -> str:
+def _format_parts(parts: Iterable[_Part], named: bool) -> str:
     return "".join(f"{part.namespace} {line}\n" if named else f"{line}\n" for part in parts for line in part.lines())
 
 
-def write_exception_policy(policy: ExceptionPolicy) -> str:
+def format_exception_policy(policy: ExceptionPolicy) -> str:
     """The text of POLICY."""
-    return _write_parts(policy.namespaces, policy.named)
+    return _format_parts(policy.namespaces, policy.named)
 
 
-def write_profile(policy: ProfilePolicy) -> str:
+def format_profile(policy: ProfilePolicy) -> str:
     """The text of POLICY; with a second namespace every line says which one it belongs to."""
-    return _write_parts(policy.namespaces, named=len(policy.namespaces) > 1)
+    return _format_parts(policy.namespaces, named=len(policy.namespaces) > 1)
 
 
-def write_manager(policy: ManagerPolicy) -> str:
+def format_manager(policy: ManagerPolicy) -> str:
     """The text of POLICY; a kernel takes ``manage_by_non_root``, but does not print it."""
     lines = [str(manager) for manager in policy.managers]
     if policy.manage_by_non_root:
@@ -59,16 +59,16 @@ def write_manager(policy: ManagerPolicy) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def write_stat(stat: Stat) -> str:
+def format_stat(stat: Stat) -> str:
     """The text of STAT, a report or settings."""
     return "".join(f"{line}\n" for line in stat.lines())
 
 
-def write_audit(records: Iterable[AuditRecord]) -> str:
+def format_audit(records: Iterable[AuditRecord]) -> str:
     """The text of RECORDS, each ended by a NUL byte."""
     return "".join(f"{record}\0" for record in records)
 
 
-def write_query(queries: Iterable[Query]) -> str:
+def format_query(queries: Iterable[Query]) -> str:
     """The text of QUERIES, each ended by a NUL byte."""
     return "".join(f"{query}\0" for query in queries)

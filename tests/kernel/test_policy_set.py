@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.sets import policy_set
+from tomoyo.sets import writing
 from tomoyo.sets.directory import PolicySetError
 from tomoyo.sets.policy_set import PolicySet, read_policy_set, with_digests
 from tomoyo.sets.writing import write_policy_set
@@ -58,7 +58,7 @@ def test_a_set_that_a_killed_run_put_aside_is_put_back(tmp_path: Path, monkeypat
         raise Killed
 
     # Whatever then becomes of the new one.
-    monkeypatch.setattr(policy_set, "_fill", killed)
+    monkeypatch.setattr(writing, "_fill", killed)
     with pytest.raises(Killed):
         write_policy_set(SECOND, tmp_path / "set")
     assert read_policy_set(tmp_path / "set").profile == FIRST.profile

@@ -22,7 +22,8 @@ from tomoyo.model.kernel_versions import ASKED, kernel_version
 from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
 from tomoyo.syntax.stat import parse_stat
 
-from . import guest, machine
+from . import machine
+from .answers import simulate, without_builtin
 from .fixtures import kernel, kernel_release
 from .kernels import SUITES, Kernel
 
@@ -62,12 +63,6 @@ def assert_same(interface: str, real: str | None, ours: str) -> None:
     if real != ours:
         found = difflib.unified_diff(real.split("\n"), ours.split("\n"), "kernel", "tomoyo", lineterm="", n=2)
         pytest.fail(f"{interface} differs\n" + "\n".join(list(found)[:60]), pytrace=False)
-
-
-def without_builtin() -> list[list[object]]:
-    """Steps that take the kernel's built-in exception policy away."""
-    lines = "".join(f"delete {line}\n" for line in BUILTIN_EXCEPTION_POLICY.splitlines())
-    return [["write", "exception_policy", lines], ["settle"]]
 
 
 def policy_file(generator: Generator, interface: str) -> str:
@@ -172,32 +167,6 @@ def random_steps(generator: Generator) -> list[list[object]]:
             interface = generator.one(("domain_policy", "exception_policy"))
             script += [["select", interface, "select transition_only"], ["settle"]]
     return script + [["read", interface] for interface in INTERFACES]
-
-
-def simulate(script: list[list[object]], version: str) -> list[str | None]:
-    """Take the steps of SCRIPT with a simulated kernel."""
-    simulated = SimulatedKernel(version)
-    simulated.write("exception_policy", BUILTIN_EXCEPTION_POLICY)
-    answers: list[str | None] = []
-    for step in script:
-        answer = None
-        match step:
-            case ["write", str(name), str(text)] if name != "self_domain":
-                simulated.write(name, text.encode("latin-1"))
-            case ["write_lines", str(name), [*texts]]:
-                with simulated.open(name) as file:
-                    for text in texts:
-                        file.write(str(text).encode("latin-1"))
-            case ["read", str(name)]:
-                answer = simulated.read(name)
-            case ["select", str(name), str(command)]:
-                answer = simulated.select(name, command)
-            case ["activate"]:
-                simulated.write("profile", guest.PROFILES)
-                simulated.write("manager", guest.own_program() + b"\n")
-                simulated.activate()
-        answers.append(answer)
-    return answers
 
 
 def updates(text: str | None) -> int:

@@ -6,23 +6,14 @@ The policy changes on the way: domains are created, learning mode adds entries. 
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Sequence
 
 from tests.seeds import rounds
-from tomoyo.decision.engine import DecisionEngine
-from tomoyo.decision.requests import Request
-from tomoyo.decision.transition import transition
-from tomoyo.model.domains import DomainPolicy
-from tomoyo.model.entries import Kind
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS
-from tomoyo.model.records import Execution, FileAttributes, Strings, Task
-from tomoyo.model.words import Quoted
-from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
-from tomoyo.syntax.holding import add_entry
 
 from . import machine
+from .answers import STEP, loaded, walk
 from .fixtures import kernel, kernel_release
 from .jobs.chains import PROFILE
 from .kernels import Kernel
@@ -33,7 +24,6 @@ WORLDS = rounds(20)
 CHAINS = 10
 """In each world, which is a namespace with a policy of its own."""
 
-STEP = "/x/step"
 LINKS = {"/x/s": "a", "/x/d/s": "../b"}
 PROGRAMS = ("/x/a", "/x/b", "/x/c", "/x/d/a", "/x/d/b")
 EXECUTED = (*PROGRAMS, *LINKS)
@@ -136,51 +126,6 @@ def policy(worlds: Sequence[World]) -> list[tuple[str, str]]:
     ]
 
 
-def execution(program: str, rest: Sequence[str]) -> Request:
-    """PROGRAM executed as the job does it, by root."""
-    argv = (program, STEP, *rest)
-    realpath = os.path.normpath(os.path.join(os.path.dirname(program), LINKS[program])) if program in LINKS else program
-    return Request(
-        Kind.PATH,
-        "execute",
-        (program,),
-        task=Task(pid=1, ppid=1, uid=0, gid=0, euid=0, egid=0, suid=0, sgid=0, fsuid=0, fsgid=0),
-        path1=FileAttributes(uid=0, gid=0, ino=1, major=0, minor=1, perm=0o755, type="file"),
-        execution=Execution(Quoted(realpath), len(argv), 1, Strings(tuple(map(Quoted, argv))), Strings((Quoted("W=1"),))),
-    )
-
-
-def engine_for(simulated: SimulatedKernel, namespace: str) -> DecisionEngine:
-    """What decides in NAMESPACE; the domains of other worlds, which nothing leads to, would only take time."""
-    holding = simulated.holding
-    domains = [
-        held.value() for name, held in holding.domains.items() if not name.startswith("<w") or held.name.namespace == namespace
-    ]
-    return DecisionEngine(DomainPolicy(tuple(domains)), holding.exception_policy(), holding.profile_policy())
-
-
-def walk(simulated: SimulatedKernel, domain: str, programs: Sequence[str]) -> list[str]:
-    """What the kernel should answer; SIMULATED then holds what it holds."""
-    found: list[str] = []
-    for position, program in enumerate(programs):
-        outcome = transition(
-            engine_for(simulated, domain.partition(" ")[0]), domain, execution(program, programs[position + 1 :])
-        )
-        held = simulated.holding.domains[domain]
-        if outcome.verdict.learned is not None:
-            add_entry(held.entries, outcome.verdict.learned)
-        if outcome.failure is not None:
-            return [*found, outcome.failure.value]
-        if outcome.transition_failed is not None:
-            held.flags.add("transition_failed")
-        if outcome.created is not None:
-            created = simulated.holding.open_domain(outcome.created.name)
-            created.profile, created.groups = outcome.created.profile, set(outcome.created.groups)
-        domain = outcome.domain.text
-        found.append(domain)
-    return found
-
-
 def test_chains_of_programs(kernel: Kernel, draw: random.Random) -> None:
     worlds = [World(draw, number) for number in range(WORLDS)]
     written = policy(worlds)
@@ -189,13 +134,8 @@ def test_chains_of_programs(kernel: Kernel, draw: random.Random) -> None:
     result = machine.run(kernel, "chains", files={"script.json": json.dumps(script).encode()})
     answers = json.loads(result.files["answers.json"])
 
-    simulated = SimulatedKernel()
-    simulated.write("exception_policy", BUILTIN_EXCEPTION_POLICY)
-    simulated.write("profile", PROFILE)
-    simulated.activate()
-    for interface, text in written:
-        simulated.write(interface, text)
-    ours = [walk(simulated, domain, programs) for domain, *programs in chains]
+    simulated = loaded(written, PROFILE, kernel.version)
+    ours = [walk(simulated, domain, programs, LINKS) for domain, *programs in chains]
     different = [(chain, real, own) for chain, real, own in zip(chains, answers, ours, strict=True) if real != own]
     assert different == []
     assert simulated.read("domain_policy") == result.files["domain_policy"].decode()

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 
 from tests.vm import guest
 
@@ -58,10 +59,12 @@ if __name__ == "__main__":
         script = json.load(file)
     for path in script["programs"]:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        shutil.copy(os.path.realpath("/bin/sh"), path)
+        with suppress(shutil.SameFileError):
+            shutil.copy(os.path.realpath("/bin/sh"), path)
     for path, target in script["links"].items():
         os.symlink(target, path)
     step = script["step"]
+    os.makedirs(os.path.dirname(step), exist_ok=True)
     with open(step, "w", encoding="ascii") as file:
         file.write(STEP.format(step=step))
     guest.activate(profile=PROFILE)

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         Task,
     )
     from .model.stat import Counter, MemoryUse, Stat, Timestamp
+    from .model.states import ServiceState
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
     from .nix.names.bindings import Bindings, Programs, Several, bind
     from .nix.names.expression import Expression, ExpressionError, nix_expression
@@ -92,11 +93,10 @@ if TYPE_CHECKING:
     from .nix.names.naming import EntryNames, Named, format_source_domains, name_policy, unsafe_policy, without_modules
     from .nix.names.program_paths import WayIn, Ways, find_ways
     from .nix.source.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
-    from .nix.source.files import SourceError, SourceFile, SourceKind
+    from .nix.source.files import SourceError
     from .nix.source.library import library_modules, library_services, read_sources
     from .nix.source.lint import lint_names, policy_texts
     from .nix.source.policy import Conflicts
-    from .nix.source.states import ServiceState
     from .nix.store.closure import Closure, ClosureError, Member, Package, find_root, learn_outputs
     from .nix.store.closure_formats import parse_listing, read_listing
     from .nix.store.contents import Contents, read_contents
@@ -133,7 +133,7 @@ if TYPE_CHECKING:
     )
     from .syntax.lines import Effect, PolicySyntaxError, Reading
     from .syntax.managers import parse_manager
-    from .syntax.placed_policy import PolicyText, TextKind
+    from .syntax.policy_text import PolicyText, TextKind
     from .syntax.profiles import parse_profile
     from .syntax.record_stream import Outline, RecordCutter, cut_records, outline
     from .syntax.records import iterate_audit, parse_audit, parse_query, parse_record
@@ -150,7 +150,8 @@ _MODULES = {
     "suggestion.generalisation": "BUILT_IN_RULES GeneralEntry UserRule generalise parse_user_rules",
     "lint.linter": "lint_policy",
     "lint.codes": "LINT_CODES LintCode LintFinding LintSeverity",
-    "syntax.placed_policy": "PolicyText TextKind",
+    "syntax.policy_text": "PolicyText TextKind",
+    "model.states": "ServiceState",
     "suggestion.edits": "Insertion find_insertions insert_lines unified_diff",
     "query.rules": "QueryRule Ruling parse_query_rules",
     "analysis.question": "Question parse_question question_of",
@@ -208,12 +209,11 @@ _MODULES = {
     "nix.store.derivation": "Derivation DerivationSyntaxError parse_derivation read_derivation",
     "nix.names.expression": "Expression ExpressionError nix_expression",
     "nix.source.library": "library_modules library_services read_sources",
-    "nix.source.states": "ServiceState",
     "nix.source.lint": "lint_names policy_texts",
     "nix.store.closure_formats": "parse_listing read_listing",
     "nix.names.names": "Name NameSyntaxError NameTable parse_name read_packages",
     "nix.names.naming": "EntryNames Named name_policy unsafe_policy without_modules format_source_domains",
-    "nix.source.files": "SourceError SourceFile SourceKind",
+    "nix.source.files": "SourceError",
     "nix.source.policy": "Conflicts",
     "nix.store.paths": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.store.tree": "LinkError Tree",

@@ -12,7 +12,7 @@ from tomoyo.model.exception_policy import TRANSITION_CONTROLS
 from tomoyo.model.filesystems import FILESYSTEMS
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.lines import PolicySyntaxError
-from tomoyo.syntax.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 PROFILES = """\
 PROFILE_VERSION=20150505
@@ -45,7 +45,7 @@ class Case:
             PolicyText(TextKind.EXCEPTION, "exceptions", f"{ENTER}{self.exceptions}\n" if self.exceptions else ENTER),
             PolicyText(TextKind.PROFILE, "profiles", self.profiles),
         ]
-        texts += [PolicyText(TextKind.MODULE, f"modules/{name}", f"{text}\n", name) for name, text in self.modules]
+        texts += [PolicyText(TextKind.MODULE, f"modules/{name}", f"{text}\n") for name, text in self.modules]
         if self.managers is not None:
             texts.append(PolicyText(TextKind.MANAGER, "managers", self.managers))
         return texts

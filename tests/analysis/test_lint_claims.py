@@ -27,7 +27,7 @@ from tomoyo.model.words import Quoted, decode, is_word
 from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.entries import read_entry
 from tomoyo.syntax.lines import Line, normalise, read_line
-from tomoyo.syntax.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 #: So many that the rarest claim is met.
 POLICIES = max(60, rounds(60))
@@ -557,7 +557,7 @@ def test_any_text_can_be_judged(draw: random.Random) -> None:
                 draw.shuffle(lines)
             texts.append(PolicyText(kind, interface, "\n".join(lines) + draw.choice(("", "\n"))))
         module = [generator.entry() for _ in range(draw.randint(0, 5))]
-        texts.append(PolicyText(TextKind.MODULE, "modules/m", "\n".join(module), "m"))
+        texts.append(PolicyText(TextKind.MODULE, "modules/m", "\n".join(module)))
         sizes = {text.name: text.text.count("\n") + 1 for text in texts}
         for finding in lint_policy(texts):
             assert 0 <= finding.line <= sizes.get(finding.file, 0), finding

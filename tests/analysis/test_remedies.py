@@ -16,7 +16,7 @@ from tomoyo.lint.codes import LintSeverity
 from tomoyo.nix.source.lint import lint_names
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
-from tomoyo.syntax.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 from tomoyo.syntax.profiles import parse_profile
 
 A, B, C = (f"/nix/store/{hash * 32}-" for hash in ("1", "2", "3"))

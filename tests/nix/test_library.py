@@ -17,19 +17,20 @@ from tomoyo.cli import main
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.lint.codes import LintSeverity
-from tomoyo.lint.linter import lint
+from tomoyo.lint.linter import lint_policy
 from tomoyo.model.records import FileAttributes, Task
+from tomoyo.model.states import ServiceState
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import WRAPPERS, NameTable, parse_name
 from tomoyo.nix.source.compile import Compiled, CompileSettings, compile_policy
-from tomoyo.nix.source.files import LIBRARY, Severity, SourceError, SourceFile, SourceKind
+from tomoyo.nix.source.files import Severity, SourceError
 from tomoyo.nix.source.library import library_modules, library_services, read_sources
 from tomoyo.nix.source.lint import lint_names, policy_texts
 from tomoyo.nix.source.module_numbers import FIRST_NUMBER
 from tomoyo.nix.source.policy import combine_sources
-from tomoyo.nix.source.states import ServiceState
 from tomoyo.nix.store.closure_formats import parse_paths
 from tomoyo.nix.store.tree import Tree
+from tomoyo.syntax.policy_text import LIBRARY, PolicyText, TextKind
 
 from .sources import combined, refusals, shown, write_source
 from .test_compile import PROGRAM, store_path, write_store
@@ -39,7 +40,7 @@ FOLDER = Path(tomoyo.__file__).parent / "policies"
 ENFORCED = dict.fromkeys(library_services(), ServiceState.ENFORCE)
 
 
-def taken(*sources: Path, services: dict[str, ServiceState] | None = None) -> list[SourceFile]:
+def taken(*sources: Path, services: dict[str, ServiceState] | None = None) -> list[PolicyText]:
     """What SOURCES take from the library."""
     return [file for file in read_sources(sources, services) if file.directory == LIBRARY]
 
@@ -56,12 +57,12 @@ def test_a_source_takes_the_modules_that_it_uses_and_lacks(tmp_path: Path) -> No
         exceptions__a="acl_group 9 file read /nine",
     )
     found = taken(source)
-    assert [(file.name, file.kind) for file in found] == [
-        ("base.conf", SourceKind.MODULE),
-        ("tls.conf", SourceKind.MODULE),
-        ("module-numbers.conf", SourceKind.NUMBERS),
+    assert [(Path(file.name).name, file.kind) for file in found] == [
+        ("base.conf", TextKind.MODULE),
+        ("tls.conf", TextKind.MODULE),
+        ("module-numbers.conf", TextKind.NUMBERS),
     ]
-    assert all(file.path.startswith(str(FOLDER)) for file in found)
+    assert all(file.name.startswith(str(FOLDER)) for file in found)
     modules = combined(source).modules
     assert (modules["base"], modules["tls"]) == (1, 3)
     assert modules["mine"] >= FIRST_NUMBER
@@ -110,8 +111,8 @@ def test_a_service_comes_in_a_state(tmp_path: Path, state: ServiceState) -> None
     (nginx,) = [domain for domain in policy.domains if domain.name.text == "<kernel> nix:/nginx/bin/nginx"]
     assert nginx.profile == state.value
     # Lines are where they are in the file.
-    (given,) = [file for file in files if file.name == "domains/nginx.conf"]
-    assert given.text.split("\n")[10:] == Path(given.path).read_text().split("\n")[10:]
+    (given,) = [file for file in files if file.name.endswith("/domains/nginx.conf")]
+    assert given.text.split("\n")[10:] == Path(given.name).read_text().split("\n")[10:]
 
 
 def test_what_a_source_says_of_a_service_is_added_and_counts(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_all_of_it_together_is_a_policy_and_lint_clean(tmp_path: Path) -> None:
         "nix:/nginx/bin/nginx",
         "nix:/lighttpd/bin/lighttpd",
     }
-    findings = [str(one) for one in lint(policy_texts(files)) if one.severity.reaches(LintSeverity.WARNING)]
+    findings = [str(one) for one in lint_policy(policy_texts(files)) if one.severity.reaches(LintSeverity.WARNING)]
     assert [finding for finding in findings if str(FOLDER) in finding] == []
 
 
@@ -293,7 +294,7 @@ def _filled(pattern: str, text: str) -> str:
     return filled
 
 
-def standin(files: tuple[SourceFile, ...], folder: Path) -> NameTable:
+def standin(files: tuple[PolicyText, ...], folder: Path) -> NameTable:
     """A closure that has a file for each name in FILES: the name itself, with something in the place of each pattern."""
     policy = combine_sources(files)
     paths: set[str] = set()

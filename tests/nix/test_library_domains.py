@@ -11,10 +11,10 @@ from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.decision.transition import transition
 from tomoyo.model.records import FileAttributes, Task
+from tomoyo.model.states import ServiceState
 from tomoyo.nix.source.compile import compile_policy
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.policy import combine_sources
-from tomoyo.nix.source.states import ServiceState
 from tomoyo.nix.store.tree import Tree
 
 from .sources import write_source

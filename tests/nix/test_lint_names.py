@@ -12,7 +12,7 @@ from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.lint import lint_names, policy_texts
 from tomoyo.nix.store.closure_formats import parse_listing
 from tomoyo.nix.store.tree import Tree
-from tomoyo.syntax.placed_policy import TextKind
+from tomoyo.syntax.policy_text import TextKind
 
 from .sources import write_source
 from .test_compile import POLICY, generation, write_store

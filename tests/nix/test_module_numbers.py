@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tomoyo.nix.source.module_numbers import FIRST_NUMBER, MODULE_NAME, Collision, ModuleNumbers, assign_numbers, hashed_number
+from tomoyo.nix.source.module_numbers import FIRST_NUMBER, Collision, ModuleNumbers, assign_numbers, hashed_number
+from tomoyo.syntax.domain_policy import MODULE_NAME
 
 
 def names_of(generator: random.Random, count: int) -> list[str]:

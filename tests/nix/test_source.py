@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.nix.source.files import SourceError, SourceKind
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.module_numbers import hashed_number
 from tomoyo.nix.source.policy import Conflicts
 from tomoyo.syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
+from tomoyo.syntax.policy_text import TextKind
 
 from .sources import combined, refusals, shown, warnings, write_source
 
@@ -33,18 +34,18 @@ def test_files_are_found_by_their_place(tmp_path: Path) -> None:
     (source / "README.md").write_text("hello")
     (source / "domains" / "a.conf~").write_text("an editor's copy")
     (source / ".git").mkdir()
-    found = {file.name: file.kind for file in read_sources([source])}
+    found = {str(Path(file.name).relative_to(source)): file.kind for file in read_sources([source])}
     assert found == {
-        "domain_policy.conf": SourceKind.DOMAIN,
-        "domains/a.conf": SourceKind.DOMAIN,
-        "domains/b.conf": SourceKind.DOMAIN,
-        "exception_policy.conf": SourceKind.EXCEPTION,
-        "exceptions/x.conf": SourceKind.EXCEPTION,
-        "manager.conf": SourceKind.MANAGER,
-        "module-numbers.conf": SourceKind.NUMBERS,
-        "modules/base.conf": SourceKind.MODULE,
-        "profile.conf": SourceKind.PROFILE,
-        "stat.conf": SourceKind.STAT,
+        "domain_policy.conf": TextKind.DOMAIN,
+        "domains/a.conf": TextKind.DOMAIN,
+        "domains/b.conf": TextKind.DOMAIN,
+        "exception_policy.conf": TextKind.EXCEPTION,
+        "exceptions/x.conf": TextKind.EXCEPTION,
+        "manager.conf": TextKind.MANAGER,
+        "module-numbers.conf": TextKind.NUMBERS,
+        "modules/base.conf": TextKind.MODULE,
+        "profile.conf": TextKind.PROFILE,
+        "stat.conf": TextKind.STAT,
     }
     assert list(found) == sorted(found)
 

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tomoyo.model.states import ServiceState
 from tomoyo.nix.names.names import NameTable
 from tomoyo.nix.source.compile import Compiled, compile_policy
 from tomoyo.nix.source.library import read_sources
-from tomoyo.nix.source.states import ServiceState
 from tomoyo.nix.store.closure_formats import parse_paths
 from tomoyo.nix.store.tree import Tree
 from tomoyo.sets.policy_set import PolicySet

@@ -10,7 +10,7 @@ import pytest
 from tomoyo.decision.matching import matches
 from tomoyo.lint.linter import lint_policy
 from tomoyo.model.filesystems import FILESYSTEMS, asked_name
-from tomoyo.syntax.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 from . import machine
 from .fixtures import kernel, kernel_release

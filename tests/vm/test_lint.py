@@ -7,7 +7,7 @@ import pytest
 import tomoyo
 from tomoyo.lint.codes import LintFinding, LintSeverity
 from tomoyo.lint.linter import lint_policy
-from tomoyo.syntax.placed_policy import PolicyText, TextKind
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 from . import machine
 from .fixtures import kernel, kernel_release

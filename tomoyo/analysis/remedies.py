@@ -181,7 +181,7 @@ class _Excerpt:
         from ..lint.codes import LintSeverity
         from ..lint.linter import lint_policy
         from ..syntax.formatting import format_profile
-        from ..syntax.placed_policy import PolicyText, TextKind
+        from ..syntax.policy_text import PolicyText, TextKind
 
         self.add(domain)
         lines = [f"{domain.name}", f"use_profile {domain.profile}", *(f"use_group {each}" for each in domain.groups), entry.text]

@@ -17,7 +17,7 @@ from ..model.entries import MAX_PORT, Argument, Entry, GroupKind, Kind
 from ..model.filesystems import FILESYSTEMS, asked_name
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length
-from ..syntax.placed_policy import NAMES
+from ..syntax.policy_text import NAMES
 from .codes import LintFinding, LintSeverity
 from .context import Access, LintContext, Remark, accesses
 

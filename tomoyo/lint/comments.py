@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..syntax.placed_policy import Placed, PolicyText, TextKind
+from ..syntax.policy_text import Placed, PolicyText, TextKind
 from .codes import LINT_CODES, LintFinding
 from .context import LintContext
 

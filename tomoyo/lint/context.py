@@ -18,7 +18,7 @@ from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
 from ..model.words import KERNEL, DomainName, GroupReference, Word
 from ..syntax.lines import column
-from ..syntax.placed_policy import Placed, PlacedDomain, PlacedPolicy, PolicyText
+from ..syntax.policy_text import Placed, PlacedDomain, PlacedPolicy, PolicyText
 from .codes import LINT_CODES, LintFinding, LintSeverity
 
 #: Where the store is, unless a policy is for another.

@@ -9,7 +9,7 @@ from ..decision.groups import Groups
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.words import DomainName, Word
-from ..syntax.placed_policy import NAMES, Placed, TextKind
+from ..syntax.policy_text import NAMES, Placed, TextKind
 from .codes import LintFinding
 from .context import LintContext
 

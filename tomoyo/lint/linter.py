@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..syntax.lines import Effect, Problem
-from ..syntax.placed_policy import PolicyText, TextKind, read_placed_policy
+from ..syntax.policy_text import PolicyText, TextKind, read_placed_policy
 from .breadth import find_breadth
 from .codes import LINT_CODES, LintFinding
 from .comments import Allowances

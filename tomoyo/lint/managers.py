@@ -15,7 +15,7 @@ from ..model.entries import Entry, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
-from ..syntax.placed_policy import NAMES, Placed, TextKind
+from ..syntax.policy_text import NAMES, Placed, TextKind
 from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext
 from .writing import PUTS, TEMPORARY, named

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..model.profiles import Mode
 from ..model.words import KERNEL
-from ..syntax.placed_policy import Placed, PlacedDomain, TextKind
+from ..syntax.policy_text import Placed, PlacedDomain, TextKind
 from .codes import LintFinding
 from .context import LintContext
 

@@ -21,7 +21,7 @@ from ..model.addresses import AddressRange
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, Word, constant_length, quoted
-from ..syntax.placed_policy import NAMES, Placed
+from ..syntax.policy_text import NAMES, Placed
 from .codes import LintFinding
 from .context import EntryList, LintContext
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..decision.containment import NameIndex, example
 from ..model.entries import Argument, Entry, Kind
 from ..model.words import GroupReference, Word
-from ..syntax.placed_policy import NAMES, Placed
+from ..syntax.policy_text import NAMES, Placed
 from .codes import LintFinding
 from .context import EntryList, LintContext, Remark
 

@@ -24,6 +24,7 @@ from .statements import (
     SelectTransitions,
     SetFlag,
     UseGroup,
+    UseModule,
     UseProfile,
 )
 from .values import scan_unsigned
@@ -31,8 +32,9 @@ from .values import scan_unsigned
 FLAGS = ("quota_exceeded", "transition_failed")
 _CONTENT = "a domain name, use_profile, use_group or an entry"
 _USE = re.compile("use_(?:profile|group) [0-9]+")
-#: What a policy source may say instead of a group's number.
-_USE_MODULE = re.compile("use_group [A-Za-z][A-Za-z0-9_.+-]*")
+#: What a module may be called, which a policy source says in place of a group's number: no number, and a file name everywhere.
+MODULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,63}")
+_USE_MODULE = "use_group "
 
 
 def parse_domain_policy(
@@ -76,6 +78,18 @@ def read_domain_content(line: Line) -> DomainStatement | None:
     if not isinstance(statement, (OpenDomain, UseProfile, UseGroup, SetFlag, Rejected)):
         line.drop(0, line.text, "a command to a running kernel, no policy", _CONTENT)
     return statement
+
+
+def read_source_line(line: Line) -> DomainStatement | UseModule | None:
+    """Read a line of a policy source: as `read_domain_content`, and ``use_group NAME``."""
+    name = _module_used(line.text)
+    return UseModule(name) if name else read_domain_content(line)
+
+
+def _module_used(text: str) -> str:
+    """The module that TEXT uses; empty where it is nothing of that kind."""
+    name = text.removeprefix(_USE_MODULE)
+    return name if name is not text and MODULE_NAME.fullmatch(name) else ""
 
 
 def read_domain_line(line: Line) -> DomainStatement | None:
@@ -146,7 +160,7 @@ def _read_content(line: Line) -> UseProfile | UseGroup | SetFlag | Entry:
         if number is not None and number < MAX_GROUPS:
             return UseGroup(number)
         expected = "use_profile or use_group, and 0 to 255"
-        if _USE_MODULE.fullmatch(line.rest):
+        if _module_used(line.rest):
             expected = "use_group and 0 to 255; modules have names in policy sources, which are taken as whole folders"
         line.drop(start, line.rest, "no profile or group", expected)
     for flag in FLAGS:

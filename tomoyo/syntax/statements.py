@@ -82,6 +82,13 @@ class UseGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class UseModule:
+    """``use_group NAME``, which only policy sources have: a kernel knows nothing of modules."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetFlag:
     """``quota_exceeded`` or ``transition_failed``."""
 

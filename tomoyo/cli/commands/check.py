@@ -68,7 +68,7 @@ def _useless(file: PolicyFile) -> list[LintFinding]:
         return []
     from ...lint.codes import LintSeverity
     from ...lint.linter import lint_policy
-    from ...syntax.placed_policy import PolicyText, TextKind
+    from ...syntax.policy_text import PolicyText, TextKind
 
     kind = {"domain": TextKind.DOMAIN, "exception": TextKind.EXCEPTION, "manager": TextKind.MANAGER}[file.kind]
     found = lint_policy([PolicyText(kind, file.name, text)], codes=_CODES)

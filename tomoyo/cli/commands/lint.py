@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...lint.codes import LintCode, LintFinding
-    from ...syntax.placed_policy import PolicyText
+    from ...syntax.policy_text import PolicyText
 
 _LEVELS = ("error", "warning", "note")
 #: Files that a set has and a policy source has not.
@@ -113,7 +113,7 @@ def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
     from ...nix.source.files import SourceError
     from ...nix.source.library import read_sources
     from ...nix.source.lint import policy_texts
-    from ...syntax.placed_policy import PolicyText, TextKind
+    from ...syntax.policy_text import PolicyText, TextKind
 
     kinds = {
         "domain": TextKind.DOMAIN,
@@ -145,7 +145,7 @@ def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
 
 
 def _read_set(directory: str) -> list[PolicyText]:
-    from ...syntax.placed_policy import PolicyText, TextKind
+    from ...syntax.policy_text import PolicyText, TextKind
 
     files = {
         "domain_policy.conf": TextKind.DOMAIN,

@@ -128,8 +128,8 @@ def read_modules(arguments: argparse.Namespace) -> dict[str, int]:
     if arguments.set is None:
         return {}
     from ...model.domains import MAX_GROUPS
-    from ...nix.source.module_numbers import MODULE_NAME
     from ...sets.directory import FORMAT, MANIFEST
+    from ...syntax.domain_policy import MODULE_NAME
 
     name = os.path.join(arguments.set, MANIFEST)
     document = _read_object(name)

@@ -34,6 +34,7 @@ from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_line
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
+from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ...syntax.statements import InNamespace, SharedEntry
 from ..names.bindings import Bindings, Fault, Several, bind
 from ..names.bindings import Problem as BindingProblem
@@ -44,7 +45,7 @@ from ..names.program_paths import path_refused
 from ..store.contents import Contents, Report, read_contents
 from ..store.paths import StorePath, find_store_path
 from ..store.tree import Tree
-from .files import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
+from .files import Problem, Severity, SourceError, sort_problems
 from .policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 
 Rule = Entry | TransitionControl
@@ -98,7 +99,7 @@ class Compiled:
 
 
 def compile_policy(
-    files: Sequence[SourceFile],
+    files: Sequence[PolicyText],
     names: NameTable,
     tree: Tree,
     *,
@@ -219,10 +220,10 @@ def _manifest(
 # What the closure says
 
 
-def _binding_problems(bindings: Bindings, files: Sequence[SourceFile], unresolved: Unresolved) -> Iterator[Problem]:
+def _binding_problems(bindings: Bindings, files: Sequence[PolicyText], unresolved: Unresolved) -> Iterator[Problem]:
     found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
     places = _places(files) if found else {}
-    library = {file.path: _first_domain(file) for file in files if file.directory == LIBRARY}
+    library = {file.name: _first_domain(file) for file in files if file.directory == LIBRARY}
     for problem in found:
         # What a module says counts in any namespace.
         place = places.get(problem.use) or places.get(replace(problem.use, namespace="")) or Place("", 0, 0)
@@ -244,28 +245,28 @@ def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
     return problem.fault in _UNRESOLVED and unresolved is Unresolved.ACCEPT
 
 
-def _first_domain(file: SourceFile) -> int:
+def _first_domain(file: PolicyText) -> int:
     """The line of the first domain in FILE, of a service that must be there; 0 for none."""
-    lines = file.text.split("\n") if file.kind is SourceKind.DOMAIN else ()
+    lines = file.text.split("\n") if file.kind is TextKind.DOMAIN else ()
     return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
 
 
-def _places(files: Iterable[SourceFile]) -> dict[Use, Place]:
+def _places(files: Iterable[PolicyText]) -> dict[Use, Place]:
     """Where each use first stands, in the library last; those of modules have no namespace."""
     readers = {
-        SourceKind.DOMAIN: domain_policy_places,
-        SourceKind.MODULE: domain_policy_places,
-        SourceKind.EXCEPTION: exception_policy_places,
-        SourceKind.MANAGER: manager_places,
+        TextKind.DOMAIN: domain_policy_places,
+        TextKind.MODULE: domain_policy_places,
+        TextKind.EXCEPTION: exception_policy_places,
+        TextKind.MANAGER: manager_places,
     }
     found: dict[Use, Place] = {}
     for file in sorted(files, key=lambda file: file.directory == LIBRARY):
         if file.kind in readers:
-            found = readers[file.kind](file.text, file.path) | found
+            found = readers[file.kind](file.text, file.name) | found
     return found
 
 
-def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
+def _store_paths(files: Iterable[PolicyText], tree: Tree) -> Iterator[Problem]:
     """Warn of store paths, and of patterns in their place, once for each file."""
     store = re.compile(rf"(?<![!#-<>-?A-~]){re.escape(encode_file(tree.store_directory))}/(\\)?")
     for file in files:
@@ -279,7 +280,7 @@ def _store_paths(files: Iterable[SourceFile], tree: Tree) -> Iterator[Problem]:
             more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
             line = file.text.count("\n", 0, found[0]) + 1
             column = found[0] - file.text.rfind("\n", 0, found[0])
-            yield Problem(Severity.WARNING, what + more, file.path, line, column)
+            yield Problem(Severity.WARNING, what + more, file.name, line, column)
 
 
 _ARGUMENT = re.compile(r"""exec\.(?:argv\[[^ ]*\]|envp\["[^ ]*"\])!?="$""")
@@ -287,7 +288,7 @@ _PATTERN = "a pattern of store paths: whoever may add a package can make it matc
 _HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
 
 
-def _failing_transitions(policy: SourcePolicy, files: Sequence[SourceFile]) -> Iterator[Problem]:
+def _failing_transitions(policy: SourcePolicy, files: Sequence[PolicyText]) -> Iterator[Problem]:
     """Tell of transitions that make execution fail, where nobody wanted to forbid it."""
     found = list(missing_domains(policy.domains, policy.exceptions))
     places = _rule_places(files, {missing.rule for missing in found}) if found else {}
@@ -295,7 +296,7 @@ def _failing_transitions(policy: SourcePolicy, files: Sequence[SourceFile]) -> I
         yield Problem(Severity.ERROR, f"{missing.rule}: {missing.reason}", *places.get(missing.rule, ("", 0, 0)))
 
 
-def _rule_places(files: Iterable[SourceFile], rules: set[Rule]) -> dict[Rule, tuple[str, int, int]]:
+def _rule_places(files: Iterable[PolicyText], rules: set[Rule]) -> dict[Rule, tuple[str, int, int]]:
     """Where each of RULES first stands, as path, line and column."""
     places: dict[Rule, tuple[str, int, int]] = {}
     for file in files:
@@ -306,7 +307,7 @@ def _rule_places(files: Iterable[SourceFile], rules: set[Rule]) -> dict[Rule, tu
             except Dropped:
                 continue
             if rule in rules:
-                places.setdefault(rule, (file.path, number, 1))
+                places.setdefault(rule, (file.name, number, 1))
     return places
 
 
@@ -318,14 +319,14 @@ def _read_exception_rule(line: Line) -> Rule | None:
     return content if isinstance(content, TransitionControl) else None
 
 
-_RULE_READERS: dict[SourceKind, Callable[[Line], Rule | None]] = {
-    SourceKind.DOMAIN: read_entry,
-    SourceKind.MODULE: read_entry,
-    SourceKind.EXCEPTION: _read_exception_rule,
+_RULE_READERS: dict[TextKind, Callable[[Line], Rule | None]] = {
+    TextKind.DOMAIN: read_entry,
+    TextKind.MODULE: read_entry,
+    TextKind.EXCEPTION: _read_exception_rule,
 }
 
 
-def _old_bindings(written: ExceptionPolicy, files: Sequence[SourceFile], tree: Tree) -> Iterator[Problem]:
+def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: Tree) -> Iterator[Problem]:
     """Tell of bindings in the policy's own exceptions: they would bind names to what no closure vouches for."""
     store = encode_file(tree.store_directory) + "/"
     lines: list[str] = []
@@ -344,7 +345,7 @@ def _real_managers(
     managers: ManagerPolicy,
     bindings: Bindings,
     contents: Contents,
-    files: Sequence[SourceFile],
+    files: Sequence[PolicyText],
     problems: list[Problem],
 ) -> ManagerPolicy:
     """MANAGERS with real paths in the place of names; tells of those that would not do what they should."""
@@ -362,7 +363,7 @@ def _real_managers(
                 problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
             found.append(Word(path))
     if not found:
-        file = next((file.path for file in files if file.kind is SourceKind.MANAGER), "")
+        file = next((file.name for file in files if file.kind is TextKind.MANAGER), "")
         message = "there is no manager: once this policy is active, nothing can change it"
         problems.append(Problem(Severity.WARNING, message, file))
     return replace(managers, managers=tuple(dict.fromkeys(found)))

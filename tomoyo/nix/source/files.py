@@ -24,89 +24,33 @@ import stat
 from dataclasses import dataclass
 from enum import Enum
 
+from ...model.states import STATES
 from ...model.words import quoted
 from ...syntax.lines import normalise
-from .states import STATES
+from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .states import ServiceState
-
-
-class SourceKind(Enum):
-    """What a file of a policy source holds."""
-
-    DOMAIN = "domain policy"
-    EXCEPTION = "exception policy"
-    MODULE = "a module's entries"
-    NUMBERS = "numbers of modules"
-    PROFILE = "profiles"
-    MANAGER = "managers"
-    STAT = "memory quotas"
+    from ...model.states import ServiceState
 
 
 #: Files of a policy source.
 FILES = {
-    "domain_policy.conf": SourceKind.DOMAIN,
-    "exception_policy.conf": SourceKind.EXCEPTION,
-    "module-numbers.conf": SourceKind.NUMBERS,
-    "profile.conf": SourceKind.PROFILE,
-    "manager.conf": SourceKind.MANAGER,
-    "stat.conf": SourceKind.STAT,
+    "domain_policy.conf": TextKind.DOMAIN,
+    "exception_policy.conf": TextKind.EXCEPTION,
+    "module-numbers.conf": TextKind.NUMBERS,
+    "profile.conf": TextKind.PROFILE,
+    "manager.conf": TextKind.MANAGER,
+    "stat.conf": TextKind.STAT,
 }
 #: The file that gives all domains of its directory one state.
 STATE_FILE = "state.conf"
 #: What stands there in place of a state, in a directory that adds to the policy library.
 KEEP_LIBRARY = "library"
-#: The number of the policy library among the directories: what it says gives way to what any other says.
-LIBRARY = -1
 #: Folders of a policy source, whose files end in `SUFFIX`.
-FOLDERS = {"domains": SourceKind.DOMAIN, "exceptions": SourceKind.EXCEPTION, "modules": SourceKind.MODULE}
-SUFFIX = ".conf"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One file that was read.
-
-    directory: which of the policy sources it is from, counted from 0; `LIBRARY` for the library's.
-    name: its place there, ``modules/base.conf``.
-    path: how messages call it.
-    kind: what it holds.
-    text: what it says, each byte one character.
-    state: the state that ``state.conf`` gives to all domains of its
-        directory, or that is asked for of the library's service.
-    adds: whether ``state.conf`` says ``library``: the profiles of the
-        library's domains stand, whatever this directory says.
-    """
-
-    directory: int
-    name: str
-    path: str
-    kind: SourceKind
-    text: str
-    state: ServiceState | None = None
-    adds: bool = False
-
-    @property
-    def module(self) -> str:
-        """The module that this file is, by its name."""
-        return self.name.rpartition("/")[2].removesuffix(SUFFIX)
-
-    def profile(self, said: int | None) -> int | None:
-        """The profile that a domain gets here: where it is opened (SAID is None), or where ``use_profile`` says SAID.
-
-        None for none.  In the library profile 0 is where a service's
-        confinement ends, as with the shell of somebody who has logged in: no
-        state changes that.
-        """
-        if self.state is None:
-            return said
-        if self.directory == LIBRARY:
-            return said and self.state.value
-        return self.state.value if said is None else None
+FOLDERS = {"domains": TextKind.DOMAIN, "exceptions": TextKind.EXCEPTION, "modules": TextKind.MODULE}
 
 
 class Severity(Enum):
@@ -152,7 +96,7 @@ class SourceError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[SourceFile]:
+def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[PolicyText]:
     """Read the policy sources at DIRECTORIES, without what they take from the policy library.
 
     Returns the files of the first directory, then those of the next, sorted by name within each.
@@ -161,7 +105,7 @@ def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[Sour
     read, for a directory without any policy, and for a ``state.conf`` without a
     state.
     """
-    files: list[SourceFile] = []
+    files: list[PolicyText] = []
     problems: list[Problem] = []
     for position, directory in enumerate(os.fspath(given) for given in directories):
         found = list(_find(directory, problems))
@@ -172,7 +116,7 @@ def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[Sour
         for name, kind in found:
             path = os.path.join(directory, name)
             try:
-                files.append(SourceFile(position, name, path, kind, _read(path), state, adds))
+                files.append(PolicyText(kind, path, _read(path), directory=position, state=state, adds=adds))
             except OSError as error:
                 problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
     if problems:
@@ -202,7 +146,7 @@ def _read_state(directory: str, problems: list[Problem]) -> tuple[ServiceState |
     return None, False
 
 
-def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, SourceKind]]:
+def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, TextKind]]:
     """The names in the policy source DIRECTORY, with what each holds."""
     for name in _list(directory, problems):
         path = os.path.join(directory, name)

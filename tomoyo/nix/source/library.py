@@ -22,8 +22,9 @@ from importlib.resources import files as resources
 
 from ...model.words import KERNEL, quoted
 from ...syntax.lines import normalise
+from ...syntax.policy_text import LIBRARY, SUFFIX, PolicyText, TextKind
 from ...syntax.profiles import parse_profile
-from .files import FOLDERS, LIBRARY, SUFFIX, Problem, Severity, SourceError, SourceFile, SourceKind, read_directories
+from .files import FOLDERS, Problem, Severity, SourceError, read_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
-    from .states import ServiceState
+    from ...model.states import ServiceState
 
 
 @cache
@@ -48,7 +49,7 @@ def library_services() -> tuple[str, ...]:
 
 def read_sources(
     directories: Iterable[str | os.PathLike[str]], services: Mapping[str, ServiceState] | None = None
-) -> tuple[SourceFile, ...]:
+) -> tuple[PolicyText, ...]:
     """Read the policy sources at DIRECTORIES, and what they take from the policy library.
 
     services: those of the library that are wanted, each with its state.
@@ -63,7 +64,7 @@ def read_sources(
     return (*library_files(own, services), *own)
 
 
-def library_files(own: Sequence[SourceFile], services: Mapping[str, ServiceState] | None = None) -> tuple[SourceFile, ...]:
+def library_files(own: Sequence[PolicyText], services: Mapping[str, ServiceState] | None = None) -> tuple[PolicyText, ...]:
     """The files of the library that belong to the policy sources OWN.
 
     services: those that are wanted, each with its state.
@@ -84,12 +85,12 @@ def library_files(own: Sequence[SourceFile], services: Mapping[str, ServiceState
     if problems:
         raise SourceError(problems)
     found = [file for name in sorted(wanted) for file in _service_files(name, wanted[name])]
-    known = {file.module for file in (*own, *found) if file.kind is SourceKind.MODULE}
+    known = {file.module for file in (*own, *found) if file.kind is TextKind.MODULE}
     used = sorted(_used_modules((*own, *found)) - known)
     modules = [name for name in used if name in library_modules()]
-    found += [_read(_folder() / "modules" / (name + SUFFIX), SourceKind.MODULE) for name in modules]
+    found += [_read(_folder() / "modules" / (name + SUFFIX), TextKind.MODULE) for name in modules]
     if modules:
-        numbers = _read(_folder() / "module-numbers.conf", SourceKind.NUMBERS)
+        numbers = _read(_folder() / "module-numbers.conf", TextKind.NUMBERS)
         found.append(_only(numbers, modules))
     return tuple(found)
 
@@ -102,29 +103,29 @@ def _names(folder: Traversable) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
-def _read(file: Traversable, kind: SourceKind, name: str = "") -> SourceFile:
-    return SourceFile(LIBRARY, name or file.name, str(file), kind, file.read_bytes().decode("latin-1"))
+def _read(file: Traversable, kind: TextKind, state: ServiceState | None = None) -> PolicyText:
+    return PolicyText(kind, str(file), file.read_bytes().decode("latin-1"), directory=LIBRARY, state=state)
 
 
-def _service_files(service: str, state: ServiceState) -> Iterator[SourceFile]:
+def _service_files(service: str, state: ServiceState) -> Iterator[PolicyText]:
     """The policy of SERVICE, in STATE."""
     top = _folder() / "services" / service
     for folder, kind in FOLDERS.items():
         for name in _names(top / folder) if (top / folder).is_dir() else ():
-            yield replace(_read(top / folder / name, kind, f"{folder}/{name}"), state=state)
+            yield _read(top / folder / name, kind, state)
 
 
-def _only(numbers: SourceFile, modules: Iterable[str]) -> SourceFile:
+def _only(numbers: PolicyText, modules: Iterable[str]) -> PolicyText:
     """NUMBERS without the lines of other modules than MODULES; those that stay keep their numbers."""
     lines = [line if line.partition(" ")[0] in modules else "" for line in numbers.text.split("\n")]
-    return SourceFile(LIBRARY, numbers.name, numbers.path, numbers.kind, "\n".join(lines))
+    return replace(numbers, text="\n".join(lines))
 
 
-def _used_modules(files: Iterable[SourceFile]) -> set[str]:
+def _used_modules(files: Iterable[PolicyText]) -> set[str]:
     """What stands behind ``use_group`` in FILES, numbers of groups among it."""
     found = set()
     for file in files:
-        if file.kind is SourceKind.DOMAIN and "use_group" in file.text:
+        if file.kind is TextKind.DOMAIN and "use_group" in file.text:
             for raw in file.text.split("\n"):
                 line = normalise(raw)
                 if line.startswith("use_group "):
@@ -132,15 +133,15 @@ def _used_modules(files: Iterable[SourceFile]) -> set[str]:
     return found
 
 
-def _other_profiles(own: Iterable[SourceFile], states: Iterable[ServiceState]) -> Iterator[Problem]:
+def _other_profiles(own: Iterable[PolicyText], states: Iterable[ServiceState]) -> Iterator[Problem]:
     """Tell of profiles in OWN that are not what STATES take them for."""
     wanted = {state.value: state for state in states}
     for file in own if wanted else ():
         # Mistakes are told of where the file is read for good.
-        policy = parse_profile(file.text, report=lambda _: None) if file.kind is SourceKind.PROFILE else ()
+        policy = parse_profile(file.text, report=lambda _: None) if file.kind is TextKind.PROFILE else ()
         for profile in (profile for part in policy for profile in part.profiles if part.namespace == KERNEL):
             state = wanted.get(profile.number)
             if state is not None and profile.default.mode is not state.mode:
                 name = state.name.lower()
                 message = f"profile {profile.number} is not {state.mode.value}, which the library's state {name} takes it for"
-                yield Problem(Severity.ERROR, message, file.path)
+                yield Problem(Severity.ERROR, message, file.name)

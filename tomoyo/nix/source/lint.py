@@ -16,7 +16,7 @@ from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
 from ...model.words import DomainName
-from ...syntax.placed_policy import NAMES, Placed, PolicyText, TextKind
+from ...syntax.policy_text import LIBRARY, NAMES, Placed, PolicyText, TextKind
 from ..names.bindings import Severity, bind
 from ..names.name_uses import (
     Place,
@@ -30,16 +30,8 @@ from ..names.name_uses import (
 )
 from ..names.names import NameTable
 from ..store.tree import Tree
-from .files import LIBRARY, SourceFile, SourceKind
 from .policy import DEFAULT_PROFILES
 
-_KINDS = {
-    SourceKind.DOMAIN: TextKind.DOMAIN,
-    SourceKind.EXCEPTION: TextKind.EXCEPTION,
-    SourceKind.MODULE: TextKind.MODULE,
-    SourceKind.PROFILE: TextKind.PROFILE,
-    SourceKind.MANAGER: TextKind.MANAGER,
-}
 _PLACES = {
     TextKind.DOMAIN: domain_policy_places,
     TextKind.MODULE: domain_policy_places,
@@ -55,20 +47,9 @@ _MISPLACED = {
 }
 
 
-def policy_texts(files: Iterable[SourceFile]) -> list[PolicyText]:
+def policy_texts(files: Iterable[PolicyText]) -> list[PolicyText]:
     """The texts of policy sources, for `lint_policy`, with the profiles that `compile` takes where there are none."""
-    texts = [
-        PolicyText(
-            _KINDS[file.kind],
-            file.path,
-            file.text,
-            file.module if file.kind is SourceKind.MODULE else "",
-            general=file.directory == LIBRARY,
-            profile=file.profile,
-        )
-        for file in files
-        if file.kind in _KINDS
-    ]
+    texts = list(files)
     kinds = {text.kind for text in texts}
     if TextKind.DOMAIN in kinds and TextKind.PROFILE not in kinds:
         namespaces = dict.fromkeys(line.split(" ")[0] for text in texts for line in text.text.split("\n") if line[:1] == "<")
@@ -98,7 +79,7 @@ def lint_names(
         links: as in `compile_policy`.
     """
 
-    general = {text.name for text in texts if text.general}
+    general = {text.name for text in texts if text.directory == LIBRARY}
 
     def more(context: LintContext) -> Iterator[LintFinding]:
         for finding in _find_name_faults(context, names, tree, links):

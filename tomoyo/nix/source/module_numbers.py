@@ -14,7 +14,6 @@ Numbers below `FIRST_NUMBER` are left to those who write numbers themselves.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 from ...model.domains import MAX_GROUPS
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 #: The first number that a module gets by itself.
 FIRST_NUMBER = 16
-#: What a module may be called: a name that is no number and a file name everywhere.
-MODULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)

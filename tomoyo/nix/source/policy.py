@@ -32,18 +32,19 @@ from ...model.managers import ManagerPolicy
 from ...model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
 from ...model.stat import MEMORY, MemoryUse, Stat
 from ...model.words import KERNEL, DomainName, Word, quoted, word_fault
-from ...syntax.domain_policy import read_domain_content
+from ...syntax.domain_policy import MODULE_NAME, read_source_line
 from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_content
 from ...syntax.holding import Holding
 from ...syntax.lines import Line, Listener, PolicySyntaxError, Reading, column, normalise, replay
 from ...syntax.managers import HeldManagers, ManagerStatement, SetManager, read_manager_content
+from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ...syntax.profiles import parse_profile
 from ...syntax.stat import parse_stat
-from ...syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseProfile
+from ...syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseModule, UseProfile
 from ..names.names import is_name
-from .files import LIBRARY, Problem, Severity, SourceError, SourceFile, SourceKind, sort_problems
-from .module_numbers import MODULE_NAME, Collision, assign_numbers
+from .files import Problem, Severity, SourceError, sort_problems
+from .module_numbers import Collision, assign_numbers
 
 #: Profiles for a policy source that has none, in every namespace that it uses.
 DEFAULT_PROFILES = """\
@@ -91,7 +92,7 @@ class SourcePolicy:
 
 
 def combine_sources(
-    files: Sequence[SourceFile],
+    files: Sequence[PolicyText],
     conflicts: Conflicts = Conflicts.REFUSE,
     report: Callable[[Problem], None] | None = None,
 ) -> SourcePolicy:
@@ -125,34 +126,27 @@ _WORDS = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _UseModule:
-    """``use_group NAME``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Said:
     """Something that a file says, and where: for errors about it, and for conflicts with others."""
 
     value: Any
-    file: SourceFile
+    file: PolicyText
     line: int
     column: int = 1
 
     @property
     def place(self) -> str:
-        return f"{self.file.path}:{self.line}"
+        return f"{self.file.name}:{self.line}"
 
     def problem(self, message: str) -> Problem:
-        return Problem(Severity.ERROR, message, self.file.path, self.line, self.column)
+        return Problem(Severity.ERROR, message, self.file.name, self.line, self.column)
 
 
 @dataclass(slots=True)
 class _Lines:
     """The lines of a file, and which of them is being read."""
 
-    file: SourceFile
+    file: PolicyText
     number: int = 0
     raw: str = ""
 
@@ -175,7 +169,7 @@ class _Lines:
 class _Combined:
     """What was read so far."""
 
-    files: Sequence[SourceFile]
+    files: Sequence[PolicyText]
     conflicts: Conflicts
     holding: Holding = field(default_factory=Holding)
     managers: HeldManagers = field(default_factory=HeldManagers)
@@ -192,7 +186,7 @@ class _Combined:
     def replay(
         self, lines: _Lines, reader: Callable[[Line], Any], apply: Callable[[Any], str | None], refused: Any = None
     ) -> None:
-        replay(lines, reader, apply, Listener(lines.file.path, Reading.STRICT, self.tell), refused)
+        replay(lines, reader, apply, Listener(lines.file.name, Reading.STRICT, self.tell), refused)
 
     def tell(self, error: PolicySyntaxError) -> None:
         self.problems.append(Problem(Severity.ERROR, error.explanation, error.file, error.line, error.column))
@@ -218,7 +212,7 @@ class _Combined:
 
     # One method for each kind of file
 
-    def read_numbers(self, file: SourceFile) -> None:
+    def read_numbers(self, file: PolicyText) -> None:
         lines = _Lines(file)
 
         def read(line: Line) -> tuple[str, int]:
@@ -239,8 +233,8 @@ class _Combined:
 
         self.replay(lines, read, apply)
 
-    def read_profiles(self, file: SourceFile) -> None:
-        policy = parse_profile(file.text, file=file.path, report=self.tell)
+    def read_profiles(self, file: PolicyText) -> None:
+        policy = parse_profile(file.text, file=file.name, report=self.tell)
         for part in policy:
             for profile in part.profiles:
                 line = _line_of(file, rf"(?:{re.escape(part.namespace)} +)?0*{profile.number}-")
@@ -249,7 +243,7 @@ class _Combined:
                     message = f"profile {profile.number} of {part.namespace} is another one in {other.place}"
                     self.problems.append(_Said(None, file, line).problem(message))
 
-    def read_managers(self, file: SourceFile) -> None:
+    def read_managers(self, file: PolicyText) -> None:
         def read(line: Line) -> ManagerStatement:
             if not is_name(line.text):
                 return read_manager_content(line)
@@ -260,21 +254,21 @@ class _Combined:
 
         self.replay(_Lines(file), read, self.managers.apply)
 
-    def read_quotas(self, file: SourceFile) -> None:
-        for memory in parse_stat(file.text, file=file.path, report=self.tell).settings().memory:
+    def read_quotas(self, file: PolicyText) -> None:
+        for memory in parse_stat(file.text, file=file.name, report=self.tell).settings().memory:
             line = _line_of(file, f"Memory used by {memory.name}:")
             other = self.settle(self.quotas, memory.name, _Said(memory.quota, file, line))
             if other is not None:
                 message = f"{other.place} gives {memory.name} another quota"
                 self.problems.append(_Said(None, file, line).problem(message))
 
-    def read_exceptions(self, file: SourceFile) -> None:
+    def read_exceptions(self, file: PolicyText) -> None:
         self.replay(_Lines(file), read_exception_content, self.holding.apply_exception)
 
-    def read_module(self, file: SourceFile) -> None:
+    def read_module(self, file: PolicyText) -> None:
         if not MODULE_NAME.fullmatch(file.module):
             expected = "a letter, then letters, digits and _ . + -, at most 64"
-            self.problems.append(Problem(Severity.ERROR, f"not a module's name: expected {expected}", file.path))
+            self.problems.append(Problem(Severity.ERROR, f"not a module's name: expected {expected}", file.name))
         held: dict[str, Entry] = {}
 
         def apply(entry: Entry) -> None:
@@ -284,10 +278,10 @@ class _Combined:
         self.replay(_Lines(file), _read_module_line, apply)
         other = self.settle(self.modules, file.module, _Said(tuple(held.values()), file, 1))
         if other is not None:
-            message = f"{other.file.path} is another module of this name"
-            self.problems.append(Problem(Severity.ERROR, message, file.path))
+            message = f"{other.file.name} is another module of this name"
+            self.problems.append(Problem(Severity.ERROR, message, file.name))
 
-    def read_domains(self, file: SourceFile) -> None:
+    def read_domains(self, file: PolicyText) -> None:
         lines = _Lines(file)
         holding = self.holding
         holding.selected = None
@@ -296,7 +290,7 @@ class _Combined:
             if type(statement) is Entry:
                 return holding.apply_domain(statement)
             if isinstance(statement, OpenDomain) or holding.selected is None:
-                reason = holding.apply_domain(UseGroup(0) if isinstance(statement, _UseModule) else statement)
+                reason = holding.apply_domain(UseGroup(0) if isinstance(statement, UseModule) else statement)
                 if holding.selected is None:
                     return reason
                 self.opened.setdefault(holding.selected.name.text, lines.said(None))
@@ -306,14 +300,14 @@ class _Combined:
                 return self.use_profile(domain, file.profile(statement.profile), lines, len("use_profile "))
             if isinstance(statement, UseGroup):
                 self.used_groups.setdefault((domain, statement.group), lines.said(statement.group, len("use_group ")))
-            elif isinstance(statement, _UseModule):
+            elif isinstance(statement, UseModule):
                 said = lines.said(statement.name, len("use_group "))
                 self.used_modules.setdefault((domain, statement.name), said)
             elif isinstance(statement, SetFlag):
                 self.warn(lines.said(None), f"left out: {statement.flag} says what happened in a kernel once")
             return None
 
-        self.replay(lines, _read_domain_line, apply, refused=OpenDomain(None))
+        self.replay(lines, read_source_line, apply, refused=OpenDomain(None))
 
     def use_profile(self, domain: str, profile: int | None, lines: _Lines, offset: int = 0) -> str | None:
         """Give DOMAIN the PROFILE, which stands at OFFSET of the line or comes of a state; tell of what says otherwise."""
@@ -383,7 +377,7 @@ class _Combined:
         parts: dict[str, dict[int, Profile]] = {name: {} for name in self.holding.namespaces}
         for (namespace, number), said in self.profiles.items():
             parts.setdefault(namespace, {})[number] = said.value
-        if not any(file.kind is SourceKind.PROFILE for file in self.files):
+        if not any(file.kind is TextKind.PROFILE for file in self.files):
             default = {profile.number: profile for part in parse_profile(DEFAULT_PROFILES) for profile in part.profiles}
             parts = dict.fromkeys(parts, default)
         return ProfilePolicy(
@@ -413,7 +407,7 @@ class _Combined:
                 reason = f"profile {said.value} of {domain.namespace.name} is not defined"
                 if not said.line:
                     reason += f", and the domain {KERNEL}, which always exists, has it"
-                    said = next((_Said(None, file, 0, 0) for file in self.files if file.kind is SourceKind.PROFILE), said)
+                    said = next((_Said(None, file, 0, 0) for file in self.files if file.kind is TextKind.PROFILE), said)
                 self.problems.append(said.problem(f"{reason}: the kernel would panic at boot"))
 
     def give_groups(self, numbers: dict[str, int]) -> None:
@@ -474,22 +468,15 @@ def _collision(collision: Collision) -> str:
     )
 
 
-_READERS: dict[SourceKind, Callable[[_Combined, SourceFile], None]] = {
-    SourceKind.NUMBERS: _Combined.read_numbers,
-    SourceKind.PROFILE: _Combined.read_profiles,
-    SourceKind.MANAGER: _Combined.read_managers,
-    SourceKind.STAT: _Combined.read_quotas,
-    SourceKind.EXCEPTION: _Combined.read_exceptions,
-    SourceKind.MODULE: _Combined.read_module,
-    SourceKind.DOMAIN: _Combined.read_domains,
+_READERS: dict[TextKind, Callable[[_Combined, PolicyText], None]] = {
+    TextKind.NUMBERS: _Combined.read_numbers,
+    TextKind.PROFILE: _Combined.read_profiles,
+    TextKind.MANAGER: _Combined.read_managers,
+    TextKind.STAT: _Combined.read_quotas,
+    TextKind.EXCEPTION: _Combined.read_exceptions,
+    TextKind.MODULE: _Combined.read_module,
+    TextKind.DOMAIN: _Combined.read_domains,
 }
-
-
-def _read_domain_line(line: Line) -> Any:
-    name = line.text.removeprefix("use_group ")
-    if name != line.text and MODULE_NAME.fullmatch(name):
-        return _UseModule(name)
-    return read_domain_content(line)
 
 
 def _read_module_line(line: Line) -> Entry:
@@ -498,14 +485,14 @@ def _read_module_line(line: Line) -> Entry:
     return read_entry(line)
 
 
-def _line_of(file: SourceFile, pattern: str) -> int:
+def _line_of(file: PolicyText, pattern: str) -> int:
     """The first line of FILE that begins with PATTERN; 0 if none does."""
     begins = re.compile(pattern)
     lines = (number for number, raw in enumerate(file.text.split("\n"), 1) if begins.match(normalise(raw)))
     return next(lines, 0)
 
 
-def find_words(files: Iterable[SourceFile], words: Iterable[str]) -> dict[str, tuple[str, int, int]]:
+def find_words(files: Iterable[PolicyText], words: Iterable[str]) -> dict[str, tuple[str, int, int]]:
     """Where each of WORDS first stands in FILES: path, line, column; those that stand nowhere are left out.
 
     They stand between spaces, or behind the ``=`` of a condition.  Linear in
@@ -522,11 +509,11 @@ def find_words(files: Iterable[SourceFile], words: Iterable[str]) -> dict[str, t
                 sign = word.find("=") + 1
                 for text, start in ((word, match.start()), (word[sign:], match.start() + sign)):
                     if text in wanted and text not in found:
-                        found[text] = file.path, number, start + 1
+                        found[text] = file.name, number, start + 1
     return found
 
 
-def find_word(files: Iterable[SourceFile], word: str) -> tuple[str, int, int]:
+def find_word(files: Iterable[PolicyText], word: str) -> tuple[str, int, int]:
     """The same for one WORD; an empty path if it stands nowhere."""
     return find_words(files, [word]).get(word, ("", 0, 0))
 

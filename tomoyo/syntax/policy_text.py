@@ -9,8 +9,7 @@ there twice is there twice.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -19,20 +18,25 @@ from ..model.domains import Domain, merge_entries
 from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import Aggregator, Group, NamespaceExceptions, TransitionControl
 from ..model.profiles import ProfilePolicy
+from ..model.states import ServiceState
 from ..model.words import KERNEL, DomainName, Word, is_namespace
-from .domain_policy import read_domain_content
+from .domain_policy import read_source_line
 from .entries import read_entry
 from .exception_policy import read_exception_content
 from .holding import Holding
 from .lines import UNENDED, Effect, Line, Problem, read_line
 from .managers import SetManager, read_manager_content
 from .profiles import ChangeProfile, ProfileLine, apply_profile, read_profile_content
-from .statements import GroupMember, InNamespace, OpenDomain, Rejected, SetFlag, SharedEntry, UseGroup, UseProfile
+from .statements import GroupMember, InNamespace, OpenDomain, Rejected, SetFlag, SharedEntry, UseGroup, UseModule, UseProfile
 
-#: How a module is used, which a kernel knows nothing of.
-_USE_MODULE = re.compile(r"use_group ([A-Za-z][A-Za-z0-9_.+-]{0,63})")
 #: What the names of packages begin with.
 NAMES = "nix:/"
+
+
+#: How the names of files of policy end.
+SUFFIX = ".conf"
+#: The number of the policy library among the directories: what it says gives way to what any other says.
+LIBRARY = -1
 
 
 class TextKind(Enum):
@@ -41,24 +45,51 @@ class TextKind(Enum):
     DOMAIN = "domain policy"
     EXCEPTION = "exception policy"
     MODULE = "a module's entries"
+    NUMBERS = "numbers of modules"
     PROFILE = "profiles"
     MANAGER = "managers"
+    STAT = "memory quotas"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyText:
-    """A text of policy: what it holds, what messages call it, what it says, and which module it is.
+    """A text of policy.
 
-    general: written for all systems, so that it may name packages which one of them lacks.
-    profile: the profile that a domain gets where the text opens it (given None) or says ``use_profile`` (given that number).
+    kind: what it holds.
+    name: what messages call it, the path of a file.
+    text: what it says, each byte one character.
+    directory: which of the policy sources it is from, counted from 0; `LIBRARY`
+        for the library's, which is written for all systems.
+    state: the state that ``state.conf`` gives to all domains of its
+        directory, or that is asked for of the library's service.
+    adds: whether ``state.conf`` says ``library``: the profiles of the
+        library's domains stand, whatever this directory says.
     """
 
     kind: TextKind
     name: str
     text: str = field(repr=False)
-    module: str = ""
-    general: bool = field(default=False, kw_only=True)
-    profile: Callable[[int | None], int | None] = field(default=lambda said: said, kw_only=True, repr=False)
+    directory: int = field(default=0, kw_only=True)
+    state: ServiceState | None = field(default=None, kw_only=True)
+    adds: bool = field(default=False, kw_only=True)
+
+    @property
+    def module(self) -> str:
+        """The module that a text of modules is, by the name of its file."""
+        return self.name.rpartition("/")[2].removesuffix(SUFFIX)
+
+    def profile(self, said: int | None) -> int | None:
+        """The profile that a domain gets here: where it is opened (SAID is None), or where ``use_profile`` says SAID.
+
+        None for none.  In the library profile 0 is where a service's
+        confinement ends, as with the shell of somebody who has logged in: no
+        state changes that.
+        """
+        if self.state is None:
+            return said
+        if self.directory == LIBRARY:
+            return said and self.state.value
+        return self.state.value if said is None else None
 
 
 class Placed(NamedTuple):
@@ -163,7 +194,7 @@ def read_placed_policy(texts: Iterable[PolicyText]) -> PlacedPolicy:
             _read_module(policy, text)
         elif text.kind is TextKind.PROFILE:
             _read_profiles(policy, text, profiles)
-        else:
+        elif text.kind is TextKind.MANAGER:
             _read_managers(policy, text)
     if policy.has(TextKind.PROFILE):
         policy.profiles = profiles.profile_policy()
@@ -199,24 +230,13 @@ def _statements(policy: PlacedPolicy, text: PolicyText, reader: Any) -> Iterator
             policy.problems.append(Placed(UNENDED, text, len(lines) + 1))
 
 
-class UseModule(NamedTuple):
-    """``use_group NAME``."""
-
-    name: str
-
-
-def _read_domain_line(line: Line) -> Any:
-    found = _USE_MODULE.fullmatch(line.text)
-    return UseModule(found[1]) if found else read_domain_content(line)
-
-
 _NO_DOMAIN = Problem(Effect.DROPPED, 0, "", "no domain is selected, so this applies to none", "a domain's name in a line before")
 
 
 def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
     domain: PlacedDomain | None = None
     broken = False
-    for statement, number in _statements(policy, text, _read_domain_line):
+    for statement, number in _statements(policy, text, read_source_line):
         placed = Placed(statement, text, number)
         if isinstance(statement, OpenDomain):
             broken = statement.name is None

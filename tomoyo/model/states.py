@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ...model.profiles import Mode
+from .profiles import Mode
 
 
 class ServiceState(Enum):

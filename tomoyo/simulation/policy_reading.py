@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..model.domains import Domain
     from ..model.words import DomainName, Word
     from ..syntax.holding import HeldDomain, HeldNamespace
-    from ..syntax.lines import Line, PolicySyntaxError, Statement
+    from ..syntax.lines import Line, PolicySyntaxError
+    from ..syntax.statements import Statement
 
     class Texts(Protocol):
         """The texts of a policy set, or those that a kernel printed."""
@@ -184,7 +185,7 @@ class PolicyReading:
             replay(text, reader, apply, Listener(name, Reading.AS_KERNEL, None))
             return
 
-        def read(line: Line) -> Statement:
+        def read(line: Line) -> Statement | None:
             if not line.text.startswith("#"):
                 return reader(line)
             try:

@@ -21,7 +21,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
 
 from ..model.domains import Domain
 from ..model.entries import Entry, Kind
@@ -41,11 +40,20 @@ from ..syntax.formatting import (
     format_stat,
 )
 from ..syntax.holding import HeldDomain, Holding
-from ..syntax.lines import UNENDED, Line, Listener, Reading, Report, normalise, replay
+from ..syntax.lines import UNENDED, Line, Listener, Reading, Report, Said, normalise, replay
 from ..syntax.managers import HeldManagers, read_manager_line
 from ..syntax.profiles import apply_profile, read_profile_line
-from ..syntax.stat import SetQuota, read_stat_line
-from ..syntax.statements import Reset, SelectDomain, SelectProcess, SelectQuery, SelectTransitions
+from ..syntax.stat import read_stat_line
+from ..syntax.statements import (
+    DomainStatement,
+    Reset,
+    SelectDomain,
+    SelectProcess,
+    SelectQuery,
+    SelectTransitions,
+    SetQuota,
+    StatStatement,
+)
 
 VERSION = "2.6.0"
 #: What a kernel with the default configuration holds from the start; a simulated one starts empty.
@@ -258,7 +266,7 @@ class SimulatedFile:
     def _show(domain: Domain) -> str:
         return format_domain(replace(domain, entries=transition_entries(domain.entries)))
 
-    def _replay(self, text: str, reader: Callable[[Line], Any], apply: Callable[[Any], str | None]) -> None:
+    def _replay(self, text: str, reader: Callable[[Line], Said], apply: Callable[[Said], str | None]) -> None:
         replay(text, reader, apply, self._listener, first=self._line)
 
     def write_domain_policy(self, text: str) -> None:
@@ -268,7 +276,7 @@ class SimulatedFile:
         self._replay(text, read_domain_line, self._apply_domain)
         self._domain = holding.selected
 
-    def _apply_domain(self, statement: Any) -> str | None:
+    def _apply_domain(self, statement: DomainStatement) -> str | None:
         if type(statement) is Entry:
             return self.kernel.holding.apply_domain(statement)
         if isinstance(statement, SelectTransitions):
@@ -310,8 +318,9 @@ class SimulatedFile:
         lines = text.split("\n")[:-1]
         self.kernel.holding.updates += sum(normalise(line) != "reset" for line in lines)
 
-    def _apply_stat(self, statement: SetQuota) -> str | None:
-        self.kernel.quotas[statement.name] = statement.quota
+    def _apply_stat(self, statement: StatStatement) -> str | None:
+        if isinstance(statement, SetQuota):
+            self.kernel.quotas[statement.name] = statement.quota
         return None
 
 

@@ -66,11 +66,16 @@ def parse_domain_policy(
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
     listener = Listener(file, reading, report, kernel_version(version))
-    replay(source, reader, holding.apply_domain, listener, refused=OpenDomain(None))
+    replay(source, reader, holding.apply_domain, listener, refuse_domain)
     return holding.domain_policy()
 
 
-def read_domain_content(line: Line) -> DomainStatement | None:
+def refuse_domain(statement: object) -> OpenDomain | None:
+    """What a line with a problem leaves: a refused domain must not leave its lines to the one before it."""
+    return OpenDomain(None) if isinstance(statement, OpenDomain) else None
+
+
+def read_domain_content(line: Line) -> DomainStatement:
     """Read a line of a policy file, in which commands to a running kernel have no place."""
     statement = read_domain_line(line)
     if type(statement) is Entry:
@@ -80,7 +85,7 @@ def read_domain_content(line: Line) -> DomainStatement | None:
     return statement
 
 
-def read_source_line(line: Line) -> DomainStatement | UseModule | None:
+def read_source_line(line: Line) -> DomainStatement | UseModule:
     """Read a line of a policy source: as `read_domain_content`, and ``use_group NAME``."""
     name = _module_used(line.text)
     return UseModule(name) if name else read_domain_content(line)
@@ -92,7 +97,7 @@ def _module_used(text: str) -> str:
     return name if name is not text and MODULE_NAME.fullmatch(name) else ""
 
 
-def read_domain_line(line: Line) -> DomainStatement | None:
+def read_domain_line(line: Line) -> DomainStatement:
     """Read a line as the kernel reads what is written to domain_policy."""
     delete = False
     if not line.text.startswith("file "):  # as most lines do

@@ -56,7 +56,7 @@ def parse_exception_policy(
     holding = Holding()
     named: set[bool] = set()
 
-    def read(line: Line) -> ExceptionStatement | None:
+    def read(line: Line) -> ExceptionStatement:
         named.add(line.text.startswith("<"))
         return read_exception_line(line) if reading is Reading.AS_KERNEL else read_exception_content(line)
 
@@ -66,7 +66,7 @@ def parse_exception_policy(
     return replace(policy, named=True) if reading is Reading.STRICT and named == {True} else policy
 
 
-def read_exception_content(line: Line) -> ExceptionStatement | None:
+def read_exception_content(line: Line) -> ExceptionStatement:
     """Read a line of a policy file, in which commands to a running kernel have no place."""
     statement = read_exception_line(line)
     if not isinstance(statement, InNamespace) or isinstance(statement.content, Delete):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 from ..model.entries import GroupKind
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion
@@ -153,13 +153,13 @@ class Line:
         self.problems.append(Problem(effect, offset, text, message, expected))
 
 
-#: What a reader makes of a line, one of those in ``statements``; None where it says nothing.
-Statement = Any
+#: What a reader makes of a line, such as one of ``statements``.
+Said = TypeVar("Said")
 
 
 def read_line(
-    raw: str, reader: Callable[[Line], Statement], version: KernelVersion = DEFAULT_KERNEL
-) -> tuple[Statement, Sequence[Problem]]:
+    raw: str, reader: Callable[[Line], Said], version: KernelVersion = DEFAULT_KERNEL
+) -> tuple[Said | None, Sequence[Problem]]:
     """Normalise RAW and let READER take it, as the kernel of VERSION does.
 
     Gives the statement, or None where the kernel drops the line or it is
@@ -263,21 +263,21 @@ UNENDED = Problem(Effect.DROPPED, 0, "", "the last line has no newline, so the k
 
 def replay(
     source: Source,
-    reader: Callable[[Line], Statement],
-    apply: Callable[[Statement], str | None],
+    reader: Callable[[Line], Said],
+    apply: Callable[[Said], str | None],
     listener: Listener,
-    refused: Statement = None,
+    refuse: Callable[[Said | None], Said | None] = lambda _: None,
     first: int = 1,
 ) -> None:
     """Read every line of SOURCE and apply what it says.
 
     APPLY returns why a statement has no effect where that hangs on what is
     held (no domain selected, say), else None.  Reading strictly, a line with a
-    problem is not applied; REFUSED is, in place of one of its type.  Learned
-    policies repeat their lines, so each different line is read once.  FIRST is
+    problem is not applied, but what REFUSE makes of it.  Learned policies repeat
+    their lines, so each different line is read once.  FIRST is
     the first line's number.
     """
-    known: dict[str, Statement] = {}
+    known: dict[str, Said] = {}
     strict = listener.reading is Reading.STRICT
     for number, (raw, ended) in enumerate(raw_lines(source), first):
         statement = known.get(raw)
@@ -288,8 +288,7 @@ def replay(
             for problem in problems:
                 listener.tell(number, raw, problem)
             if strict and problems:
-                # A refused domain must not leave its lines to the one before it.
-                statement = refused if type(statement) is type(refused) else None
+                statement = refuse(statement)
             if statement is None:
                 continue
             if not problems:

@@ -7,20 +7,9 @@ from dataclasses import dataclass, field
 from ..model.managers import ManagerPolicy
 from ..model.words import DomainName, Word, domain_fault, word_fault
 from .lines import Effect, Line, Listener, Reading, Report, Source, replay
-from .statements import Reset
+from .statements import ManagerStatement, Reset, SetManager
 
 _CONTENT = "a program's path, a domain name or manage_by_non_root"
-
-
-@dataclass(frozen=True, slots=True)
-class SetManager:
-    """A line of the manager list; None stands for ``manage_by_non_root``."""
-
-    manager: Word | DomainName | None
-    delete: bool
-
-
-ManagerStatement = SetManager | Reset
 
 
 @dataclass(slots=True)

@@ -25,9 +25,22 @@ from .entries import read_entry
 from .exception_policy import read_exception_content
 from .holding import Holding
 from .lines import UNENDED, Effect, Line, Problem, read_line
-from .managers import SetManager, read_manager_content
-from .profiles import ChangeProfile, ProfileLine, apply_profile, read_profile_content
-from .statements import GroupMember, InNamespace, OpenDomain, Rejected, SetFlag, SharedEntry, UseGroup, UseModule, UseProfile
+from .managers import read_manager_content
+from .profiles import apply_profile, read_profile_content
+from .statements import (
+    ChangeProfile,
+    GroupMember,
+    InNamespace,
+    OpenDomain,
+    ProfileLine,
+    Rejected,
+    SetFlag,
+    SetManager,
+    SharedEntry,
+    UseGroup,
+    UseModule,
+    UseProfile,
+)
 
 #: What the names of packages begin with.
 NAMES = "nix:/"

@@ -8,8 +8,7 @@ strict reading asks for the form that the kernel prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..model.domains import MAX_PROFILES
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
@@ -25,7 +24,7 @@ from ..model.profiles import (
 from .exception_policy import read_namespace
 from .holding import Holding
 from .lines import Effect, Line, Listener, Reading, Report, Source, replay
-from .statements import Reset
+from .statements import Change, ChangeProfile, ProfileLine, ProfileStatement, Reset, SetVersion
 from .values import read_digits, scan_unsigned
 
 _CONTENT = "PROFILE_VERSION=20150505, N-COMMENT=, N-PREFERENCE= or N-CONFIG="
@@ -34,35 +33,6 @@ _PREFERENCE = "{ max_audit_log=N max_learning_entry=N }"
 _MODES = "|".join(mode.value for mode in Mode)
 _CONFIG_ITEMS = {"mode": _MODES, "grant_log": "yes|no", "reject_log": "yes|no"}
 _PREFERENCE_ITEMS = {"max_audit_log": "[0-9]+", "max_learning_entry": "[0-9]+"}
-
-#: What a line does to a profile; None where the line does no more than define it.
-Change = Callable[[Profile], Profile]
-
-
-@dataclass(frozen=True, slots=True)
-class SetVersion:
-    """``PROFILE_VERSION=N``."""
-
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeProfile:
-    """``N-...``: define profile N if need be, and change it."""
-
-    number: int
-    change: Change | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileLine:
-    """A line and the namespace that it is about, which it creates."""
-
-    namespace: str
-    content: SetVersion | ChangeProfile | None
-
-
-ProfileStatement = ProfileLine | Reset
 
 
 def parse_profile(

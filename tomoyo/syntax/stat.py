@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat, Timestamp
 from .lines import Effect, Line, Listener, Reading, Report, Source, normalise, raw_lines, replay
+from .statements import Reset, SetQuota, StatStatement
 from .values import scan_unsigned
 
 _QUOTA = "Memory used by "
@@ -17,14 +17,6 @@ _SETTING = "Memory used by policy: BYTES (or audit log, query message)"
 _TIME = r"(\d{4,})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)"
 _COUNTER = re.compile(rf"Policy ([a-z ]+): (\d+)(?: \(Last: {_TIME}\))?")
 _MEMORY = re.compile(r"Memory used by ([a-z ]+): (\d+)(?: \(Quota: (\d+)\))?")
-
-
-@dataclass(frozen=True, slots=True)
-class SetQuota:
-    """``Memory used by NAME: BYTES``; 0 is no quota."""
-
-    name: str
-    quota: int
 
 
 def parse_stat(
@@ -47,18 +39,19 @@ def parse_stat(
         return _parse_report(lines, listener)
     quotas: dict[str, int] = {}
 
-    def apply(statement: SetQuota) -> None:
-        quotas[statement.name] = statement.quota
+    def apply(statement: StatStatement) -> None:
+        if isinstance(statement, SetQuota):
+            quotas[statement.name] = statement.quota
 
     reader = read_stat_line if reading is Reading.AS_KERNEL else read_setting
     replay("".join(lines), reader, apply, listener)
     return Stat(memory=tuple(MemoryUse(name, None, quotas[name]) for name in MEMORY if name in quotas))
 
 
-def read_stat_line(line: Line) -> SetQuota | None:
+def read_stat_line(line: Line) -> StatStatement:
     """Read a line as the kernel reads what is written to stat."""
     if line.text == "reset":
-        return None
+        return Reset()
     if line.take("delete "):
         line.note(Effect.ALTERED, 0, line.text, "quotas cannot be deleted: the kernel sets this", _SETTING)
     start = line.position
@@ -79,7 +72,7 @@ def read_stat_line(line: Line) -> SetQuota | None:
     line.drop(start, line.rest, "no memory quota", _SETTING)
 
 
-def read_setting(line: Line) -> SetQuota | None:
+def read_setting(line: Line) -> StatStatement:
     """Read a line of a settings file, in which commands to a running kernel have no place."""
     if line.text == "reset":
         line.drop(0, line.text, "a command to a running kernel, no setting", _SETTING)
@@ -107,7 +100,7 @@ def _parse_report(lines: list[str], listener: Listener) -> Stat:
     )
 
 
-def _read_report_line(line: Line) -> Counter | MemoryUse | int | None:
+def _read_report_line(line: Line) -> Counter | MemoryUse | int:
     text = line.text
     found = _COUNTER.fullmatch(text)
     if found and found[1] in COUNTERS:

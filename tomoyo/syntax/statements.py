@@ -6,10 +6,12 @@ to, and some are commands (``delete``, ``select``) to a running kernel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import Aggregator, Member, TransitionControl
+from ..model.profiles import Profile
 from ..model.words import DomainName, Word
 
 
@@ -153,3 +155,59 @@ class InNamespace:
 
 
 ExceptionStatement = InNamespace | Reset | SelectTransitions
+
+
+@dataclass(frozen=True, slots=True)
+class SetManager:
+    """A line of the manager list; None stands for ``manage_by_non_root``."""
+
+    manager: Word | DomainName | None
+    delete: bool
+
+
+ManagerStatement = SetManager | Reset
+
+
+#: What a line does to a profile; None where the line does no more than define it.
+Change = Callable[[Profile], Profile]
+
+
+@dataclass(frozen=True, slots=True)
+class SetVersion:
+    """``PROFILE_VERSION=N``."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProfile:
+    """``N-...``: define profile N if need be, and change it."""
+
+    number: int
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileLine:
+    """A line and the namespace that it is about, which it creates."""
+
+    namespace: str
+    content: SetVersion | ChangeProfile | None
+
+
+ProfileStatement = ProfileLine | Reset
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuota:
+    """``Memory used by NAME: BYTES``; 0 is no quota."""
+
+    name: str
+    quota: int
+
+
+StatStatement = SetQuota | Reset
+
+
+#: What a line of policy says, of any kind.
+Statement = DomainStatement | UseModule | ExceptionStatement | ManagerStatement | ProfileStatement | StatStatement

@@ -26,9 +26,9 @@ from ...model.managers import ManagerPolicy
 from ...model.words import KERNEL, DomainName, GroupReference, Quoted, Word
 from ...syntax.domain_policy import read_domain_content
 from ...syntax.exception_policy import read_exception_content
-from ...syntax.lines import Line, Source, Statement, column, normalise, raw_lines, read_line
-from ...syntax.managers import SetManager, read_manager_line
-from ...syntax.statements import GroupMember, InNamespace, OpenDomain, SharedEntry
+from ...syntax.lines import Line, Source, column, normalise, raw_lines, read_line
+from ...syntax.managers import read_manager_line
+from ...syntax.statements import GroupMember, InNamespace, OpenDomain, SetManager, SharedEntry, Statement
 from .names import PREFIX, is_name
 
 
@@ -205,7 +205,7 @@ def domain_policy_places(source: Source, file: str) -> dict[Use, Place]:
     """
     namespace = ""
 
-    def uses(statement: Statement) -> Iterator[Use]:
+    def uses(statement: Statement | None) -> Iterator[Use]:
         nonlocal namespace
         if isinstance(statement, OpenDomain):
             namespace = statement.name.namespace if statement.name else ""
@@ -218,7 +218,7 @@ def domain_policy_places(source: Source, file: str) -> dict[Use, Place]:
 def exception_policy_places(source: Source, file: str) -> dict[Use, Place]:
     """The same for an exception policy."""
 
-    def uses(statement: Statement) -> Iterator[Use]:
+    def uses(statement: Statement | None) -> Iterator[Use]:
         if isinstance(statement, InNamespace):
             content = statement.content
             if isinstance(content, TransitionControl):
@@ -236,7 +236,7 @@ def exception_policy_places(source: Source, file: str) -> dict[Use, Place]:
 def manager_places(source: Source, file: str) -> dict[Use, Place]:
     """The same for a manager list."""
 
-    def uses(statement: Statement) -> Iterator[Use]:
+    def uses(statement: Statement | None) -> Iterator[Use]:
         manager = statement.manager if isinstance(statement, SetManager) else None
         return manager_uses(manager) if manager is not None else iter(())
 
@@ -244,7 +244,7 @@ def manager_places(source: Source, file: str) -> dict[Use, Place]:
 
 
 def _places(
-    source: Source, file: str, reader: Callable[[Line], Any], uses: Callable[[Statement], Iterator[Use]]
+    source: Source, file: str, reader: Callable[[Line], Any], uses: Callable[[Statement | None], Iterator[Use]]
 ) -> dict[Use, Place]:
     found: dict[Use, Place] = {}
     for number, (raw, _) in enumerate(raw_lines(source), 1):

@@ -32,16 +32,26 @@ from ...model.managers import ManagerPolicy
 from ...model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
 from ...model.stat import MEMORY, MemoryUse, Stat
 from ...model.words import KERNEL, DomainName, Word, quoted, word_fault
-from ...syntax.domain_policy import MODULE_NAME, read_source_line
+from ...syntax.domain_policy import MODULE_NAME, read_source_line, refuse_domain
 from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_content
 from ...syntax.holding import Holding
 from ...syntax.lines import Line, Listener, PolicySyntaxError, Reading, column, normalise, replay
-from ...syntax.managers import HeldManagers, ManagerStatement, SetManager, read_manager_content
+from ...syntax.managers import HeldManagers, read_manager_content
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ...syntax.profiles import parse_profile
 from ...syntax.stat import parse_stat
-from ...syntax.statements import InNamespace, OpenDomain, SetFlag, SharedEntry, UseGroup, UseModule, UseProfile
+from ...syntax.statements import (
+    InNamespace,
+    ManagerStatement,
+    OpenDomain,
+    SetFlag,
+    SetManager,
+    SharedEntry,
+    UseGroup,
+    UseModule,
+    UseProfile,
+)
 from ..names.names import is_name
 from .files import Problem, Severity, SourceError, sort_problems
 from .module_numbers import Collision, assign_numbers
@@ -184,9 +194,13 @@ class _Combined:
     problems: list[Problem] = field(default_factory=list)
 
     def replay(
-        self, lines: _Lines, reader: Callable[[Line], Any], apply: Callable[[Any], str | None], refused: Any = None
+        self,
+        lines: _Lines,
+        reader: Callable[[Line], Any],
+        apply: Callable[[Any], str | None],
+        refuse: Callable[[Any], Any] = lambda _: None,
     ) -> None:
-        replay(lines, reader, apply, Listener(lines.file.name, Reading.STRICT, self.tell), refused)
+        replay(lines, reader, apply, Listener(lines.file.name, Reading.STRICT, self.tell), refuse)
 
     def tell(self, error: PolicySyntaxError) -> None:
         self.problems.append(Problem(Severity.ERROR, error.explanation, error.file, error.line, error.column))
@@ -307,7 +321,7 @@ class _Combined:
                 self.warn(lines.said(None), f"left out: {statement.flag} says what happened in a kernel once")
             return None
 
-        self.replay(lines, read_source_line, apply, refused=OpenDomain(None))
+        self.replay(lines, read_source_line, apply, refuse_domain)
 
     def use_profile(self, domain: str, profile: int | None, lines: _Lines, offset: int = 0) -> str | None:
         """Give DOMAIN the PROFILE, which stands at OFFSET of the line or comes of a state; tell of what says otherwise."""

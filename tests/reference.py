@@ -6,7 +6,7 @@ import enum
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tomoyo
 from tomoyo.cli import reference
 
 from . import defined, language
+from .layers import LAYERS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INTRODUCTION = """\
@@ -215,11 +216,24 @@ PART = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re
 
 
 def policy_language() -> str:
-    """docs/policy-language.md: its text with the tables that are made put where their marks are."""
-    tables = language.parts()
-    text = (DOCS / "policy-language.md").read_text()
+    """docs/policy-language.md."""
+    return _filled("policy-language.md", language.parts())
+
+
+def contributing() -> str:
+    """docs/contributing.md."""
+    rows = ["| Directory | What is in it |", "|---|---|"]
+    for room in reversed(LAYERS):
+        purpose = _first_paragraph(importlib.import_module(f"tomoyo.{room}").__doc__ or "")
+        rows.append(f"| `tomoyo/{room.replace('.', '/')}/` | {purpose} |")
+    return _filled("contributing.md", {"rooms": "\n".join(rows)})
+
+
+def _filled(name: str, tables: Mapping[str, str]) -> str:
+    """The text of the document NAME, with the TABLES put where their marks are."""
+    text = (DOCS / name).read_text()
     if sorted(found[2] for found in PART.finditer(text)) != sorted(tables):
-        raise ValueError("docs/policy-language.md lacks a table, or has one more")
+        raise ValueError(f"docs/{name} lacks a table, or has one more")
     return PART.sub(lambda found: f"{found[1]}{tables[found[2]]}\n{found[3]}", text)
 
 
@@ -231,6 +245,7 @@ def _literal(text: str) -> str:
 #: Each document with what makes it.
 DOCUMENTS = {
     "commands.md": reference.markdown,
+    "contributing.md": contributing,
     "api.md": library,
     "lint.md": lint_codes,
     "policy-language.md": policy_language,

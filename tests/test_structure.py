@@ -16,13 +16,10 @@ import pytest
 
 import tomoyo
 
+from .layers import LAYERS
+
 PACKAGE = Path(tomoyo.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: The rooms from the bottom up: a module imports from its own room and those before it.
-LAYERS = (
-    *("model", "syntax", "simulation", "decision", "lint", "analysis", "suggestion", "sets", "kernel", "boot"),
-    *("activation", "query", "audit", "nix.store", "nix.names", "nix.source", "report", "cli"),
-)
 POLICY = "<kernel> /bin/sh\nuse_profile 3\n\nfile write/read /tmp/x\n"
 FORMATTED = "<kernel> /bin/sh\nuse_profile 3\n\nfile read/write /tmp/x\n\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -12,13 +13,17 @@ from typing import Any
 
 import pytest
 
+from tests.documents import ROOT
+from tomoyo.decision.requests import parse_request
+from tomoyo.model.entries import Kind
+
 from . import kernels, machine
 from .fixtures import kernel, kernel_release
 from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-ASK = Path(__file__).parents[1] / "ask"
+ASK = ROOT / "tests" / "ask"
 
 
 def run(*arguments: str) -> tuple[int, list[list[str]], str]:
@@ -72,9 +77,16 @@ DENIED = (
     *("network inet dgram bind 127.0.0.1 53", "network inet raw bind 127.0.0.1 1", "network inet raw send 127.0.0.1 1"),
     *("network unix stream connect /run/a", "network unix stream bind /run/b", "network unix stream listen /run/c"),
     *("network unix dgram bind \\000abstract", "network unix dgram send /run/d", "network unix seqpacket bind /run/e"),
+    *("network unix seqpacket listen /run/f", "network unix seqpacket connect /run/g"),
     *("misc env PATH", "task manual_domain_transition <kernel> /unknown"),
 )
 NEVER_ASKED = ("file mkdir /tmp/q 0755", "network inet stream send 127.0.0.1 5")
+
+
+def test_each_operation_is_among_the_requests() -> None:
+    requests = [parse_request(text) for text in (*GRANTED, *DENIED)]
+    every = {(kind, operation) for kind in Kind for operation in kind.operations if operation not in kind.unasked}
+    assert {(request.kind, request.operation) for request in requests} == every
 
 
 def test_requests(kernel: Kernel) -> None:
@@ -96,6 +108,17 @@ def test_a_chain(kernel: Kernel) -> None:
     status, rows, messages = run("-k", kernel.release, "chain", "/x/a", "/x/b", "/x/c", *options)
     assert (status, messages) == (0, "")
     assert rows[1:] == [["/x/a", "<kernel> /x/a", "<kernel> /x/a"], ["/x/b", "EPERM", "EPERM"]]
+
+
+def test_the_examples_of_the_guide(kernel: Kernel) -> None:
+    """As they stand there, with the kernel that `tests/ask` asks by default."""
+    if kernel.release != "6.1":
+        pytest.skip("the guide shows Linux 6.1")
+    examples = re.findall(r"^\$ (tests/ask .*)\n((?:.+\n)+)```", (ROOT / "docs/contributing.md").read_text(), re.MULTILINE)
+    assert len(examples) == 4
+    for command, shown in examples:
+        done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (shown, ""), command
 
 
 @dataclass

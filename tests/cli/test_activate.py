@@ -64,6 +64,29 @@ def test_called_plainly_it_says_the_same(
     assert "\x1b" not in ways[0].messages
 
 
+def test_a_refused_line_is_shown_with_a_caret(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(Effect.DROPPED, 5, "raed", "no file operation", "")
+    error = PolicySyntaxError("domain_policy.conf", 3, 7, problem, "\x1bfile raed /x")
+    monkeypatch.setattr(activation, "activate", raising(error))
+    done = tomoyo("activate", "/set")
+    shown = "    \\x1bfile raed /x\n" + " " * 13 + "^\n"
+    assert done.messages == f"domain_policy.conf:3:7: error: no file operation: 'raed'\n{shown}help: did you mean 'read'?\n"
+    monkeypatch.setattr(
+        activation, "activate", raising(PolicySetError("/set/domain_policy.conf", "no profile", 2, "<kernel> /a"))
+    )
+    done = tomoyo("activate", "/set")
+    assert (done.status, done.messages) == (2, "/set/domain_policy.conf:2:1: error: no profile\n    <kernel> /a\n    ^\n")
+
+
+def test_a_long_line_is_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = f"file read /{'x' * 3000} raed"
+    problem = Problem(Effect.DROPPED, 0, "raed", "not a condition", "")
+    monkeypatch.setattr(activation, "activate", raising(PolicySyntaxError("d", 1, len(source) - 3, problem, source)))
+    shown, caret = tomoyo("activate", "/set").messages.splitlines()[1:3]
+    assert len(shown) < 130
+    assert shown[caret.index("^") :] == "raed"
+
+
 def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activation, "activate", raising(ValueError("ours")))
     with pytest.raises(ValueError, match="ours"):

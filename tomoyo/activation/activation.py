@@ -188,8 +188,9 @@ def refuse_unbootable(wanted: PolicyReading) -> None:
 
     path = getattr(wanted.texts, "path", "")
     for fault in boot_faults(wanted):
-        place = os.path.join(path, fault.file)
-        raise PolicySetError(f"{place}:{fault.line}:1" if fault.line else place, fault.message)
+        text = wanted.texts.files().get(fault.file, "") if isinstance(wanted.texts, SetTexts) else ""
+        source = text.split("\n")[fault.line - 1] if fault.line and text else ""
+        raise PolicySetError(os.path.join(path, fault.file), fault.message, fault.line, source)
     if wanted.manage_by_non_root:
         reason = "manage_by_non_root lets other users change the policy, and the kernel does not print it, so it is not activated"
         raise PolicySetError(os.path.join(path, "manager.conf"), reason)

@@ -24,6 +24,19 @@ def tell(subject: str, severity: str, text: str) -> None:
     say(f"{visible(subject)}: {coloured(severity, sys.stderr)}: {visible(text)}\n")
 
 
+#: A longer line is shown in part.
+_SHOWN = 120
+
+
+def show_line(source: str, column: int) -> None:
+    """Write the line SOURCE to standard error, and a caret below the COLUMN (from 1); nothing for an empty one."""
+    if not source.strip():
+        return
+    start = max(0, column - 1 - _SHOWN // 2) if len(source) > _SHOWN else 0
+    before, shown = visible(source[start : column - 1]), visible(source[start : start + _SHOWN])
+    say(f"    {shown}\n    {' ' * len(before)}^\n")
+
+
 def say(text: str) -> None:
     """Write TEXT to standard error at once; that nobody can be told is no reason to stop."""
     try:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from .messages import message as message
-from .messages import say
+from .messages import say, show_line
 from .messages import tell as tell
 from .messages import visible as visible
 from .streams import output_error, silence
@@ -170,8 +170,11 @@ def system_error(name: str, error: OSError) -> int:
 
 
 def place(severity: str, file: str, error: PolicySyntaxError) -> None:
-    """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``."""
+    """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``, then the line with a caret, and help."""
     tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
+    show_line(error.source, error.column)
+    if error.help:
+        say(f"help: {visible(error.help)}\n")
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = tuple(INTERFACES)) -> None:

@@ -50,16 +50,24 @@ _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 class PolicySetError(Exception):
     """A directory that cannot be used as a policy set.
 
-    Attributes: path (what is wrong), reason (why, and what to do).
+    Attributes: path (what is wrong), reason (why, and what to do), line (in the
+    file PATH, from 1; 0 for all of it) and source (that line).
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: str, reason: str, line: int = 0, source: str = "") -> None:
+        super().__init__(path, reason, line, source)
         self.path = path
         self.reason = reason
+        self.line = line
+        self.source = source
+
+    @property
+    def place(self) -> str:
+        """The path, with the line's place if there is one."""
+        return f"{printable(self.path)}:{self.line}:1" if self.line else printable(self.path)
 
     def __str__(self) -> str:
-        return f"{printable(self.path)}: {printable(self.reason)}"
+        return f"{self.place}: {printable(self.reason)}"
 
 
 def printable(text: str) -> str:

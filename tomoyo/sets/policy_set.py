@@ -156,7 +156,7 @@ def _renamed(report: Report, file: str) -> Report:
 
     def tell(error: PolicySyntaxError) -> None:
         problem = Problem(error.effect, 0, error.text, error.message, error.expected)
-        report(PolicySyntaxError(file, error.line, error.column, problem))
+        report(PolicySyntaxError(file, error.line, error.column, problem, error.source))
 
     return tell
 

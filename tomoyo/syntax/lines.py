@@ -63,15 +63,17 @@ class PolicySyntaxError(ValueError):
     """A line that is refused, or that the kernel would drop or alter.
 
     Attributes: file, line and column (both from 1; the column counts
-    characters of the text given), text (the offending part), message, expected
-    (what should stand there, may be empty), effect (what the kernel does).
+    characters of the text given), source (the whole line as it was given, empty
+    where it is not known), text (the offending part), message, expected (what
+    should stand there, may be empty), effect (what the kernel does).
     """
 
-    def __init__(self, file: str, line: int, column: int, problem: Problem) -> None:
-        super().__init__(file, line, column, problem)
+    def __init__(self, file: str, line: int, column: int, problem: Problem, source: str = "") -> None:
+        super().__init__(file, line, column, problem, source)
         self.file = file
         self.line = line
         self.column = column
+        self.source = source
         self.text = problem.text
         self.message = problem.message
         self.expected = problem.expected
@@ -85,6 +87,14 @@ class PolicySyntaxError(ValueError):
     def explanation(self) -> str:
         """The message without the place."""
         return self._what + (f" (expected {self.expected})" if self.expected else "")
+
+    @property
+    def help(self) -> str:
+        """What was probably meant, as a question; empty where nothing is near."""
+        from ..model.vocabulary import meant
+
+        near = meant(self.text)
+        return f"did you mean {quoted(near)}?" if near else ""
 
 
 class Dropped(Exception):
@@ -252,7 +262,7 @@ class Listener:
                 return
         elif problem.effect is Effect.USELESS or self.report is None:
             return
-        error = PolicySyntaxError(self.file, number, column(raw, problem.offset), problem)
+        error = PolicySyntaxError(self.file, number, column(raw, problem.offset), problem, raw)
         if self.report is None:
             raise error
         self.report(error)

@@ -16,7 +16,8 @@ import gc
 import sys
 
 from ...sets.links import LOCKS, STATE
-from ..messages import message, visible
+from ..messages import message, show_line, visible
+from ..messages import tell as tell_of
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
 TYPE_CHECKING = False
@@ -120,7 +121,11 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     try:
         outcome = change()
     except PolicySetError as error:
-        raise UsageError(str(error)) from None
+        if not error.line:
+            raise UsageError(str(error)) from None
+        tell_of(error.place, "error", error.reason)
+        show_line(error.source, 1)
+        return 2
     except UnknownStateError as error:
         raise UsageError(f"{error} (--state and --locks)") from None
     except ActivationError as error:

@@ -332,7 +332,7 @@ class Explainer:
 
     def _never_asked(self, request: Request, namespace: str) -> NeverAsked | None:
         """Why the kernel never makes REQUEST; for a package's name it asks by a path that this is bound to."""
-        never = never_asked(request)
+        never = never_asked(request, by_name=self.engine.by_name)
         if request.operation == "execute" and never is None:
             name, rules = str(request.arguments[0]), self._transition_rules(namespace)[0]
             if name.startswith(NAMES) and rules.gives_names(NAMES) and not rules.is_aggregate(name):
@@ -388,7 +388,8 @@ def named_entry(entry: Entry, groups: Groups) -> Entry | None:
     for position, wanted in enumerate(entry.kind.arguments.values()):
         value = arguments[position]
         if wanted is ArgumentType.NAME and isinstance(value, Word):
-            name = groups.smallest_group_of(value.text, NAMES)
+            # A name that was asked for stands for its file.
+            name = value.text if value.text.startswith(NAMES) else groups.smallest_group_of(value.text, NAMES)
             arguments[position] = value if name is None else GroupReference(name)
     return replace(entry, arguments=tuple(arguments)) if arguments != list(entry.arguments) else None
 

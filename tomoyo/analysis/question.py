@@ -49,10 +49,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What may be done, in any of CASES; NEVER tells why the kernel never asks for others."""
+    """What may be done, in any of CASES; NEVER tells why the kernel never asks for others.
+
+    by_name: whether a package's name stands for the real path of its file.
+    """
 
     cases: tuple[Case, ...]
     never: tuple[str, ...] = ()
+    by_name: bool = False
 
     @property
     def operations(self) -> list[tuple[Kind, str]]:
@@ -76,8 +80,8 @@ class Question:
         )
 
 
-def question_of(request: Request) -> Question:
-    """The question who may make just REQUEST."""
+def question_of(request: Request, *, by_name: bool = False) -> Question:
+    """The question who may make just REQUEST; BY_NAME as in `Question`."""
     names = (
         _special(request.kind, request.operation, place, value) if isinstance(value, str) else value
         for place, value in enumerate(request.arguments)
@@ -89,42 +93,46 @@ def question_of(request: Request) -> Question:
             wanted.append(((position,), AddressRange(value, value)))
         else:
             wanted.append(((position,), single(value) if isinstance(value, int) else value))
-    return _asked([Case(request.kind, request.operation, tuple(wanted))], _reason(request))
+    return _asked([Case(request.kind, request.operation, tuple(wanted))], by_name, _reason(request, by_name))
 
 
-def _reason(request: Request) -> str:
-    never = never_asked(request)
+def _reason(request: Request, by_name: bool) -> str:
+    never = never_asked(request, by_name=by_name)
     return f"the kernel never asks for '{request.text}': {never}" if never is not None else ""
 
 
-def _asked(cases: Sequence[Case], reason: str = "") -> Question:
+def _asked(cases: Sequence[Case], by_name: bool, reason: str = "") -> Question:
     """The question of those CASES of which the kernel asks; REASON tells why not of the only one."""
-    faults = [(case, _fault(case)) for case in cases]
+    faults = [(case, _fault(case, by_name)) for case in cases]
     return Question(
         tuple(case for case, fault in faults if not fault),
         tuple(dict.fromkeys(reason or fault for _, fault in faults if fault)),
+        by_name,
     )
 
 
-def _fault(case: Case) -> str:
+def _fault(case: Case, by_name: bool) -> str:
     """Why the kernel never asks CASE; empty where it may."""
     if case.operation in case.kind.unasked:
         return f"the kernel never asks for '{case.kind.keyword} {case.operation}'"
     for places, name in case.wanted:
-        faults = [name_fault(case.kind, case.operation, place, name) for place in places] if isinstance(name, str) else []
-        if faults and all(faults):
+        if not isinstance(name, str):
+            continue
+        faults = [name_fault(case.kind, case.operation, place, name, by_name=by_name) for place in places]
+        if all(faults):
             reason, instead = faults[0] or ("", "")
             return f"the kernel never asks for '{name}' there: {reason}" + (f"; it would ask for '{instead}'" if instead else "")
     return ""
 
 
-def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -> Question:
+def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *, by_name: bool = False) -> Question:
     """The question that texts say.
 
     OPERATION is an operation (``write``), several (``write/append``, ``open``
     for all ways to open a file), or has its keyword before it (``network inet
     stream connect``, or as profiles write it ``inet_stream_connect``).
     ARGUMENTS are by their names in the Kind table, or ``path`` for any name.
+    BY_NAME as in `Question`.
 
     Raises ValueError where there is no such operation, or none with such arguments.
     """
@@ -139,7 +147,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None) -
         raise ValueError("; ".join(dict.fromkeys(reasons)))
     # What is an IP address could be the name of a unix socket; nobody means that.
     of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
-    return _asked(of_networks or cases)
+    return _asked(of_networks or cases, by_name)
 
 
 def _operations(text: str) -> list[tuple[Kind, str]]:

@@ -112,7 +112,7 @@ class _Granting:
             if wanted is not ArgumentType.NAME:
                 continue
             if not isinstance(argument, GroupReference):
-                if _is_never(kind, operation, place, str(argument)):
+                if self._is_never(kind, operation, place, str(argument)):
                     return False
             elif self._is_never_in(kind, operation, place, argument.name):
                 return False
@@ -123,13 +123,13 @@ class _Granting:
         key = kind, operation, place, group
         if key not in self._never:
             members = self._groups.paths(group)
-            self._never[key] = bool(members) and all(_is_never(kind, operation, place, member) for member in members)
+            self._never[key] = bool(members) and all(self._is_never(kind, operation, place, member) for member in members)
         return self._never[key]
 
-
-def _is_never(kind: Kind, operation: str, place: int, name: str) -> bool:
-    # A pattern such as pi\* may be of pipes and others that have no path.
-    return "\\" not in name.partition("/")[0] and name_fault(kind, operation, place, name) is not None
+    def _is_never(self, kind: Kind, operation: str, place: int, name: str) -> bool:
+        # A pattern such as pi\* may be of pipes and others that have no path.
+        fault = name_fault(kind, operation, place, name, by_name=self._question.by_name)
+        return "\\" not in name.partition("/")[0] and fault is not None
 
 
 def _reaches(entry: Entry, question: Question, groups: Groups) -> bool:

@@ -59,25 +59,31 @@ class NeverAsked:
         return self.reason if self.instead is None else f"{self.reason}; it would ask for '{self.instead.text}'"
 
 
-def never_asked(request: Request) -> NeverAsked | None:
-    """Why the kernel never makes REQUEST; None where it may."""
+def never_asked(request: Request, *, by_name: bool = False) -> NeverAsked | None:
+    """Why the kernel never makes REQUEST; None where it may.
+
+    by_name: whether a package's name stands for the real path of its file.
+    """
     if request.operation in request.kind.unasked:
         return _unasked(request)
     for place, value in enumerate(request.arguments):
-        fault = name_fault(request.kind, request.operation, place, value) if isinstance(value, str) else None
+        fault = name_fault(request.kind, request.operation, place, value, by_name=by_name) if isinstance(value, str) else None
         if fault is not None:
             reason, name = fault
             return NeverAsked(reason, _renamed(request, place, name) if name else None)
     return _ends_fault(request) or _number_fault(request)
 
 
-def name_fault(kind: Kind, operation: str, place: int, name: str) -> tuple[str, str] | None:
-    """Why the argument at PLACE is never NAME, and what the kernel calls it, which may be empty; None where it may be."""
+def name_fault(kind: Kind, operation: str, place: int, name: str, *, by_name: bool = False) -> tuple[str, str] | None:
+    """Why the argument at PLACE is never NAME, and what the kernel calls it, which may be empty; None where it may be.
+
+    by_name: as in `never_asked`.
+    """
     # What is mounted may be called anything, as may a socket.
     if kind.keyword != "file" or place not in _PLACES.get(kind, (0,)):
         return None
     if name.startswith(_MADE_UP):
-        if operation == "execute":
+        if operation == "execute" or (by_name and name.startswith("nix:/")):
             return None
         return f"it asks for files by their real paths, and {name} is none", ""
     if not _NAME.match(name):

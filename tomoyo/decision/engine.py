@@ -14,6 +14,7 @@ entries grant; no mode is known then.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,18 @@ from .groups import Groups
 from .index import EntryIndex, argument_matches, arguments_match
 from .requests import Request, functionality_of, request_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..syntax.lines import Report
+
 _UNDEFINED = Profile(0)
+#: Files of a policy with the interface that each is for, in the order of loading.
+_LOADED = {
+    "profile.conf": "profile",
+    "exception_policy.conf": "exception_policy",
+    "bindings.conf": "exception_policy",
+    "domain_policy.conf": "domain_policy",
+}
 
 
 class UnknownDomain(LookupError):
@@ -81,15 +93,22 @@ class Verdict:
 
 
 class DecisionEngine:
-    """A policy that answers requests.  Each domain's index is built when it is first asked."""
+    """A policy that answers requests.  Each domain's index is built when it is first asked.
+
+    by_name: whether path groups called after packages hold their own names, so that a
+        request may ask for a file by such a name, ``nix:/notes/share/help``.
+    """
 
     def __init__(
         self,
         domains: DomainPolicy,
         exceptions: ExceptionPolicy | None = None,
         profiles: ProfilePolicy | None = None,
+        *,
+        by_name: bool = False,
     ) -> None:
         self.profiles = profiles
+        self.by_name = by_name
         self._domains = {domain.name.text: domain for domain in domains}
         self._exceptions = {part.namespace: part for part in exceptions or ExceptionPolicy()}
         self._groups: dict[str, Groups] = {}
@@ -103,9 +122,35 @@ class DecisionEngine:
         """The engine for what a simulated kernel holds (its ``holding``) at this moment."""
         return cls(holding.domain_policy(), holding.exception_policy(), holding.profile_policy())
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], report: Report | None = None) -> DecisionEngine:
+        """The engine for what a kernel would make of the files at PATH.
+
+        Arguments:
+            path: a directory with domain_policy.conf and, if there, exception_policy.conf, bindings.conf and
+                profile.conf, as `compile` and tomoyo-savepolicy write it; or a file of domain policy alone.
+                `load_policy` takes every other form.
+            report: told of each line that the kernel would drop or alter; the error's ``file`` is the interface.
+
+        Raises OSError for what cannot be read, FileNotFoundError among them.
+        """
+        from ..simulation.simulated_kernel import SimulatedKernel
+
+        files = {path: "domain_policy"}
+        if os.path.isdir(path):
+            places = {os.path.join(path, name): interface for name, interface in _LOADED.items()}
+            files = {place: name for place, name in places.items() if name == "domain_policy" or os.path.exists(place)}
+        kernel = SimulatedKernel()
+        for place, interface in files.items():
+            with open(place, "rb") as file:
+                kernel.write(interface, file.read(), report)
+        holding = kernel.holding
+        profiles = holding.profile_policy() if "profile" in files.values() else None
+        return cls(holding.domain_policy(), holding.exception_policy(), profiles)
+
     def with_domains(self, domains: DomainPolicy) -> DecisionEngine:
         """The engine for other DOMAINS under the same exception policy and profiles, of which what is indexed is shared."""
-        other = DecisionEngine(domains, None, self.profiles)
+        other = DecisionEngine(domains, None, self.profiles, by_name=self.by_name)
         other._exceptions = self._exceptions
         other._groups = self._groups
         other._shared = self._shared

@@ -77,5 +77,5 @@ def test_profiles_count_where_they_are_given(policy: str, capsys: pytest.Capture
 
 def test_without_a_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--policy", str(tmp_path)]) == 2
-    assert "holds no domain_policy.conf" in capsys.readouterr().err
+    assert "no policy in this directory" in capsys.readouterr().err
     assert main(["replay", "--interface", str(tmp_path / "none")]) == 3

@@ -273,10 +273,3 @@ def test_a_compiled_set_is_not_edited(place: Path) -> None:
     assert "put what --diff shows into its policy source, and compile that" in done.messages
     assert (place / "domain_policy.conf").read_text() == before
     assert suggest("--policy", place, "--diff", place / "log").status == 0
-
-
-def test_a_policy_source_is_no_policy_to_ask(place: Path) -> None:
-    (place / "source" / "domains").mkdir(parents=True)
-    done = suggest("--policy", place / "source", place / "log")
-    assert done.status == 2
-    assert "it is a policy source, of which 'tomoyo compile' makes a set" in done.messages

@@ -8,8 +8,9 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from ..nix.source.loader import PolicyFiles
     from ..syntax.lines import PolicySyntaxError, Report
 
 #: Kinds of policy files, with the interface file that each is of.
@@ -33,6 +35,8 @@ INTERFACES = {
     "manager": "manager",
     "stat": "stat",
 }
+#: What the texts of a policy may hold; a kernel knows no modules.
+KINDS = ("domain", "exception", "module", "profile", "manager", "stat")
 
 
 #: What is added where the system refuses a user something.
@@ -40,7 +44,15 @@ ONLY_ROOT = "; only root may do this"
 
 
 class UsageError(Exception):
-    """Input or arguments that cannot be used; the message says what to do."""
+    """Input or arguments that cannot be used, and what to do."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message, advice)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return self.message
 
 
 #: Errors that come of the name that was given; all others are of the system.
@@ -139,7 +151,9 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
             raise error
         return status
     except UsageError as error:
-        message("error", str(error))
+        message("error", error.message)
+        if error.advice:
+            message("help", error.advice)
     except ValueError as error:
         from ..syntax.lines import PolicySyntaxError  # not loaded by commands that parse nothing
 
@@ -159,6 +173,9 @@ def system_error(name: str, error: OSError) -> int:
     """Say what the command NAME met; give its exit code: 2 where the name of a file is what is wrong, else 3."""
     from ..sets.trusted_files import UnsafeFile
 
+    if getattr(error, "advice", None):  # of a kernel that refused
+        message("error", str(error))
+        return 3
     where = error.filename
     if where is None and (output_error() is not None or error.errno in _FULL):
         where = "standard output"
@@ -177,25 +194,37 @@ def place(severity: str, file: str, error: PolicySyntaxError) -> None:
         say(f"help: {visible(error.help)}\n")
 
 
-def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = tuple(INTERFACES)) -> None:
-    """Let PARSER take files, their kind and ``--json``."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="policy files; - or none: standard input")
+def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:
+    """Let PARSER take files and directories of policy, their kind and ``--json``."""
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="policy files, policy sources and policy sets; - or none: standard input"
+    )
     if len(kinds) > 1:
         parser.add_argument(
             "--kind",
             choices=kinds,
-            help="what kind of policy the files hold (default: by their name, such as domain_policy.conf)",
+            help="what kind of policy the files hold (default: by their names, their directories and what they say)",
         )
+    add_kernel(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take a kernel instead of files."""
+    parser.add_argument(
+        "--interface", metavar="DIR", help="take the policy that a kernel holds, whose interface files are in DIR"
+    )
 
 
 @dataclass(frozen=True)
 class PolicyFile:
-    """A file that was read: its name for messages, its kind and its bytes."""
+    """A text that was read: its name for messages, its kind, its bytes, what it was read with, and numbers for modules."""
 
     name: str
     kind: str
     data: bytes
+    belongs: PolicyFiles | None = None
+    modules: Mapping[str, int] = field(default_factory=dict)
 
     def parse(self, report: Report | None = None) -> Any:
         """The policy in it; arguments and errors as in ``parse_domain_policy``."""
@@ -203,11 +232,20 @@ class PolicyFile:
         if self.kind == "domain":
             from ..syntax.domain_policy import parse_domain_policy
 
-            return parse_domain_policy(self.data, **options)
+            data: str | bytes = self.data
+            if self.modules:
+                from ..nix.source.loader import with_numbers
+
+                data = with_numbers(self.data.decode("latin-1"), self.modules)
+            return parse_domain_policy(data, **options)
         if self.kind == "exception":
             from ..syntax.exception_policy import parse_exception_policy
 
             return parse_exception_policy(self.data, **options)
+        if self.kind == "module":
+            from ..nix.source.loader import parse_module
+
+            return parse_module(self.data, **options)
         if self.kind == "profile":
             from ..syntax.profiles import parse_profile
 
@@ -222,6 +260,12 @@ class PolicyFile:
 
     def write(self, policy: Any) -> str:
         """POLICY, of this file's kind, as text."""
+        if self.kind == "module":
+            return "".join(f"{entry}\n" for entry in policy)
+        if self.modules:
+            from ..nix.names.naming import format_source_domains
+
+            return format_source_domains(policy, self.modules)
         from ..syntax import formatting
 
         writers: dict[str, Callable[[Any], str]] = {
@@ -233,28 +277,95 @@ class PolicyFile:
         }
         return writers[self.kind](policy)
 
+    def plain(self, policy: Any) -> Any:
+        """POLICY, of this file's kind, as plain data."""
+        from ..report.plain import plain
 
-def read_files(arguments: argparse.Namespace, kind: str | None = None) -> list[PolicyFile]:
-    """Read the files that were named; KIND is given where only one is possible."""
-    kind = kind or arguments.kind
-    return [read_file(name, kind) for name in arguments.files or ["-"]]
-
-
-def read_file(name: str, kind: str | None) -> PolicyFile:
-    """Read the file NAME; without a KIND its name says what it is of."""
-    if name == "-":
-        return PolicyFile("<stdin>", kind or _guess_kind(name), sys.stdin.buffer.read())
-    with open(name, "rb") as file:  # first, for what is not there is of no kind
-        return PolicyFile(name, kind or _guess_kind(name), file.read())
+        found = plain(policy)
+        return {**found, "domains": with_module_names(found["domains"], self.modules)} if self.modules else found
 
 
-def _guess_kind(name: str) -> str:
-    base = os.path.basename(name)
-    found = [kind for kind, interface in INTERFACES.items() if interface in base]
-    if len(found) != 1:
-        shown = "standard input" if name == "-" else name
-        raise UsageError(f"cannot tell what kind of policy {shown} holds: say so with --kind {'|'.join(INTERFACES)}")
-    return found[0]
+def with_module_names(domains: list[dict[str, Any]], modules: Mapping[str, int]) -> list[dict[str, Any]]:
+    """DOMAINS, plain data, with the names of MODULES in the place of their numbers."""
+    names = {number: name for name, number in modules.items()}
+    return [{**domain, "groups": [names.get(group, group) for group in domain["groups"]]} for domain in domains]
+
+
+def read_files(arguments: argparse.Namespace, wanted: str = "") -> list[PolicyFile]:
+    """Read what was named; WANTED is the kind that a command takes, where it takes only one.
+
+    Raises UsageError for what holds no policy, SecurityfsError for a kernel that refuses.
+    """
+    kind = None if wanted else arguments.kind
+    if arguments.interface is not None:
+        if arguments.files:
+            raise UsageError("give files or --interface, not both")
+        return _read_any(arguments.interface, kind, wanted, is_kernel=True)
+    return _with_modules([file for name in arguments.files or ["-"] for file in _read_any(name, kind, wanted)])
+
+
+def _with_modules(files: list[PolicyFile]) -> list[PolicyFile]:
+    """FILES, in which each module that may be named has one number."""
+    named = [file.kind == "domain" and file.belongs is not None and file.belongs.has_modules for file in files]
+    texts = [file.data.decode("latin-1") for file, may in zip(files, named) if may and b"use_group" in file.data]
+    if not texts:
+        return files
+    from ..nix.source.loader import number_modules
+
+    modules = number_modules(texts)
+    return [replace(file, modules=modules) if may else file for file, may in zip(files, named)]
+
+
+def read_file(name: str, wanted: str) -> PolicyFile:
+    """Read the file NAME, or the only text of the kind WANTED that a directory has."""
+    found = _read_any(name, None, wanted)
+    if len(found) > 1:
+        raise UsageError(f"{name} holds several files of {wanted} policy", "name one of them")
+    return _with_modules(found)[0]
+
+
+def _read_any(name: str, kind: str | None, wanted: str, *, is_kernel: bool = False) -> list[PolicyFile]:
+    """The texts at NAME, a file or a directory; only those of the kind WANTED, if any is."""
+    found = read_policy(name, kind, is_kernel=is_kernel, default=wanted or None)
+    files = [PolicyFile(text.name, text.kind.name.lower(), text.text.encode("latin-1"), found) for text in found.files]
+    files = [file for file in files if (file.kind == wanted if wanted else file.kind in KINDS)]
+    if not files:
+        held = f"holds {found.files[0].kind.value}, but" if len(found.files) == 1 else "has no such file:"
+        raise UsageError(
+            f"{found.path} {held} {INTERFACES[wanted].replace('_', ' ')} is wanted" if wanted else f"{name} holds no policy"
+        )
+    return files
+
+
+def read_policy(name: str, kind: str | None, *, is_kernel: bool = False, default: str | None = None) -> PolicyFiles:
+    """The texts at NAME, ``-`` for standard input, as `read_policy_files` finds them; what is wrong is a UsageError."""
+    from ..nix.source.loader import PolicyForm, read_policy_files
+    from ..syntax.policy_text import TextKind
+
+    with policy_errors():
+        return read_policy_files(
+            "<stdin>" if name == "-" else name,
+            kind=TextKind[kind.upper()] if kind else None,
+            default=TextKind[default.upper()] if default else None,
+            data=sys.stdin.buffer.read() if name == "-" else None,
+            form=PolicyForm.KERNEL if is_kernel else None,
+        )
+
+
+@contextmanager
+def policy_errors() -> Iterator[None]:
+    """Make a UsageError of what the loader finds wrong; the problems of a policy source are reported first."""
+    from ..nix.source.files import SourceError
+    from ..nix.source.loader import PolicyLoadError
+
+    try:
+        yield
+    except PolicyLoadError as error:
+        raise UsageError(str(error), error.help) from None
+    except SourceError as error:
+        for problem in error.problems:
+            tell(problem.place or "tomoyo", problem.severity.value, problem.message)
+        raise UsageError("the policy source cannot be used") from None
 
 
 def replace_file(name: str, text: str) -> None:

@@ -20,6 +20,7 @@ import argparse
 import sys
 from typing import Any
 
+from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..messages import message
 from ..options import UsageError, print_json, visible
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_as_created(parser)
     parser.add_argument("--enforced", action="store_true", help="leave out those that may only for want of enforcing mode")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_closure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,12 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ...analysis.reachability import who_may
     from ...kernel.securityfs import SecurityfsError
 
-    question = _question(arguments)
-    _tell_of_special_files(arguments, question)
+    _question(arguments, by_name=True)  # what nobody can ask needs no policy
     try:
         engine = read_engine(arguments)
     except SecurityfsError as error:
         return refused(error)
+    question = _question(arguments, by_name=engine.by_name)
+    _tell_of_special_files(arguments, question)
     if not all(may_be_asked(engine, name, as_created=arguments.as_created) for name in question.domains):
         return 2
     found = list(who_may(engine, question))
@@ -93,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _question(arguments: argparse.Namespace) -> Question:
+def _question(arguments: argparse.Namespace, *, by_name: bool) -> Question:
     from ...analysis.question import parse_question, question_of
     from ...decision.requests import parse_request
 
@@ -107,9 +110,9 @@ def _question(arguments: argparse.Namespace) -> Question:
                 raise UsageError(
                     f"give no attributes: an entry counts whatever its condition says, such as {next(iter(request.given))}"
                 )
-            question = question_of(request)
+            question = question_of(request, by_name=by_name)
         else:
-            question = parse_question(arguments.op, given)
+            question = parse_question(arguments.op, given, by_name=by_name)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if not question.cases:

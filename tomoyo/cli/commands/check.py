@@ -18,6 +18,7 @@ from ..progress import Progress
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...lint.codes import LintFinding
+    from ...nix.source.files import Problem
     from ...syntax.lines import PolicySyntaxError
 
 
@@ -31,25 +32,57 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     found: list[dict[str, Any]] = []
     failed = False
-    for file in read_files(arguments):
+    files = read_files(arguments)
+    problems = _source_problems(files)
+    for file in files:
         errors: list[PolicySyntaxError] = []
         with Progress() as progress:
             progress(f"checking {file.name}")
             policy = file.parse(errors.append)
             useless = _useless(file)
-        found += [_plain(file, error) for error in errors] + [_plain_finding(one) for one in useless]
+        errors = [error for error in errors if not _is_name_of_manager(file, error)]
+        told = {(error.line, error.explanation) for error in errors}
+        others = [one for one in problems if one.file == file.name and (one.line, one.message) not in told]
+        found += (
+            [_plain(file, error) for error in errors]
+            + [_plain_finding(one) for one in useless]
+            + list(map(_plain_problem, others))
+        )
         number = len(errors) + sum(finding.code in _ERRORS for finding in useless)
+        number += sum(problem.severity.value == "error" for problem in others)
         failed = failed or number > 0
         if not arguments.json:
-            _tell(file.name, errors, useless)
+            _tell(file.name, errors, useless, others)
             if not arguments.quiet:
                 from .stat import summary
 
                 verdict = "ok" if not number else counted(number, "error")
                 print(f"{visible(file.name)}: {verdict}, {summary(file.kind, policy)}")
+    for problem in problems:
+        if not problem.file:
+            tell("tomoyo", problem.severity.value, problem.message)
+            failed = failed or problem.severity.value == "error"
     if arguments.json:
         print_json(found)
     return 1 if failed else 0
+
+
+def _source_problems(files: list[PolicyFile]) -> list[Problem]:
+    """What is wrong with the policy sources that FILES belong to, where it is in these files."""
+    groups = {id(file.belongs): file.belongs for file in files if file.belongs is not None}
+    problems: list[Problem] = []
+    for belongs in groups.values():
+        if belongs.form.name == "SOURCE":
+            from ...nix.source.loader import source_problems
+
+            problems += source_problems(belongs)
+    return problems
+
+
+def _is_name_of_manager(file: PolicyFile, error: PolicySyntaxError) -> bool:
+    """Whether ERROR is of a package's name in a manager list, which `compile` puts a path in the place of."""
+    may = file.belongs is not None and file.belongs.has_modules
+    return may and file.kind == "manager" and error.effect.name == "USELESS" and error.text.startswith("nix:/")
 
 
 #: What else is looked for, and what of it can never match: a word that looks like a pattern may be the name of a program.
@@ -75,11 +108,12 @@ def _useless(file: PolicyFile) -> list[LintFinding]:
     return [finding for finding in found if finding.severity is not LintSeverity.NOTE]
 
 
-def _tell(name: str, errors: list[PolicySyntaxError], useless: list[LintFinding]) -> None:
+def _tell(name: str, errors: list[PolicySyntaxError], useless: list[LintFinding], others: list[Problem]) -> None:
     told = [(error.line, error.column, "error", error.explanation) for error in errors]
     for one in useless:
         severity = "error" if one.code in _ERRORS else "warning"
         told.append((one.line, one.column, severity, f"{one.reason} (expected {one.remedy})"))
+    told += [(one.line, one.column, one.severity.value, one.message) for one in others]
     for line, column, severity, text in sorted(told):
         tell(f"{name}:{line}:{column}", severity, text)
 
@@ -94,6 +128,11 @@ def _plain(file: PolicyFile, error: PolicySyntaxError) -> dict[str, Any]:
         "expected": error.expected,
         "effect": error.effect.name.lower(),
     }
+
+
+def _plain_problem(problem: Problem) -> dict[str, Any]:
+    place = {"file": problem.file, "line": problem.line, "column": problem.column}
+    return {**place, "text": "", "message": problem.message, "expected": "", "effect": problem.severity.value}
 
 
 def _plain_finding(finding: LintFinding) -> dict[str, Any]:

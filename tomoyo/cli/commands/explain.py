@@ -22,6 +22,7 @@ import os
 import re
 import sys
 
+from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
 from ..options import UsageError, message, visible
@@ -60,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_as_created(parser)
     parser.add_argument("--log", metavar="FILE", help="explain each record of this log; - for standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    add_closure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

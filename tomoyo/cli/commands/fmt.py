@@ -52,9 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     if any(policy is None for policy in policies):
         return 2
     if arguments.json:
-        from ...report.plain import plain
-
-        print_json([plain(policy) for policy in policies] if len(files) > 1 else plain(policies[0]))
+        found = [file.plain(policy) for file, policy in zip(files, policies)]
+        print_json(found if len(files) > 1 else found[0])
         return 0
     texts = [_text(file, policy, arguments.as_kernel) for file, policy in zip(files, policies)]
     if arguments.check:
@@ -99,6 +98,8 @@ def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
     from ...model.kernel_versions import DEFAULT_KERNEL
     from ...simulation.simulated_kernel import SimulatedKernel
 
+    if file.kind == "module":
+        raise UsageError(f"{file.name}: a kernel holds no modules", "leave out --as-kernel")
     kernel = SimulatedKernel(version or DEFAULT_KERNEL)
     kernel.write(INTERFACES[file.kind], file.data, lambda error: place("warning", file.name, error))
     holding = kernel.holding

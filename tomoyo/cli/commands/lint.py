@@ -1,7 +1,8 @@
 r"""Find what in a policy is most likely not meant.
 
-PATH is a policy source as 'tomoyo compile' takes it, a folder with a compiled or saved
-set, or a policy file.  All are judged together.  Each finding has a code; 'tomoyo lint
+PATH is a policy source as 'tomoyo compile' takes it, a compiled or saved policy set, a
+kernel's interface directory, or a policy file; of a policy source's file only findings in
+it are shown.  All are judged together.  Each finding has a code; 'tomoyo lint
 --explain CODE' tells more, and a comment in the policy allows one:
 
   # lint: allow CODE[, CODE]... REASON
@@ -21,7 +22,7 @@ from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
 from ..messages import coloured
-from ..options import UsageError, print_json, read_file, tell, visible
+from ..options import UsageError, add_kernel, policy_errors, print_json, read_policy, visible
 from ..progress import Progress
 
 TYPE_CHECKING = False
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from ...syntax.policy_text import PolicyText
 
 _LEVELS = ("error", "warning", "note")
-#: Files that a set has and a policy source has not.
-_SET = ("manifest.json", "bindings.conf")
+#: What is judged, as ``--kind`` calls it.
+_KINDS = ("DOMAIN", "EXCEPTION", "MODULE", "PROFILE", "MANAGER")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_library(parser)
     parser.add_argument(
         "--kind",
-        choices=("domain", "exception", "profile", "manager"),
-        help="what kind of policy files hold (default: by their name, such as domain_policy.conf)",
+        choices=[kind.lower() for kind in _KINDS],
+        help="what kind of policy files hold (default: by their names, their directories and what they say)",
     )
+    add_kernel(parser)
     parser.add_argument("--severity", choices=_LEVELS, default="warning", help="show what is as bad as this (default: warning)")
     parser.add_argument(
         "--fail-on",
@@ -71,14 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
         chosen = _codes([arguments.explain]) if arguments.explain is not None else list(LINT_CODES)
         _show_codes([LINT_CODES[code] for code in chosen], arguments)
         return 0
-    if not arguments.paths and not arguments.library:
-        raise UsageError("say what to judge: a policy source, a set or policy files")
-    texts = _texts(arguments)
-    if texts is None:
-        return 2
+    if not arguments.paths and not arguments.library and arguments.interface is None:
+        raise UsageError("say what to judge: a policy source, a policy set or policy files")
+    texts, meant = _texts(arguments)
     with Progress() as progress:
         progress(f"judging {sum(text.text.count(chr(10)) for text in texts)} lines")
-        found = _lint(texts, arguments, codes or None, allowed)
+        found = [one for one in _lint(texts, arguments, codes or None, allowed) if not meant or one.file in meant]
     limit = LintSeverity(arguments.severity)
     shown = [finding for finding in found if finding.severity.reaches(limit)]
     if arguments.json:
@@ -108,62 +108,29 @@ def _codes(given: Iterable[str]) -> list[str]:
 # Input
 
 
-def _texts(arguments: argparse.Namespace) -> list[PolicyText] | None:
-    """The texts to judge; None where they cannot be read, which is told then."""
-    from ...nix.source.files import SourceError
-    from ...nix.source.library import read_sources
+def _texts(arguments: argparse.Namespace) -> tuple[list[PolicyText], set[str]]:
+    """The texts to judge, and the files that are meant where these are not all: those of a source that were named."""
+    from ...nix.source.library import library_files
     from ...nix.source.lint import policy_texts
-    from ...syntax.policy_text import PolicyText, TextKind
+    from ...nix.source.loader import PolicyForm
 
-    kinds = {
-        "domain": TextKind.DOMAIN,
-        "exception": TextKind.EXCEPTION,
-        "profile": TextKind.PROFILE,
-        "manager": TextKind.MANAGER,
-    }
-    sources: list[str] = []
-    texts: list[PolicyText] = []
-    for path in arguments.paths:
-        if path == "-" or not os.path.isdir(path):
-            file = read_file(path, arguments.kind)
-            if file.kind not in kinds:
-                raise UsageError(f"{path}: there is nothing to judge in a {file.kind} file")
-            texts.append(PolicyText(kinds[file.kind], file.name, file.data.decode("latin-1")))
-        elif any(os.path.exists(os.path.join(path, name)) for name in _SET):
-            texts += _read_set(path)
-        else:
-            sources.append(path)
+    names = [(name, False) for name in arguments.paths] + [(name, True) for name in [arguments.interface] if name]
+    found = [read_policy(name, arguments.kind, is_kernel=is_kernel) for name, is_kernel in names]
+    for one in found:
+        if one.form is PolicyForm.FILE and one.files[0].kind.name not in _KINDS:
+            raise UsageError(f"{one.path}: there is nothing to judge in {one.files[0].kind.value}")
+    meant = {text.name for one in found for text in one.files} if any(one.others for one in found) else set()
+    own: dict[str, PolicyText] = {}
+    for one in found:
+        for text in one.others:
+            own.setdefault(os.path.abspath(text.name), text)
+        own |= {os.path.abspath(text.name): text for text in one.files}
+    texts = [text for text in own.values() if text.kind.name in _KINDS]
     services = read_services(arguments)
-    if sources or services:
-        try:
-            texts += policy_texts(read_sources(sources, services))
-        except SourceError as error:
-            for problem in error.problems:
-                tell(problem.place or "tomoyo", problem.severity.value, problem.message)
-            return None
-    return texts
-
-
-def _read_set(directory: str) -> list[PolicyText]:
-    from ...syntax.policy_text import PolicyText, TextKind
-
-    files = {
-        "domain_policy.conf": TextKind.DOMAIN,
-        "exception_policy.conf": TextKind.EXCEPTION,
-        "bindings.conf": TextKind.EXCEPTION,
-        "profile.conf": TextKind.PROFILE,
-        "manager.conf": TextKind.MANAGER,
-    }
-    texts = []
-    for name, kind in files.items():
-        path = os.path.join(directory, name)
-        try:
-            with open(path, "rb") as file:
-                texts.append(PolicyText(kind, path, file.read().decode("latin-1")))
-        except FileNotFoundError:
-            if kind is TextKind.DOMAIN:
-                raise UsageError(f"{directory} holds no {name}") from None
-    return texts
+    with policy_errors():
+        texts = [*library_files(texts, services), *texts]
+    # A single file says nothing of the rest.
+    return texts if all(one.form is PolicyForm.FILE for one in found) and not services else policy_texts(texts), meant
 
 
 def _lint(

@@ -2,8 +2,8 @@
 
 Shows each request that would be answered otherwise than it was recorded, and
 counts.  Exit code 1 if anything that was granted would be denied, else 2 if
-the policy has not all domains of the records.  The policy is that of a
-directory, or the kernel's.
+the policy has not all domains of the records.  The policy is one in
+files, or the kernel's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import sys
 from collections import Counter
 
+from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
 from ..options import visible
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_as_created(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="show only counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, the counts in the last")
+    add_closure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..options import UsageError, add_files, message, print_json, read_files
+from ..options import UsageError, add_files, message, print_json, read_files, with_module_names
 from ..policy_source import add_as_created, may_be_asked
 
 if TYPE_CHECKING:
@@ -33,18 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     if not selectors(arguments):
         raise UsageError("say which domains: --name, --prefix or --glob")
     policy = DomainPolicy()
-    for file in read_files(arguments, "domain"):
+    files = read_files(arguments, "domain")
+    for file in files:
         policy = policy.merged(file.parse())
+    modules = files[0].modules
     created = created_domains(arguments, policy, as_created=arguments.as_created)
     domains = [*selected(arguments, policy), *created] if created is not None else []
     if arguments.json:
         from ...report.plain import plain
 
-        print_json(plain(domains))
+        print_json(with_module_names(plain(domains), modules))
     else:
-        from ...syntax.formatting import format_domain_policy
+        from ...nix.names.naming import format_source_domains
 
-        sys.stdout.write(format_domain_policy(DomainPolicy(tuple(domains))))
+        sys.stdout.write(format_source_domains(DomainPolicy(tuple(domains)), modules))
     if created is None:
         return 2
     if not domains:

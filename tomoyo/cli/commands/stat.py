@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...model.domains import DomainPolicy
+from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
 from ...model.profiles import ProfilePolicy
@@ -26,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    found = [(file, counts(file.parse())) for file in read_files(arguments)]
+    found = [(file, _named(counts(file.parse()), file.modules)) for file in read_files(arguments)]
     if arguments.json:
         print_json([{"file": file.name, "kind": file.kind, **numbers} for file, numbers in found])
         return 0
@@ -35,6 +37,17 @@ def run(arguments: argparse.Namespace) -> int:
         for name, number in _flat(numbers):
             print(f"  {name:<40} {number:>10}")
     return 0
+
+
+def _named(numbers: dict[str, Any], modules: Mapping[str, int]) -> dict[str, Any]:
+    """NUMBERS with the names of MODULES in the place of their numbers."""
+    names = {number: name for name, number in modules.items()}
+    groups = numbers.get("domains with group")
+    return (
+        {**numbers, "domains with group": {names.get(group, group): each for group, each in groups.items()}}
+        if groups
+        else numbers
+    )
 
 
 def summary(kind: str, policy: Any) -> str:
@@ -72,6 +85,8 @@ def counts(policy: Any) -> dict[str, Any]:
         profiles = [profile for part in policy for profile in part.profiles]
         modes = Counter(profile.default.mode.value for profile in profiles)
         return {"namespaces": len(policy.namespaces), "profiles": len(profiles), "default mode": dict(modes)}
+    if isinstance(policy, tuple):
+        return {"entries": len(policy), "entries for": _operations(policy)}
     if isinstance(policy, ManagerPolicy):
         return {"managers": len(policy.managers), "manage_by_non_root": policy.manage_by_non_root}
     if isinstance(policy, Stat):
@@ -91,8 +106,12 @@ def _domain_counts(policy: DomainPolicy) -> dict[str, Any]:
             "quota_exceeded": sum(domain.quota_exceeded for domain in policy),
             "transition_failed": sum(domain.transition_failed for domain in policy),
         },
-        "entries for": dict(sorted(Counter(f"{e.kind.keyword} {op}" for e in entries for op in e.operations).items())),
+        "entries for": _operations(entries),
     }
+
+
+def _operations(entries: Iterable[Entry]) -> dict[str, int]:
+    return dict(sorted(Counter(f"{entry.kind.keyword} {each}" for entry in entries for each in entry.operations).items()))
 
 
 def _exception_counts(policy: ExceptionPolicy) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 Names that are another each time become patterns, by rules; each suggestion
 comes with its evidence.  Prints them, or with --policy shows as a --diff, or
-writes --in-place, what becomes of DIR/domain_policy.conf.
+writes --in-place, what becomes of the files of that policy: an entry goes to the
+file that has its domain.
 
   tomoyo suggest --kernel /var/log/tomoyo/audit.log
-  tomoyo suggest --policy DIR --learned /sys/kernel/security/tomoyo/domain_policy
+  tomoyo suggest --policy PATH --learned /sys/kernel/security/tomoyo/domain_policy
 
 With --interactive each is asked about:
 
@@ -28,8 +29,9 @@ from collections.abc import Iterator
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
+from ..library_options import add_library
 from ..messages import counted, say
-from ..options import UsageError, message, read_file, replace_file, visible, write_file
+from ..options import UsageError, message, read_file, read_policy, replace_file, visible, write_file
 from .audit import add_filter, filter_of
 
 TYPE_CHECKING = False
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...decision.engine import DecisionEngine
-    from ...model.domains import DomainPolicy
+    from ...model.domains import Domain, DomainPolicy
     from ...model.entries import Entry
     from ...model.records import AuditRecord
     from ...suggestion.dialogue import SuggestionDialogue
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 
 _CHOICES = "[a]llow [g]eneralise [d]eny [e]dit [s]kip [u]ndo [q]uit"
 _WORDS = ("allow", "generalise", "deny", "edit", "skip", "undo", "quit")
-_DOMAIN_POLICY = "domain_policy.conf"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--learned", action="append", default=[], metavar="DOMAIN_POLICY", help="what a kernel learned, instead of or beside logs"
     )
     parser.add_argument(
-        "--policy", metavar="DIR", help="the policy that lacks them: what it grants is left out, whatever the records say"
+        "--policy",
+        metavar="PATH",
+        help="the policy that lacks them, a policy source, a policy set or a file of either: "
+        "what it grants is left out, whatever the records say",
     )
     parser.add_argument("--kernel", action="store_true", help="the same with the policy that the kernel holds")
     parser.add_argument("--interface", metavar="DIR", help="with --kernel: its interface files, if not at the usual place")
@@ -75,11 +79,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rules.add_argument("--rules", metavar="FILE", help="more rules, as tomoyo-patternize takes them; they come first")
     rules.add_argument("--missing", action="store_true", help="tell which names exist no more here, as tomoyo-findtemp does")
     result = parser.add_argument_group("what becomes of it").add_mutually_exclusive_group()
-    result.add_argument("--diff", action="store_true", help="show the change to DIR/domain_policy.conf")
-    result.add_argument("--in-place", action="store_true", help="make the change to DIR/domain_policy.conf")
+    result.add_argument("--diff", action="store_true", help="show the change to the policy's files")
+    result.add_argument("--in-place", action="store_true", help="make the change to the policy's files")
     result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
     result.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     add_filter(parser)
+    add_library(parser)
     add_closure(parser)
 
 
@@ -109,21 +114,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.diff or arguments.in_place) and arguments.policy is None:
-        raise UsageError("--diff and --in-place need a policy: --policy DIR")
-    if arguments.in_place and os.path.lexists(os.path.join(arguments.policy, "manifest.json")):
+        raise UsageError("--diff and --in-place need a policy: --policy PATH")
+    if (arguments.diff or arguments.in_place or arguments.output) and arguments.policy == "-":
+        raise UsageError("standard input cannot be changed: name the policy")
+    if arguments.in_place and _is_compiled(arguments.policy):
         raise UsageError(
             f"{arguments.policy} is a set that 'tomoyo compile' made: "
             "put what --diff shows into its policy source, and compile that"
         )
     if arguments.kernel and arguments.policy is not None:
-        raise UsageError("--policy DIR or --kernel, not both")
+        raise UsageError("--policy PATH or --kernel, not both")
     if arguments.state and not arguments.interactive:
         raise UsageError("--state goes with --interactive")
-    inputs = [*arguments.logs, *arguments.learned]
+    inputs = [*arguments.logs, *arguments.learned, *([arguments.policy] if arguments.policy == "-" else [])]
     if inputs.count("-") > 1:
         raise UsageError("standard input holds only one of them")
     if arguments.interactive and (not inputs or "-" in inputs):
         raise UsageError("with --interactive your answers are on standard input: name the logs")
+
+
+def _is_compiled(policy: str) -> bool:
+    directory = policy if os.path.isdir(policy) else os.path.dirname(policy)
+    return os.path.lexists(os.path.join(directory, "manifest.json"))
 
 
 # Evidence
@@ -175,10 +187,8 @@ def _engine(arguments: argparse.Namespace) -> DecisionEngine | None:
 
 
 def _learned(name: str) -> DomainPolicy:
-    from ...syntax.domain_policy import parse_domain_policy
-
-    file = read_file(name, "domain")
-    return parse_domain_policy(file.data, file=file.name)
+    policy: DomainPolicy = read_file(name, "domain").parse()
+    return policy
 
 
 def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
@@ -309,25 +319,51 @@ def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
 def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
     from ...suggestion.edits import find_insertions, insert_lines, unified_diff
 
-    path = os.path.join(arguments.policy, _DOMAIN_POLICY) if arguments.policy is not None else None
-    text = ""
-    if path is not None:
-        with open(path, "rb") as file:
-            text = file.read().decode("ascii", "surrogateescape")
+    if arguments.policy is None:
+        write_file(arguments.output, insert_lines("", find_insertions("", added)))
+        return
+    changes = []
+    for path, text, part in _parts(arguments.policy, added):
         if not text.isascii():
             raise UsageError(f"{path} holds bytes that are no ASCII: 'tomoyo check' tells where")
-    try:
-        insertions = find_insertions(text, added)
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
-    if arguments.diff:
-        lines = unified_diff(text, insertions, str(path))
-        # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
-        sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
-    elif arguments.output:
-        write_file(arguments.output, insert_lines(text, insertions))
-    elif insertions:
-        replace_file(str(path), insert_lines(text, insertions))
+        try:
+            changes.append((path, text, find_insertions(text, part)))
+        except ValueError as error:
+            raise UsageError(f"{path}: {error}") from None
+    if arguments.output and len(changes) > 1:
+        raise UsageError(f"{arguments.policy} has several files of domain policy", "use --diff or --in-place, or name one file")
+    for path, text, insertions in changes:
+        if arguments.diff:
+            lines = unified_diff(text, insertions, path)
+            # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
+            sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
+        elif arguments.output:
+            write_file(arguments.output, insert_lines(text, insertions))
+        elif insertions:
+            replace_file(path, insert_lines(text, insertions))
+
+
+def _parts(policy: str, added: DomainPolicy) -> list[tuple[str, str, DomainPolicy]]:
+    """The files of domain policy at the path POLICY: each with its text, and those domains of ADDED that belong there.
+
+    A domain belongs where it is, else where the nearest domain above it is, else to the first file.
+    """
+    from ...model.domains import DomainPolicy
+    from ...syntax.lines import normalise
+
+    texts = {file.name: file.text for file in read_policy(policy, None, default="domain").files if file.kind.name == "DOMAIN"}
+    if not texts:
+        raise UsageError(f"{policy} has no file of domain policy")
+    homes = {
+        line: path for path, text in reversed(texts.items()) for line in map(normalise, text.split("\n")) if line.startswith("<")
+    }
+    parts: dict[str, list[Domain]] = {path: [] for path in texts}
+    for domain in added:
+        name = domain.name.text
+        while name and name not in homes:
+            name = name.rpartition(" ")[0]
+        parts[homes.get(name, next(iter(texts)))].append(domain)
+    return [(path, texts[path], DomainPolicy(tuple(domains))) for path, domains in parts.items()]
 
 
 def _print(arguments: argparse.Namespace, chosen: Chosen) -> None:

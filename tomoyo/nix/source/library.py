@@ -41,6 +41,12 @@ def library_modules() -> tuple[str, ...]:
     return tuple(name.removesuffix(SUFFIX) for name in _names(_folder() / "modules") if name.endswith(SUFFIX))
 
 
+def module_entries(name: str) -> tuple[str, ...]:
+    """The entries of the library's module NAME, as lines."""
+    lines = map(normalise, _read(_folder() / "modules" / (name + SUFFIX), TextKind.MODULE).text.split("\n"))
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
 @cache
 def library_services() -> tuple[str, ...]:
     """The names of the services that the library has a policy for, sorted."""

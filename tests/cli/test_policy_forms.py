@@ -1,0 +1,306 @@
+"""Every command takes whatever holds a policy: one table of forms, one of commands, and each of one on each of the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.nix.sources import write_source
+from tomoyo.nix.source.policy import DEFAULT_PROFILES
+from tomoyo.sets.policy_set import PolicySet
+from tomoyo.sets.writing import write_policy_set
+
+from .command import Done, tomoyo
+
+DOMAIN = "<kernel> nix:/web/bin/web"
+#: What the same policy is in words of a kernel, and in those of a policy source.
+HELD = f"<kernel>\nuse_profile 0\n\n\n{DOMAIN}\nuse_profile 3\nuse_group 1\n\nfile read /srv/index\n\n"
+WRITTEN = f"<kernel>\nuse_profile 0\n\n{DOMAIN}\nuse_profile 3\nuse_group site\n\nfile read /srv/index\n"
+EXCEPTIONS = "initialize_domain nix:/web/bin/web from any\n"
+SHARED = EXCEPTIONS + "acl_group 1 file read /srv/shared\n"
+RECORD = (
+    f"#2026/11/24 08:01:00# profile=3 mode=enforcing granted=no (global-pid=9) task={{ pid=9 ppid=1 uid=0 gid=0 euid=0 egid=0"
+    f" suid=0 sgid=0 fsuid=0 fsgid=0 }}\n{DOMAIN}\nfile write /srv/log\n"
+)
+
+
+def source(top: Path) -> Path:
+    return write_source(top / "source", domains__web=WRITTEN, exceptions__web=EXCEPTIONS, modules__site="file read /srv/shared")
+
+
+def saved(top: Path) -> Path:
+    (top / "saved").mkdir()
+    texts = {"domain_policy": HELD, "exception_policy": SHARED, "profile": DEFAULT_PROFILES, "manager": "<kernel>\n"}
+    for name, text in texts.items():
+        (top / "saved" / f"{name}.conf").write_text(text)
+    return top / "saved"
+
+
+def compiled(top: Path) -> Path:
+    write_policy_set(PolicySet(HELD, SHARED, profile=DEFAULT_PROFILES, manager="<kernel>\n"), top / "set")
+    return top / "set"
+
+
+def kernel(top: Path) -> Path:
+    held = PolicySet(HELD, SHARED, profile=DEFAULT_PROFILES, manager="<kernel>\n").loaded()
+    (top / "kernel").mkdir()
+    for name in ("domain_policy", "exception_policy", "profile", "manager", "stat"):
+        (top / "kernel" / name).write_text(held.read(name))
+    return top / "kernel"
+
+
+def file(name: str, text: str) -> Callable[[Path], Path]:
+    def write(top: Path) -> Path:
+        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).write_text(text)
+        return top / name
+
+    return write
+
+
+#: The forms, each with what makes one.
+FORMS: dict[str, Callable[[Path], Path]] = {
+    "a file named after its interface": file("domain_policy.conf", HELD),
+    "a file of any name": file("web.txt", HELD),
+    "a file that uses a module": file("web.txt", WRITTEN),
+    "a policy source": source,
+    "a file of a policy source": lambda top: source(top) / "domains" / "web.conf",
+    "a policy source of one file": lambda top: file("one/domain_policy.conf", WRITTEN.replace("site", "base"))(top).parent,
+    "a saved policy": saved,
+    "a file of a saved policy": lambda top: saved(top) / "domain_policy.conf",
+    "a compiled set": compiled,
+    "a file of a compiled set": lambda top: compiled(top) / "domain_policy.conf",
+    "a kernel": kernel,
+    "a kernel's file": lambda top: kernel(top) / "domain_policy",
+}
+#: The commands: what comes before and behind the policy, and what each prints of it.
+COMMANDS: dict[str, tuple[list[str], list[str], str]] = {
+    "check": (["check"], [], "ok, 2 domains, 1 entry"),
+    "fmt": (["fmt"], [], f"{DOMAIN}\nuse_profile 3\nuse_group "),
+    "lint": (["lint", "--fail-on", "never"], [], ""),
+    "stat": (["stat"], [], "  domains  "),
+    "select": (["select", "--name", DOMAIN], [], f"{DOMAIN}\nuse_profile 3\nuse_group "),
+    "explain": (["explain"], [DOMAIN, "file", "read", "/srv/index"], "granted"),
+    "can": (["can", "--op", "read", "--path", "/srv/index"], [], f"{DOMAIN}"),
+    "replay": (["replay"], ["LOG"], "1 as recorded"),
+    "suggest": (["suggest"], ["LOG"], "file write /srv/log\n"),
+    "suggest --learned": (["suggest"], ["LOG", "--learned"], "file write /srv/log\n"),
+}
+ASK = ("explain", "can", "replay", "suggest")
+
+
+def run(name: str, path: Path | str, top: Path, *, stdin: str = "") -> Done:
+    """The command NAME on the policy at PATH."""
+    before, behind, _ = COMMANDS[name]
+    (top / "log").write_text(RECORD)
+    if name.endswith("--learned"):
+        return tomoyo(*before, *behind[1:], path, top / "log", stdin=stdin.encode())
+    words = [top / "log" if word == "LOG" else word for word in behind]
+    return tomoyo(*before, *(["--policy"] if name in ASK else []), path, *words, stdin=stdin.encode())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_every_form(name: str, form: str, tmp_path: Path) -> None:
+    done = run(name, FORMS[form](tmp_path), tmp_path)
+    assert done.status in ((0, 1) if name == "replay" else (0,)), done.messages
+    assert COMMANDS[name][2] in done.output
+    assert ": error: " not in done.messages
+
+
+@pytest.mark.parametrize("text", [HELD, WRITTEN], ids=["numbers", "modules"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_standard_input(name: str, text: str, tmp_path: Path) -> None:
+    done = run(name, "-", tmp_path, stdin=text)
+    assert done.status == 0, done.messages
+    assert COMMANDS[name][2] in done.output
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "--" not in name])
+def test_every_command_takes_a_kernel(name: str, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(RECORD)
+    before, behind, output = COMMANDS[name]
+    words = [tmp_path / "log" if word == "LOG" else word for word in behind]
+    before = [*before, "--kernel"] if name == "suggest" else before
+    done = tomoyo(*before, "--interface", kernel(tmp_path), *words)
+    assert done.status == 0, done.messages
+    assert output in done.output
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "--" not in name])
+def test_a_kernel_that_is_not_there_is_the_systems_fault(name: str, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(RECORD)
+    before, behind, _ = COMMANDS[name]
+    words = [tmp_path / "log" if word == "LOG" else word for word in behind]
+    done = tomoyo(*before, *(["--kernel"] if name == "suggest" else []), "--interface", tmp_path / "none", *words)
+    assert (done.status, done.output) == (3, "")
+
+
+@pytest.mark.parametrize("name", ["check", "fmt", "lint", "stat"])
+@pytest.mark.parametrize("path", ["modules/site.conf", "exceptions/web.conf"])
+def test_so_are_other_files_of_a_source(name: str, path: str, tmp_path: Path) -> None:
+    done = run(name, source(tmp_path) / path, tmp_path)
+    assert (done.status, done.messages) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["select", *ASK, "suggest --learned"])
+def test_where_domains_are_wanted_other_kinds_are_refused(name: str, tmp_path: Path) -> None:
+    done = run(name, source(tmp_path) / "exceptions" / "web.conf", tmp_path)
+    assert (done.status, done.output) == (2, "")
+    assert "exception policy" in done.messages
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_directory_without_policy_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run(name, tmp_path / "empty", tmp_path)
+    assert (done.status, done.output) == (2, "")
+    assert f"{tmp_path}/empty: no policy in this directory\n" in done.messages
+    assert "help: a policy source has " in done.messages
+
+
+# Policy sources
+
+
+def test_what_is_wrong_with_a_source_is_an_error_at_its_place(tmp_path: Path) -> None:
+    place = source(tmp_path)
+    (place / "domains" / "web.conf").write_text(WRITTEN.replace("site", "syte").replace("read", "raed"))
+    (place / "domains" / "other.conf").write_text("<kernel> /x\nuse_profile 3\nuse_group bsae\n")
+    done = tomoyo("check", place)
+    assert done.status == 1
+    for text in (
+        "web.conf:6:11: error: there is no module 'syte'; did you mean",
+        "web.conf:8:6: error: ",
+        "other.conf:3:11: error",
+    ):
+        assert text in done.messages
+    assert len(done.messages.splitlines()) == 3
+    # Of a file only what is in it; of the rest of the source it is taken what can be.
+    done = tomoyo("check", place / "domains" / "other.conf")
+    assert (done.status, len(done.messages.splitlines())) == (1, 1)
+    done = tomoyo("explain", "--policy", place, DOMAIN, "file", "read", "/srv/index")
+    assert (done.status, done.output) == (2, "")
+    assert "there is no module 'syte'" in done.messages
+
+
+def test_a_source_is_asked_with_its_modules_groups_and_profiles(tmp_path: Path) -> None:
+    place = source(tmp_path)
+    for path in (place, place / "domains" / "web.conf"):
+        done = tomoyo("explain", "--policy", path, DOMAIN, "file", "read", "/srv/shared")
+        assert (done.status, done.messages) == (0, "")
+        assert done.output.startswith("granted (enforcing mode): 'file read /srv/shared' of acl_group ")
+
+
+def test_a_file_is_asked_for_its_own_domains(tmp_path: Path) -> None:
+    place = source(tmp_path)
+    (place / "domains" / "x.conf").write_text("<kernel> /x\nuse_profile 3\n\nfile read /x\n")
+    done = tomoyo("can", "--policy", place / "domains" / "web.conf", "--op", "read", "--path", "/x")
+    assert "<kernel> /x" not in done.output
+    assert "the other domains of it are left out" in done.messages
+    assert "<kernel> /x" in tomoyo("can", "--policy", place, "--op", "read", "--path", "/x").output
+
+
+def test_a_single_file_gives_the_answers_of_its_entries(tmp_path: Path) -> None:
+    path = file("web.txt", WRITTEN.replace("site", "base"))(tmp_path)
+    done = tomoyo("explain", "--policy", path, DOMAIN, "file", "write", "/dev/null")
+    assert done.status == 0
+    assert done.messages.startswith(f"tomoyo: note: {path} is a single file: the answers are those of the entries alone\n")
+    path = file("web.txt", WRITTEN)(tmp_path)
+    done = tomoyo("explain", "--policy", path, DOMAIN, "file", "read", "/srv/shared")
+    assert done.status == 1
+    assert "the policy library has no module site: its entries are left out" in done.messages
+
+
+def test_names_are_answered_by_name(tmp_path: Path) -> None:
+    text = f"{DOMAIN}\nuse_profile 3\n\nfile read @nix:/web/share/\\*.html\n"
+    place = write_source(tmp_path / "source", domains__web=text)
+    asked: list[str | Path] = ["explain", "--policy", place, DOMAIN, "file", "read"]
+    done = tomoyo(*asked, "nix:/web/share/index.html")
+    assert done.status == 0
+    assert "1 name is not bound to store paths: ask for its file by name, such as nix:/web/share/\\*.html" in done.messages
+    done = tomoyo(*asked, "nix:/web/share/index.css")
+    assert done.status == 1
+    assert "this would allow it: file read @nix:/web/share/index.css\n" in done.output
+    done = tomoyo("can", "--policy", place, "--op", "read", "--path", "nix:/web/share/index.html")
+    assert done.output.startswith(DOMAIN)
+    # A kernel knows no names of files.
+    (tmp_path / "kernel").mkdir()
+    for name in ("domain_policy", "exception_policy", "profile"):
+        (tmp_path / "kernel" / name).write_text(text if name == "domain_policy" else "")
+    done = tomoyo("explain", "--interface", tmp_path / "kernel", DOMAIN, "file", "read", "nix:/web/share/index.html")
+    assert done.status == 2
+    assert "it asks for files by their real paths" in done.messages
+
+
+def test_the_library_is_asked_by_the_name_of_a_service(tmp_path: Path) -> None:
+    place = write_source(tmp_path / "source", domains__web=WRITTEN.replace("site", "base"))
+    done = tomoyo("select", "--name", "nix:/nginx/bin/nginx", place)
+    assert done.status == 2
+    asked = ["nix:/nginx/bin/nginx", "file", "read", "/srv/www/x"]
+    done = tomoyo("explain", "--library", "nginx=enforce", "--policy", place, f"<kernel> {asked[0]}", *asked[1:])
+    assert (done.status, done.output.startswith("granted (enforcing mode)")) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["check", "fmt", "lint", "stat", *ASK])
+def test_the_projects_own_policies_are_taken(name: str, tmp_path: Path) -> None:
+    import tomoyo as package
+
+    services = Path(package.__file__).parent / "policies" / "services"
+    for path in (services / "nginx", services / "nginx" / "domains" / "nginx.conf"):
+        (tmp_path / "log").write_text(RECORD.replace(DOMAIN, "<kernel> nix:/nginx/bin/nginx"))
+        asked = {
+            "explain": ["<kernel> nix:/nginx/bin/nginx", "file", "read", "/srv/www/x"],
+            "can": ["file", "read", "/srv/www/x"],
+        }
+        words = [tmp_path / "log"] if name in ("replay", "suggest") else asked.get(name, [])
+        done = tomoyo(name, *(["--policy"] if name in ASK else []), path, *words)
+        assert done.status == 0, done.messages
+
+
+def test_what_name_prints_can_be_selected_from(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "manifest.json").write_text('{"format": 1, "modules": {"site": 1}}')
+    (tmp_path / "closure").write_text("")
+    learned = file("domain_policy.conf", HELD)(tmp_path)
+    named = tomoyo("name", "--set", tmp_path / "set", "--closure-file", tmp_path / "closure", learned)
+    assert "use_group site\n" in named.output
+    done = tomoyo("select", "--name", DOMAIN, "-", stdin=named.output.encode())
+    assert done.output == f"{DOMAIN}\nuse_profile 3\nuse_group site\n\nfile read /srv/index\n\n"
+    (domain,) = json.loads(tomoyo("select", "--name", DOMAIN, "--json", "-", stdin=named.output.encode()).output)
+    assert domain["groups"] == ["site"]
+    tomoyo("name", "--set", tmp_path / "set", "--closure-file", tmp_path / "closure", learned, "-o", tmp_path / "out")
+    assert tomoyo("select", "--name", DOMAIN, tmp_path / "out").output == done.output
+
+
+def test_name_takes_a_saved_policy(tmp_path: Path) -> None:
+    (tmp_path / "closure").write_text("")
+    done = tomoyo("name", "--closure-file", tmp_path / "closure", saved(tmp_path))
+    assert (done.status, done.output) == (0, HELD)
+
+
+def test_suggestions_go_to_the_file_that_has_the_domain(tmp_path: Path) -> None:
+    place = source(tmp_path)
+    other = place / "domains" / "a.conf"
+    other.write_text("<kernel> /a\nuse_profile 3\n")
+    (tmp_path / "log").write_text(RECORD)
+    done = tomoyo("suggest", "--policy", place, "--diff", tmp_path / "log")
+    assert done.output.startswith(f"--- {place}/domains/web.conf\n")
+    assert "+file write /srv/log\n" in done.output
+    assert tomoyo("suggest", "--policy", place, "-o", tmp_path / "x", tmp_path / "log").status == 2
+    assert tomoyo("suggest", "--policy", place, "--in-place", tmp_path / "log").status == 0
+    assert (place / "domains" / "web.conf").read_text().endswith("file read /srv/index\nfile write /srv/log\n")
+    assert other.read_text() == "<kernel> /a\nuse_profile 3\n"
+    assert tomoyo("suggest", "--policy", place, tmp_path / "log").output == ""
+
+
+def test_a_module_is_no_business_of_a_kernel(tmp_path: Path) -> None:
+    done = tomoyo("fmt", "--as-kernel", source(tmp_path) / "modules" / "site.conf")
+    assert (done.status, "a kernel holds no modules" in done.messages) == (2, True)
+    # In a compiled set, a module's name is a line that a kernel drops.
+    path = compiled(tmp_path) / "domain_policy.conf"
+    path.write_text(WRITTEN)
+    done = tomoyo("check", path)
+    assert (done.status, "domain_policy.conf:6:1: error: no profile or group" in done.messages) == (1, True)

@@ -6,17 +6,20 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.seeds import rounds
 from tomoyo.decision.matching import matches
+from tomoyo.model.filesystems import FILESYSTEMS
 from tomoyo.model.words import Word, is_word, word_fault
 from tomoyo.suggestion.dialogue import parse_entry
 from tomoyo.suggestion.generalisation import (
     BUILT_IN_RULES,
     DEFAULT,
+    Generalised,
     UserRule,
     generalise,
     generalise_name,
@@ -33,7 +36,7 @@ HEX = "0123456789abcdef0123456789abcdef"
     ("name", "pattern"),
     [
         ("proc:/42/status", r"proc:/\$/status"),
-        ("/proc/42/task/43/fd/3", r"/proc/\$/task/\$/fd/\$"),
+        ("proc:/42/task/43/fd/3", r"proc:/\$/task/\$/fd/\$"),
         ("proc:/self/task/7/fdinfo/9", r"proc:/self/task/\$/fdinfo/\$"),
         ("proc:/sys/kernel/ns_last_pid", "proc:/sys/kernel/ns_last_pid"),
         ("proc:/42/", r"proc:/\$/"),
@@ -196,3 +199,28 @@ def test_what_a_head_or_tail_becomes_matches_the_whole_name(draw: random.Random)
             rewritten += 1
             assert matches(str(found), name), (kind, pattern, name, str(found))
     assert rewritten > rounds(20_000) / 100
+
+
+def never_asked() -> Iterator[str]:
+    """Names of files in special filesystems that the kernel calls otherwise."""
+    endings = ("0", "42/status", "self/fd/3", "42/task/43/fd/7", HEX, "tmp/Ab3dE6", "a-2026-11-24", "x/session-12.scope")
+    for filesystem in FILESYSTEMS:
+        heads = filesystem.mounts if filesystem.by_type else (f"{filesystem.type}:/",) if filesystem.mounts else ()
+        yield from (head + ending for head in heads for ending in endings)
+
+
+@pytest.mark.parametrize("name", [*never_asked()])
+def test_no_rule_is_for_a_name_that_the_kernel_never_asks_for(name: str) -> None:
+    assert generalise_name(name, ALL) == Generalised(name)
+
+
+@pytest.mark.parametrize("kind", ["path_pattern", "head_pattern"])
+@pytest.mark.parametrize(
+    ("name", "asked"), [(r"/dev/pts/\$", r"devpts:/\$"), (r"/proc/\$/", r"proc:/\$/"), (r"sysfs:/a/\*", r"/sys/a/\*")]
+)
+def test_a_users_rule_for_such_names_is_refused(kind: str, name: str, asked: str) -> None:
+    if kind == "head_pattern":
+        name, asked = (f"{text.rstrip('/')}/" for text in (name, asked))
+    with pytest.raises(PolicySyntaxError) as caught:
+        parse_user_rules(f"rewrite {kind} {name}\n")
+    assert (caught.value.line, caught.value.column, caught.value.expected) == (1, 10 + len(kind), asked)

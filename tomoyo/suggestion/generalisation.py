@@ -4,9 +4,10 @@ A rule changes as few characters of a name as it can, and each for the
 narrowest escape: ``/tmp/tmp.Ab3dE6`` becomes ``/tmp/tmp.\?\?\?\?\?\?``, not ``/tmp/\*``.
 What it gives always matches the name that it was given.
 
-Two things no rule touches.  A name in the Nix store: a pattern in the place
-of a hash lets anyone who may build a package in.  And the name of what is
-executed: the kernel would name the next domain after the pattern.
+Three things no rule touches.  A name in the Nix store: a pattern in the place
+of a hash lets anyone who may build a package in.  The name of what is
+executed: the kernel would name the next domain after the pattern.  And a name
+that the kernel never asks for, such as ``/dev/pts/0`` for ``devpts:/0``.
 
 Names come from whoever may create a file.  So each takes time linear in its
 length, nothing of it is remembered, and one in which more would change than a
@@ -26,6 +27,7 @@ from ..decision.matching import Pattern, compile_pattern
 from ..model.addresses import AddressRange
 from ..model.conditions import Comparison, Condition, Test
 from ..model.entries import Argument, Entry, Kind
+from ..model.filesystems import Misnamed, misnamed
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length, word_fault
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
@@ -80,12 +82,12 @@ class Generalised:
 
 
 def _process(name: str) -> str:
-    name = re.sub(r"^(proc:|/proc)/[0-9]+(?=/)", r"\1/\\$", name)
-    return re.sub(r"^((?:proc:|/proc)/(?:self|\\\$)/(?:task/)?)[0-9]+(?=/)", r"\1\\$", name)
+    name = re.sub(r"^proc:/[0-9]+(?=/)", r"proc:/\\$", name)
+    return re.sub(r"^(proc:/(?:self|\\\$)/(?:task/)?)[0-9]+(?=/)", r"\1\\$", name)
 
 
 def _descriptor(name: str) -> str:
-    return re.sub(r"^((?:proc:|/proc)/(?:self|[0-9]+|\\\$)(?:/task/(?:[0-9]+|\\\$))?/(?:fd|fdinfo)/)[0-9]+\Z", r"\1\\$", name)
+    return re.sub(r"^(proc:/(?:self|[0-9]+|\\\$)(?:/task/(?:[0-9]+|\\\$))?/(?:fd|fdinfo)/)[0-9]+\Z", r"\1\\$", name)
 
 
 def _pipe(name: str) -> str:
@@ -97,11 +99,11 @@ def _user(name: str) -> str:
 
 
 def _terminal(name: str) -> str:
-    return re.sub(r"^(devpts:|/dev/pts)/[0-9]+\Z", r"\1/\\$", name)
+    return re.sub(r"^devpts:/[0-9]+\Z", r"devpts:/\\$", name)
 
 
 def _boot(name: str) -> str:
-    if not name.startswith(("/run/", "/tmp/", "/var/tmp/", "/dev/shm/", "sysfs:/", "cgroup2:/", "/sys/fs/cgroup/")):
+    if not name.startswith(("/run/", "/tmp/", "/var/tmp/", "/dev/shm/", "/sys/fs/cgroup/")):
         return name
     return _BOOT.sub(lambda found: re.sub("[0-9a-f]", r"\\x", found[0]), name)
 
@@ -146,7 +148,7 @@ DEFAULT = tuple(rule for rule in BUILT_IN_RULES.values() if rule.name != "number
 
 def generalise_name(name: str, rules: Iterable[Rule]) -> Generalised:
     """NAME, a word without patterns, as RULES make it, one after the other."""
-    if STORE in name or constant_length(name) < len(name):
+    if STORE in name or constant_length(name) < len(name) or _never_asked(name):
         return Generalised(name)
     found, applied, least = name, [], 1
     for rule in rules:
@@ -155,6 +157,12 @@ def generalise_name(name: str, rules: Iterable[Rule]) -> Generalised:
             found, least = changed, max(least, rule.least)
             applied.append(rule.name)
     return Generalised(found, tuple(applied), least)
+
+
+def _never_asked(name: str) -> Misnamed | None:
+    """Why the kernel never asks for NAME, a name or pattern, whatever is done to it; None where it may."""
+    found = misnamed(name)
+    return found if found is not None and found.never else None
 
 
 def _is_pattern_for(pattern: str, name: str) -> bool:
@@ -241,7 +249,7 @@ def parse_user_rules(text: str, *, file: str = "rules") -> tuple[UserRule, ...]:
     """Parse rules, one a line, as tomoyo-patternize takes them; ``#`` begins a comment.
 
     Raises PolicySyntaxError for the first line that is none, or whose pattern
-    would stand for names in the Nix store.
+    would stand for names in the Nix store, or for such as no kernel asks for.
     """
     rules = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -274,6 +282,9 @@ def _rule(line: str, file: str, number: int) -> UserRule:
         raise _error(file, number, line, text, fault.reason, "")
     if kind == "head_pattern" and not text.endswith("/"):
         raise _error(file, number, line, text, "the head of a name ends with '/'", "")
+    never = _never_asked(text) if kind in ("path_pattern", "head_pattern") else None
+    if never is not None:
+        raise _error(file, number, line, text, never.reason, never.asked)
     if kind == "path_pattern" and reaches_store(text):
         raise _error(file, number, line, text, "this would stand for names in the Nix store", "a narrower pattern")
     return UserRule(kind, text, group)

@@ -209,6 +209,23 @@ def test_arguments_are_generalised_with_a_warning(system: System, test: str, exp
     assert named.findings[0].text == system.text(test)
 
 
+@pytest.mark.parametrize(
+    ("tests", "expected"),
+    [
+        ('exec.argv[1]!="$hosts" 0=@a/b', " 0=0 0=@a/b"),
+        ('exec.argv[1]!="$hosts" 0=@a/b 1=1', " 0=0 0=@a/b 1=1"),
+        ('exec.argv[1]!="$hosts" 0=@a/b grant_log=no', " 0=0 0=@a/b grant_log=no"),
+        ('exec.argv[1]!="$hosts" grant_log=yes', " grant_log=yes"),
+        ('keep exec.argv[1]!="$hosts" 0=@a/b', " keep 0=@a/b"),
+        ('exec.argv[1]!="$hosts" 1=1 0=@a/b', " 1=1 0=@a/b"),
+    ],
+)
+def test_what_is_left_of_a_condition_is_no_transition_preference(system: System, tests: str, expected: str) -> None:
+    """The kernel takes a word with a slash for one where it comes first."""
+    named = system.name(f"{HEAD}file execute /x {tests}\n")
+    assert entries(named) == [f"file execute /x{expected}"]
+
+
 def test_two_packages_of_one_name_and_version_are_both_granted_and_told(system: System) -> None:
     named = system.name(f"{HEAD}file read $twin/share/data\nfile read $twin/share/one\nfile execute $other/bin/twin\n")
     assert entries(named) == [

@@ -16,16 +16,13 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..model.conditions import Comparison, Condition
+from ..model.conditions import ALWAYS, Condition
 from ..model.entries import Entry
 from ..model.exception_policy import Aggregator
-from ..model.numbers import single
 from ..model.words import Word, constant_length
 
 #: Excludes a name that cannot be, so a pattern with it matches what the same one without it matches.
 _EXCLUDE_NOTHING = "\\-\\000"
-#: A test that always holds.
-_ALWAYS = Comparison(single(0), single(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +164,7 @@ def entry_stand_in(entry: Entry, taken: Collection[str]) -> Entry:
     tests = condition.tests if condition else ()
     transition, log = (condition.transition, condition.grant_log) if condition else (None, None)
     while True:
-        tests = (*tests, _ALWAYS)
+        tests = (*tests, ALWAYS)
         found = Entry(entry.kind, entry.operations, entry.arguments, Condition(transition, tests, log))
         if found.subject not in taken:
             return found
@@ -175,7 +172,7 @@ def entry_stand_in(entry: Entry, taken: Collection[str]) -> Entry:
 
 def is_stand_in(entry: Entry) -> bool:
     """Whether ENTRY may stand in for another; no kernel learns such a one."""
-    return bool(entry.condition and entry.condition.tests and entry.condition.tests[-1] == _ALWAYS)
+    return bool(entry.condition and entry.condition.tests and entry.condition.tests[-1] == ALWAYS)
 
 
 def aggregator_stand_in(aggregator: Aggregator, taken: Collection[str]) -> Aggregator:

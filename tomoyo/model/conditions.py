@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .numbers import NumberRange
+from .numbers import NumberRange, single
 from .words import DomainName, GroupReference, Quoted, Word, is_path, quoted
 
 #: Attributes that a test may name, besides argv and envp, in the kernel's order.
@@ -107,6 +107,13 @@ class EnvironmentTest:
 
 Test = Comparison | ArgumentTest | EnvironmentTest
 
+#: A test that always holds.
+ALWAYS = Comparison(single(0), single(0))
+
+
+def _seems_path(test: Test) -> bool:
+    return isinstance(test, Comparison) and isinstance(test.right, GroupReference) and is_path(str(test))
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -124,6 +131,19 @@ class Condition:
         if self.grant_log is None and self._seems_transition:
             raise ValueError(f"the kernel reads this as a transition preference: {self.tests[0]}")
 
+    @classmethod
+    def left(cls, transition: Word | DomainName | None, tests: tuple[Test, ...], grant_log: bool | None) -> Condition | None:
+        """What is left of a condition of which tests were dropped or changed; None for nothing.
+
+        Where the kernel would take the first test for a transition preference,
+        one that always holds stands before it.
+        """
+        if transition is None and not tests:
+            return None if grant_log is None else cls(grant_log=grant_log)
+        if transition is None and _seems_path(tests[0]):
+            tests = (ALWAYS, *tests)
+        return cls(transition, tests, grant_log)
+
     @property
     def is_misread(self) -> bool:
         """Whether the kernel takes its own text of this for something else.
@@ -135,10 +155,7 @@ class Condition:
 
     @property
     def _seems_transition(self) -> bool:
-        if self.transition is not None or not self.tests:
-            return False
-        first = self.tests[0]
-        return isinstance(first, Comparison) and isinstance(first.right, GroupReference) and is_path(str(first))
+        return self.transition is None and bool(self.tests) and _seems_path(self.tests[0])
 
     def __str__(self) -> str:
         parts = [] if self.transition is None else [str(self.transition)]

@@ -335,8 +335,7 @@ class _Naming:
         result: list[Condition | None] = []
         for chosen in product(*tests):
             parts = tuple(part for some in chosen for part in some)
-            empty = transition is None and not parts and condition.grant_log is None
-            result.append(None if empty else Condition(transition, parts, condition.grant_log))
+            result.append(Condition.left(transition, parts, condition.grant_log))
         return result
 
     def _test(self, test: Test) -> Test | None:

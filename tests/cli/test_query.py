@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.analysis.explanation import Explainer, Explanation
-from tomoyo.cli.query_terminal import Dialogue, JsonDialogue, reasons
+from tomoyo.cli.query_terminal import Dialogue, JsonDialogue, proposed, reasons
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.query.dialogue import Answer, Event, PendingRequest, QueryDialogue
 from tomoyo.query.session import Answered, Asked, Explained, QuerySession, Reason, Vanished, learned_entry
@@ -200,3 +200,46 @@ def test_json_lines_for_a_program(terminal: Terminal, capsys: pytest.CaptureFixt
     assert answered == {"event": "answered", "request": 5, "answer": "deny", "reason": "nobody answered"}
     assert vanished == {"event": "vanished", "request": 5}
     assert terminal.file.answers == [(5, "grant")]
+
+
+# What is proposed
+
+HASH = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-w-1.0"
+
+
+def stored(terminal: Terminal, policy: str = "", *, execute: bool = False) -> tuple[PendingRequest, Explanation | None]:
+    """A request for a file in the store that waits, and what a POLICY says of it."""
+    lines = RECORD.replace(b"/usr/bin/true", HASH.encode() + b"/bin/w").split(b"\n") if execute else RECORD.split(b"\n")
+    lines[-2:] = [b"file execute nix:/w/bin/w" if execute else f"file read {HASH}/bin/w".encode(), b""]
+    (event,) = terminal.file.dialogue.receive([b"Q5-0\n" + b"\n".join(lines)], 0.0)
+    terminal.file.waiting.append(5)
+    request = event.request
+    assert request.record is not None
+    engine = DecisionEngine(parse_domain_policy(f"{request.record.domain}\nuse_profile 3\n"), parse_exception_policy(policy))
+    return request, Explainer(engine).explain_record(request.record) if policy else None
+
+
+@pytest.mark.parametrize("policy", ["", "path_group nix:/other /nix/store/x\n"])
+def test_a_store_path_without_a_name_is_not_proposed(terminal: Terminal, policy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    request, explanation = stored(terminal, policy)
+    assert proposed(request, explanation) == ""
+    terminal.dialogue._show(Asked(request, again=False, explanation=explanation))
+    terminal.type("a")
+    shown = capsys.readouterr().out
+    assert "always would add" not in shown
+    assert shown.count("no name stands for the store path") == 2
+    assert terminal.file.answers == []
+
+
+def test_a_name_is_proposed_for_a_store_path(terminal: Terminal) -> None:
+    request, explanation = stored(terminal, f"path_group nix:/w/bin/w {HASH}/bin/w\n")
+    assert proposed(request, explanation).startswith("file read @nix:/w/bin/w exec.realpath=")
+
+
+def test_an_executed_name_needs_no_real_path(terminal: Terminal) -> None:
+    request, _ = stored(terminal, execute=True)
+    learned = learned_entry(request.record) if request.record else None
+    assert learned is not None
+    assert f'exec.realpath="{HASH}/bin/w"' in learned.text
+    assert proposed(request).startswith("file execute nix:/w/bin/w exec.argv[0]=")
+    assert "/nix/store" not in proposed(request)

@@ -118,12 +118,18 @@ class Dialogue:
             rule = self.session.never(request)
             self._say(f"[{request.serial}] denied; rule: {rule}\n")
         elif letter == "a":
-            self._add(request, proposed(request))
+            entry = proposed(request, self.session.explanation(request))
+            if entry:
+                self._add(request, entry)
+            else:
+                self._say(f"[{request.serial}] still waits: {_UNNAMED}; e takes an entry that you write\n")
         else:
             self._editing = request
             explanation = self.session.explanation(request)
             named = f"{explanation.named}\n" if explanation is not None and explanation.named is not None else ""
-            self._say(f"[{request.serial}] the entry to add (nothing: back), such as\n{proposed(request)}\n{named}")
+            entry = proposed(request, explanation)
+            such = f", such as\n{entry}" if entry else ""
+            self._say(f"[{request.serial}] the entry to add (nothing: back){such}\n{named}")
 
     def _edited(self, line: str) -> None:
         request, self._editing = self._editing, None
@@ -177,11 +183,16 @@ class Dialogue:
 _DONE = {"y": "granted this once", "n": "denied this once", "r": "asked again"}
 
 
-def proposed(request: PendingRequest) -> str:
-    """The entry that would allow REQUEST, as a line."""
-    from ..query.session import learned_entry
+#: Why nothing is proposed.
+_UNNAMED = "no entry is proposed, as no name stands for the store path, which the next update changes"
 
-    return str(learned_entry(request.record)) if request.record is not None else ""
+
+def proposed(request: PendingRequest, explanation: Explanation | None = None) -> str:
+    """The entry that would allow REQUEST, as a line; empty where it has a store path that EXPLANATION has no name for."""
+    from ..query.session import lasting_entry
+
+    entry = lasting_entry(request.record, explanation) if request.record is not None else None
+    return "" if entry is None else entry.text
 
 
 def entry_of(line: str) -> Entry | str:
@@ -215,7 +226,8 @@ def described(request: PendingRequest, explanation: Explanation | None = None) -
     yield f"    wants: {outline.request}\n"
     if explanation is not None:
         yield from (f"    {line}\n" for line in reasons(explanation))
-    yield f"    always would add: {proposed(request)}\n"
+    entry = proposed(request, explanation)
+    yield f"    always would add: {entry}\n" if entry else f"    always: {_UNNAMED}\n"
 
 
 def reasons(explanation: Explanation) -> Iterator[str]:
@@ -280,7 +292,7 @@ def plain_notice(notice: Notice) -> dict[str, object]:
         "user": record.task.uid,
         "effective_user": record.task.euid,
         "program": record.execution.realpath.text if record.execution is not None else None,
-        "always": proposed(request),
+        "always": proposed(request, notice.explanation) or None,
         "explanation": notice.explanation.plain() if notice.explanation is not None else None,
         "record": request.text.decode("ascii", "backslashreplace"),
     }

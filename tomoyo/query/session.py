@@ -13,6 +13,7 @@ from enum import Enum
 
 from ..analysis.explanation import Explanation
 from ..decision.requests import request_of
+from ..model.conditions import Condition
 from ..model.entries import Entry
 from ..model.records import AuditRecord
 from .dialogue import Answer, Arrived, Gone, PendingRequest, same_question
@@ -20,6 +21,8 @@ from .explanation import QueryExplainer
 from .kernel_file import QueryFile
 from .rules import QueryRule, Ruling, decide, exact_rule
 
+#: Where files are whose paths the next update changes.
+STORE = "/nix/store/"
 #: Seconds that a request is held back so that its explanation comes with it.
 EXPLAINED_WITHIN = 0.3
 #: Requests that the kernel was asked to look at again, remembered so that they are recognised when they come back.
@@ -191,6 +194,21 @@ class QuerySession:
 
 def _key(record: AuditRecord) -> tuple[int, str]:
     return record.global_pid, str(record.request)
+
+
+def lasting_entry(record: AuditRecord, explanation: Explanation | None = None) -> Entry | None:
+    """The same, but by the names that EXPLANATION found for paths in the Nix store; None where one has no name."""
+    entry = learned_entry(record)
+    if entry is None or STORE not in entry.text:
+        return entry
+    condition = entry.condition
+    if "execute" in entry.operations and STORE not in str(entry.arguments[0]) and condition is not None:
+        # Only what an aggregator names so is executed by this name, so its real path need not be said.
+        kept = tuple(test for test in condition.tests if not str(test).startswith(f'exec.realpath="{STORE}'))
+        entry = replace(entry, condition=Condition.left(condition.transition, kept, condition.grant_log))
+    elif explanation is not None and explanation.named is not None:
+        entry = replace(entry, arguments=explanation.named.arguments)
+    return entry if STORE not in entry.text else None
 
 
 def learned_entry(record: AuditRecord) -> Entry | None:

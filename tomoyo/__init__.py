@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from .model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
     from .nix.names.bindings import Bindings, Programs, Several, bind
     from .nix.names.expression import Expression, ExpressionError, nix_expression
-    from .nix.names.name_uses import Place, Role, Use, policy_uses
+    from .nix.names.name_uses import Role, Use, policy_uses
     from .nix.names.names import Name, NameSyntaxError, NameTable, parse_name, read_packages
     from .nix.names.naming import EntryNames, Named, format_source_domains, name_policy, unsafe_policy, without_modules
     from .nix.names.program_paths import WayIn, Ways, find_ways
@@ -217,7 +217,7 @@ _MODULES = {
     "nix.source.policy": "Conflicts",
     "nix.store.paths": "StoreFile StorePath StorePathError find_store_path parse_drv_name parse_store_path",
     "nix.store.tree": "LinkError Tree",
-    "nix.names.name_uses": "Place Role Use policy_uses",
+    "nix.names.name_uses": "Role Use policy_uses",
     "nix.names.program_paths": "WayIn Ways find_ways",
     "report.plain": "plain",
     "syntax.domain_policy": "parse_domain_policy",

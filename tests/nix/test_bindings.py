@@ -14,13 +14,10 @@ from tomoyo.decision.matching import matches
 from tomoyo.model.exception_policy import ExceptionPolicy
 from tomoyo.nix.names.bindings import Bindings, Fault, Programs, Several, Severity, bind
 from tomoyo.nix.names.name_uses import (
-    Place,
     Role,
     Use,
-    domain_policy_places,
-    exception_policy_places,
-    manager_places,
     policy_uses,
+    use_places,
 )
 from tomoyo.nix.names.names import NameTable, encode_file
 from tomoyo.nix.store.database import StoreDatabase
@@ -31,6 +28,7 @@ from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.formatting import format_exception_policy
 from tomoyo.syntax.lines import Reading
 from tomoyo.syntax.managers import parse_manager
+from tomoyo.syntax.policy_text import PolicyText, TextKind, read_placed_policy
 
 from .nixstore import NixStore
 from .toystore import LIBRARY, Link, Program, ToyStore
@@ -135,6 +133,11 @@ def test_mixed_operations_are_both_uses(toy: ToyStore) -> None:
     assert faults(result) == [("@nix:/x/y", "MISUSED")]
 
 
+def placed(kind: TextKind, name: str, text: str) -> dict[Use, tuple[str, int, int]]:
+    found = use_places(read_placed_policy([PolicyText(kind, name, text)]))
+    return {use: one.where(use.written) for use, one in found.items()}
+
+
 def test_each_use_has_its_first_place() -> None:
     domains = """\
 <kernel>
@@ -145,28 +148,28 @@ file read /y
 file execute nix:/a/11 nix:/a/1
 file read nix:/a/1
 """
-    assert domain_policy_places(domains, "d") == {
-        Use("<kernel>", Role.REFERENCE, "nix:/b/1"): Place("d", 3, 14),
-        Use("<kernel>", Role.EXECUTED, "nix:/a/1"): Place("d", 4, 13),
-        Use("<kernel>", Role.EXECUTED, "nix:/a/11"): Place("d", 6, 14),
-        Use("<kernel>", Role.BARE, "nix:/a/1"): Place("d", 7, 11),
+    assert placed(TextKind.DOMAIN, "d", domains) == {
+        Use("<kernel>", Role.REFERENCE, "nix:/b/1"): ("d", 3, 14),
+        Use("<kernel>", Role.EXECUTED, "nix:/a/1"): ("d", 4, 13),
+        Use("<kernel>", Role.EXECUTED, "nix:/a/11"): ("d", 6, 14),
+        Use("<kernel>", Role.BARE, "nix:/a/1"): ("d", 7, 11),
     }
     exceptions = '<a> initialize_domain nix:/a/1 from any\nacl_group 1 file execute /x exec.realpath="nix:/q"\n'
-    assert exception_policy_places(exceptions.encode(), "e") == {
-        Use("<a>", Role.EXECUTED, "nix:/a/1"): Place("e", 1, 23),
-        Use("<kernel>", Role.QUOTED, "nix:/q"): Place("e", 2, 43),
+    assert placed(TextKind.EXCEPTION, "e", exceptions) == {
+        Use("<a>", Role.EXECUTED, "nix:/a/1"): ("e", 1, 23),
+        Use("<kernel>", Role.QUOTED, "nix:/q"): ("e", 2, 43),
     }
-    assert manager_places("<kernel> nix:/a/1\nnix:/m/1\n", "m") == {
-        Use("<kernel>", Role.EXECUTED, "nix:/a/1"): Place("m", 1, 10),
-        Use("<kernel>", Role.MANAGER, "nix:/m/1"): Place("m", 2, 1),
+    assert placed(TextKind.MANAGER, "m", "<kernel> nix:/a/1\nnix:/m/1\n") == {
+        Use("<kernel>", Role.EXECUTED, "nix:/a/1"): ("m", 1, 10),
+        Use("<kernel>", Role.MANAGER, "nix:/m/1"): ("m", 2, 1),
     }
 
 
 def test_places_cover_all_uses() -> None:
     domains = "<kernel> nix:/a/1\nfile execute/read nix:/a/2 exec.realpath=@nix:/b/1\n<o> nix:/a/3\nfile read @nix:/b/2\n"
     exceptions = "path_group g nix:/a/4\nno_keep_domain nix:/a/5 from any\n<o> acl_group 0 file read @nix:/b/3\n"
-    places = {**domain_policy_places(domains, "d"), **exception_policy_places(exceptions, "e")}
-    assert set(uses(domains, exceptions)) <= set(places)
+    texts = PolicyText(TextKind.DOMAIN, "d", domains), PolicyText(TextKind.EXCEPTION, "e", exceptions)
+    assert set(uses(domains, exceptions)) <= set(use_places(read_placed_policy(texts)))
 
 
 # What is bound

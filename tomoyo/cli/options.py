@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..nix.source.loader import PolicyFiles
     from ..syntax.lines import PolicySyntaxError, Report
+    from ..syntax.policy_text import PolicyText
 
 #: Kinds of policy files, with the interface file that each is of.
 INTERFACES = {
@@ -225,6 +226,13 @@ class PolicyFile:
     data: bytes
     belongs: PolicyFiles | None = None
     modules: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def text(self) -> PolicyText:
+        """The text, for those who ask where in it something stands."""
+        from ..syntax.policy_text import PolicyText, TextKind
+
+        return PolicyText(TextKind[self.kind.upper()], self.name, self.data.decode("latin-1"))
 
     def parse(self, report: Report | None = None) -> Any:
         """The policy in it; arguments and errors as in ``parse_domain_policy``."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..syntax.policy_text import Placed, PolicyText, TextKind
+from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind
 from .codes import LINT_CODES, LintFinding
 from .context import LintContext
 
@@ -37,7 +37,7 @@ class Reach(Enum):
 class Allowance:
     """A comment that allows some codes: how far, and for a line or domain the line that it counts for."""
 
-    placed: Placed
+    placed: Placed[Comment]
     codes: tuple[str, ...]
     reach: Reach
     line: int
@@ -84,13 +84,13 @@ class Allowances:
         self.all: list[Allowance] = []
         self.faults: list[LintFinding] = []
         for placed in context.policy.comments:
-            if _LINT.match(placed.value):
+            if _LINT.match(placed.value.text):
                 if placed.text.name not in self._lines:
                     self._lines[placed.text.name] = _Lines(placed.text)
                 self._read(placed, self._lines[placed.text.name])
 
-    def _read(self, placed: Placed, lines: _Lines) -> None:
-        found = _ALLOW.match(placed.value)
+    def _read(self, placed: Placed[Comment], lines: _Lines) -> None:
+        found = _ALLOW.match(placed.value.text)
         rest = found[1] if found else ""
         codes: list[str] = []
         more = True

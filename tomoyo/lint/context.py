@@ -18,7 +18,7 @@ from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
 from ..model.words import KERNEL, DomainName, GroupReference, Word
 from ..syntax.lines import column
-from ..syntax.policy_text import Placed, PlacedDomain, PlacedPolicy, PolicyText
+from ..syntax.policy_text import Placed, PlacedDomain, PlacedPolicy
 from .codes import LINT_CODES, LintFinding, LintSeverity
 
 #: Where the store is, unless a policy is for another.
@@ -82,9 +82,13 @@ class EntryList:
 
     namespace: str
     title: str
-    entries: list[Placed] = field(repr=False)
+    entries: list[Placed[Entry]] = field(repr=False)
     domain: PlacedDomain | None = None
     lax: bool = False
+
+
+#: A program, as the domain is named after it, the transition preference, and the entry that lets it execute.
+Execution = tuple[str, Word | DomainName | None, Placed[Entry]]
 
 
 class LintContext:
@@ -99,11 +103,10 @@ class LintContext:
         self._members: dict[tuple[GroupKind, str, str], tuple[Member, ...]] | None = None
         self._rules: dict[str, TransitionRules] = {}
         self._profiles: dict[tuple[str, int], Profile | None] = {}
-        self._raw: dict[PolicyText, list[str]] = {}
         self._shared: dict[tuple[str, int | str], EntryList] = {}
         self._own: dict[str, EntryList] = {}
-        self._executions: dict[tuple[EntryList, str], list[tuple[str, Word | DomainName | None, Placed]]] = {}
-        self._references: dict[tuple[str, GroupKind, str], list[Placed]] | None = None
+        self._executions: dict[tuple[EntryList, str], list[Execution]] = {}
+        self._references: dict[tuple[str, GroupKind, str], list[Placed[Entry]]] | None = None
         self._using: dict[tuple[str, int | str], list[PlacedDomain]] | None = None
 
     # What the policy means
@@ -177,7 +180,7 @@ class LintContext:
             found = self._own[name] = EntryList(domain.name.namespace, name, domain.entries, domain, self.is_lax(domain))
         return found
 
-    def used_with_places(self, domain: PlacedDomain) -> Iterator[tuple[EntryList, Placed]]:
+    def used_with_places(self, domain: PlacedDomain) -> Iterator[tuple[EntryList, Placed[int | str]]]:
         """The acl_groups and modules that DOMAIN uses, each with the line that says so."""
         places = {placed.value: placed for placed in reversed(domain.groups)}
         for entries in self.used(domain):
@@ -219,14 +222,14 @@ class LintContext:
         sort, _, name = entries.title.partition(" ")
         return self._users().get(("", name) if sort == "module" else (entries.namespace, int(name)), [])
 
-    def executions(self, entries: EntryList, namespace: str) -> list[tuple[str, Word | DomainName | None, Placed]]:
+    def executions(self, entries: EntryList, namespace: str) -> list[Execution]:
         """Each program that ENTRIES let execute, as the domain is named after it, with the transition preference."""
         found = self._executions.get((entries, namespace))
         if found is None:
             found = self._executions[entries, namespace] = list(self._read_executions(entries, namespace))
         return found
 
-    def _read_executions(self, entries: EntryList, namespace: str) -> Iterator[tuple[str, Word | DomainName | None, Placed]]:
+    def _read_executions(self, entries: EntryList, namespace: str) -> Iterator[Execution]:
         for placed in entries.entries:
             entry: Entry = placed.value
             if entry.kind is not Kind.PATH or entry.operations[0] != "execute":
@@ -239,10 +242,10 @@ class LintContext:
             else:
                 yield str(argument), preference, placed
 
-    def references(self) -> dict[tuple[str, GroupKind, str], list[Placed]]:
+    def references(self) -> dict[tuple[str, GroupKind, str], list[Placed[Entry]]]:
         """Each group that entries name, by its namespace, with the entries; of those of the same text in a list, the first."""
         if self._references is None:
-            found: dict[tuple[str, GroupKind, str], list[Placed]] = {}
+            found: dict[tuple[str, GroupKind, str], list[Placed[Entry]]] = {}
             for entries in self.lists():
                 namespaces = [entries.namespace]
                 if entries.title.startswith("module "):
@@ -280,7 +283,7 @@ class LintContext:
     def finding(
         self,
         code: str,
-        placed: Placed | None,
+        placed: Placed[object] | None,
         reason: str,
         *,
         word: str = "",
@@ -294,21 +297,8 @@ class LintContext:
         file, line, position = "", 0, 0
         if placed is not None:
             file, line = placed.text.name, placed.line
-            position = self.column(placed, word) if offset is None else column(self.raw(placed), offset)
+            position = placed.column(word) if offset is None else column(placed.raw, offset)
         return LintFinding(code, severity or known.severity, file, line, position, reason, remedy or known.remedy, entry)
-
-    def column(self, placed: Placed, word: str) -> int:
-        """The column at which WORD stands in a line, or the line begins."""
-        raw = self.raw(placed)
-        position = raw.find(word) if word else -1
-        return position + 1 if position >= 0 else column(raw, 0)
-
-    def raw(self, placed: Placed) -> str:
-        """A line as it is written."""
-        lines = self._raw.get(placed.text)
-        if lines is None:
-            lines = self._raw[placed.text] = placed.text.text.split("\n")
-        return lines[placed.line - 1] if placed.line else ""
 
     def remarks(self, judge: Callable[[Entry, str], list[Remark]]) -> Iterator[LintFinding]:
         """What JUDGE says of each entry in its namespace; it is asked once for entries of the same text."""
@@ -323,7 +313,7 @@ class LintContext:
                 for remark in found:
                     yield self.remark(remark, placed, lax=entries.lax)
 
-    def remark(self, remark: Remark, placed: Placed | None, *, lax: bool = False) -> LintFinding:
+    def remark(self, remark: Remark, placed: Placed[object] | None, *, lax: bool = False) -> LintFinding:
         """The finding that REMARK is at a line, or about all; less bad where it is LAX, so that nothing is denied anyway."""
         severity = remark.severity or LINT_CODES[remark.code].severity
         return self.finding(

@@ -31,19 +31,19 @@ def find_misnamed(context: LintContext) -> Iterator[LintFinding]:
                 operations = used.get(key) or used.setdefault(key, _operations(context, *key))
                 entry = f"path_group {placed.value.name} {member}"
                 for remark in _remarks(member.text, operations, context, part.name):
-                    yield context.remark(remark, placed._replace(value=entry))
-        for placed in part.aggregators:
-            for remark in _remarks(placed.value.pattern.text, ["aggregator"], context, part.name):
-                yield context.remark(remark, placed)
-        for placed in part.transitions:
-            if placed.value.program is not None:
-                for remark in _remarks(placed.value.program.text, ["execute"], context, part.name):
-                    yield context.remark(remark, placed)
-    for placed in context.policy.managers:
-        if isinstance(placed.value, Word):
-            found = misnamed(placed.value.text)
+                    yield context.remark(remark, placed.saying(entry))
+        for aggregator in part.aggregators:
+            for remark in _remarks(aggregator.value.pattern.text, ["aggregator"], context, part.name):
+                yield context.remark(remark, aggregator)
+        for control in part.transitions:
+            if control.value.program is not None:
+                for remark in _remarks(control.value.program.text, ["execute"], context, part.name):
+                    yield context.remark(remark, control)
+    for manager in context.policy.managers:
+        if isinstance(manager.value, Word):
+            found = misnamed(manager.value.text)
             if found is not None:
-                yield context.remark(_remark(placed.value.text, found), placed)
+                yield context.remark(_remark(manager.value.text, found), manager)
 
 
 def may_hold_misnamed(text: str) -> bool:

@@ -28,7 +28,7 @@ def find_group_faults(context: LintContext) -> Iterator[LintFinding]:
         yield from _unused_groups(context, named)
 
 
-def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Placed]]) -> Iterator[LintFinding]:
+def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Placed[Entry]]]) -> Iterator[LintFinding]:
     told: set[tuple[str, GroupKind, str]] = set()
     for part in context.policy.namespaces.values():
         for placed in part.members:
@@ -74,13 +74,13 @@ def find_unused_aggregators(context: LintContext) -> Iterator[LintFinding]:
     policy = context.policy
     if not policy.has(TextKind.DOMAIN):
         return
-    patterns: list[Placed] = [placed for part in policy.namespaces.values() for placed in part.aggregators]
+    patterns = [placed for part in policy.namespaces.values() for placed in part.aggregators]
     if not patterns:
         return
     names = {program for domain in policy.domains.values() for program in domain.name.programs}
     for part in policy.namespaces.values():
-        for placed in part.transitions:
-            names.update(str(word) for word in (placed.value.program, placed.value.domain) if isinstance(word, Word))
+        controls = [placed.value for placed in part.transitions]
+        names.update(str(word) for control in controls for word in (control.program, control.domain) if isinstance(word, Word))
         names.update(str(placed.value.member) for placed in part.members)
     executed: list[str] = []
     for entries in context.lists():
@@ -95,9 +95,9 @@ def find_unused_aggregators(context: LintContext) -> Iterator[LintFinding]:
     found: NameIndex[str] = NameIndex(Groups(NamespaceExceptions()))
     for text in executed:
         found.add_name(text, text)
-    for placed in patterns:
-        name = placed.value.name.text
+    for aggregator in patterns:
+        name = aggregator.value.name.text
         if name not in names and not name.startswith(NAMES) and next(found.find(name), None) is None:
             yield context.finding(
-                "unused-aggregator", placed, f"nothing is said about {name}", word=name, entry=str(placed.value)
+                "unused-aggregator", aggregator, f"nothing is said about {name}", word=name, entry=str(aggregator.value)
             )

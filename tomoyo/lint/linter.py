@@ -39,7 +39,7 @@ def find_line_faults(context: LintContext) -> Iterator[LintFinding]:
         problem: Problem = placed.value
         code = _EFFECTS.get(problem.effect)
         if code is not None:
-            line = context.raw(placed).strip()
+            line = placed.raw.strip()
             yield context.finding(code, placed, problem.what, offset=problem.offset, remedy=problem.expected, entry=line)
 
 

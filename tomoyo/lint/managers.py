@@ -36,7 +36,7 @@ def find_manager_faults(context: LintContext) -> Iterator[LintFinding]:
     if policy.has(TextKind.MANAGER) and not policy.managers:
         text = next(text for text in policy.texts if text.kind is TextKind.MANAGER)
         yield context.finding("no-manager", Placed(None, text, 1), "once this policy is active, nothing can change it")
-    programs: dict[str, Placed] = {}
+    programs: dict[str, Placed[object]] = {}
     for placed in policy.managers:
         if isinstance(placed.value, DomainName):
             yield from _judge_domain(context, placed, placed.value)
@@ -49,7 +49,7 @@ def find_manager_faults(context: LintContext) -> Iterator[LintFinding]:
         yield from _judge_access(context, programs)
 
 
-def _judge_domain(context: LintContext, placed: Placed, name: DomainName) -> Iterator[LintFinding]:
+def _judge_domain(context: LintContext, placed: Placed[object], name: DomainName) -> Iterator[LintFinding]:
     policy = context.policy
     domain = policy.domains.get(name.text)
     if not name.programs:
@@ -61,7 +61,7 @@ def _judge_domain(context: LintContext, placed: Placed, name: DomainName) -> Ite
         yield context.finding("manager-learning", placed, f"{name} is a manager in learning mode", entry=name.text)
 
 
-def _judge_program(context: LintContext, placed: Placed, program: Word) -> Iterator[LintFinding]:
+def _judge_program(context: LintContext, placed: Placed[object], program: Word) -> Iterator[LintFinding]:
     text = program.text
     if program.is_pattern:
         reason = f"{text} is a pattern, and the kernel compares managers literally"
@@ -73,11 +73,11 @@ def _judge_program(context: LintContext, placed: Placed, program: Word) -> Itera
         yield context.finding("manager-writable", placed, f"{text}: everybody may create files in that folder", entry=text)
 
 
-def _judge_access(context: LintContext, programs: dict[str, Placed]) -> Iterator[LintFinding]:
+def _judge_access(context: LintContext, programs: dict[str, Placed[object]]) -> Iterator[LintFinding]:
     """Entries that let a manager's program be changed, or be started by what is enforced."""
     managing = {placed.value for placed in context.policy.managers}
-    changes: NameIndex[tuple[EntryList, Placed]] = NameIndex(_NO_GROUPS)
-    executes: NameIndex[tuple[EntryList, Placed]] = NameIndex(_NO_GROUPS)
+    changes: NameIndex[tuple[EntryList, Placed[Entry]]] = NameIndex(_NO_GROUPS)
+    executes: NameIndex[tuple[EntryList, Placed[Entry]]] = NameIndex(_NO_GROUPS)
     for entries in context.lists():
         domain = entries.domain
         if domain is not None and domain.name in managing:

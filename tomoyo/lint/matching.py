@@ -54,30 +54,30 @@ def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
                     yield context.finding(
                         "never-executed", placed, f"{program}: {reason}", word=program.text, entry=str(placed.value)
                     )
-        for placed in part.aggregators:
-            text = placed.value.pattern.text
+        for aggregator in part.aggregators:
+            text = aggregator.value.pattern.text
             reason = (
                 name_fault(text)
                 or _ending(text, "execute")
                 or ("the pattern excludes all that it includes" if matches_nothing(text) else "")
             )
             if reason:
-                yield context.finding("never-executed", placed, f"{text}: {reason}", word=text, entry=str(placed.value))
-        for placed in part.members:
-            member = placed.value.member
-            if placed.value.kind is not GroupKind.PATH or not isinstance(member, Word):
+                yield context.finding("never-executed", aggregator, f"{text}: {reason}", word=text, entry=str(aggregator.value))
+        for each in part.members:
+            member = each.value.member
+            if each.value.kind is not GroupKind.PATH or not isinstance(member, Word):
                 continue
-            entry = f"path_group {placed.value.name} {member}"
+            entry = f"path_group {each.value.name} {member}"
             if matches_nothing(member.text):
                 reason = f"{member} excludes all that it includes"
-                yield context.finding("impossible-pattern", placed, reason, word=member.text, entry=entry)
+                yield context.finding("impossible-pattern", each, reason, word=member.text, entry=entry)
                 continue
             reason = name_fault(member.text)
-            key = part.name, placed.value.name.text
+            key = part.name, each.value.name.text
             if reason and key not in of_files:
                 of_files[key] = _only_of_files(context, *key)
             if reason and of_files[key]:
-                yield context.finding("not-canonical", placed, f"{member}: {reason}", word=member.text, entry=entry)
+                yield context.finding("not-canonical", each, f"{member}: {reason}", word=member.text, entry=entry)
 
 
 def _only_of_files(context: LintContext, namespace: str, group: str) -> bool:

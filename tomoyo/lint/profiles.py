@@ -55,7 +55,7 @@ def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[LintFi
         yield context.finding("enforced-without-entries", opened, f"{name} is enforced, and nothing grants it anything")
 
 
-def _judge_profile(context: LintContext, namespace: str, number: int, placed: Placed) -> Iterator[LintFinding]:
+def _judge_profile(context: LintContext, namespace: str, number: int, placed: Placed[int]) -> Iterator[LintFinding]:
     profile = context.profile(namespace, number)
     if profile is None:
         return

@@ -36,7 +36,7 @@ _MEMBERS = 64
 def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
     """Lines that are there twice."""
     for entries in context.lists():
-        held: dict[str, tuple[Placed, set[str]]] = {}
+        held: dict[str, tuple[Placed[Entry], set[str]]] = {}
         for placed in entries.entries:
             entry: Entry = placed.value
             first = held.get(entry.subject)
@@ -64,17 +64,17 @@ def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
     yield from _repeated(context, context.policy.managers)
 
 
-def _repeated(context: LintContext, placed: Iterable[Placed]) -> Iterator[LintFinding]:
-    held: dict[object, Placed] = {}
+def _repeated(context: LintContext, placed: Iterable[Placed[object]]) -> Iterator[LintFinding]:
+    held: dict[object, Placed[object]] = {}
     for each in placed:
         first = held.setdefault(each.value, each)
         if first is not each:
             yield _duplicate(context, each, first)
 
 
-def _duplicate(context: LintContext, placed: Placed, first: Placed) -> LintFinding:
+def _duplicate(context: LintContext, placed: Placed[object], first: Placed[object]) -> LintFinding:
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
-    line = context.raw(placed).strip()
+    line = placed.raw.strip()
     shown = line if len(line) <= 120 else f"{line[:117]}..."
     return context.finding("duplicate", placed, f"{quoted(shown)} is already in {where}", entry=line)
 
@@ -84,7 +84,7 @@ class _Held:
     """An entry as the kernel holds it: at the place of its first line, with the operations of all."""
 
     entry: Entry
-    placed: Placed
+    placed: Placed[Entry]
     order: int
     tests: str
 

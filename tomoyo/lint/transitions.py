@@ -223,7 +223,8 @@ def find_missing(context: LintContext) -> Iterator[LintFinding]:
             preferring.append(Domain(DomainName(entries.namespace), entries=tuple(dict.fromkeys(found))))
     known = set(policy.domains)
     controls = (NamespaceExceptions(name, context.exceptions(name).transitions) for name in policy.namespaces)
-    places = {str(placed.value): placed for entries in context.lists() for placed in entries.entries if _prefers(placed.value)}
+    places: dict[str, Placed[object]] = {}
+    places |= {str(placed.value): placed for entries in context.lists() for placed in entries.entries if _prefers(placed.value)}
     places |= {str(placed.value): placed for part in policy.namespaces.values() for placed in part.transitions}
     told = set()
     for missing in missing_domains(DomainPolicy(tuple(preferring)), ExceptionPolicy(tuple(controls))):
@@ -253,17 +254,19 @@ def _preferences(context: LintContext) -> Iterator[LintFinding]:
                 yield from _shared(context, domain, entries, use, told)
 
 
-def _shared(context: LintContext, domain: PlacedDomain, entries: EntryList, use: Placed, told: set[str]) -> Iterator[LintFinding]:
+def _shared(
+    context: LintContext, domain: PlacedDomain, entries: EntryList, use: Placed[int | str], told: set[str]
+) -> Iterator[LintFinding]:
     """The first of each kind for a group that many domains use; what is to be done is done in the domain's own lines."""
     codes: set[str] = set()
     for program, preference, placed in context.executions(entries, domain.name.namespace)[:_TRIED]:
-        for finding in _executed(context, domain, program, preference, Placed(placed.value, use.text, use.line), told):
+        for finding in _executed(context, domain, program, preference, use.saying(placed.value), told):
             if finding.code not in codes:
                 codes.add(finding.code)
                 yield finding
 
 
-def _manual(context: LintContext, domain: PlacedDomain, placed: Placed) -> Iterator[LintFinding]:
+def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -> Iterator[LintFinding]:
     target = str(placed.value.arguments[0])
     if target not in context.policy.domains:
         yield context.finding("created-domain", placed, f"{target} is not defined", word=target, entry=placed.value.text)
@@ -271,7 +274,7 @@ def _manual(context: LintContext, domain: PlacedDomain, placed: Placed) -> Itera
 
 
 def _way_out(
-    context: LintContext, domain: PlacedDomain, target: str, placed: Placed, severity: LintSeverity | None
+    context: LintContext, domain: PlacedDomain, target: str, placed: Placed[Entry], severity: LintSeverity | None
 ) -> Iterator[LintFinding]:
     other = context.policy.domains.get(target)
     own = context.mode(domain, "file::execute")
@@ -296,7 +299,7 @@ def _executed(
     domain: PlacedDomain,
     program: str,
     preference: Word | DomainName | None,
-    placed: Placed,
+    placed: Placed[Entry],
     told: set[str],
 ) -> Iterator[LintFinding]:
     """What comes of executing PROGRAM in DOMAIN; TOLD has the domains that were told of."""
@@ -366,12 +369,12 @@ def _controls(context: LintContext) -> Iterator[LintFinding]:
                 continue
             yield context.finding(code, placed, reason, word="" if code == "shadowed" else str(source or ""), entry=str(control))
         rules = context.rules(part.name)
-        for placed in part.aggregators:
-            pattern = placed.value.pattern
+        for aggregator in part.aggregators:
+            pattern = aggregator.value.pattern
             given = pattern.text if pattern.is_pattern else rules.aggregated(pattern.text)
-            if not pattern.is_pattern and given != placed.value.name.text:
-                reason = f"'{placed.value}' does nothing: an aggregator before it makes {given} of this program"
-                yield context.finding("shadowed", placed, reason, entry=str(placed.value))
+            if not pattern.is_pattern and given != aggregator.value.name.text:
+                reason = f"'{aggregator.value}' does nothing: an aggregator before it makes {given} of this program"
+                yield context.finding("shadowed", aggregator, reason, entry=str(aggregator.value))
 
 
 def find_literal_patterns(context: LintContext) -> Iterator[LintFinding]:

@@ -138,7 +138,7 @@ def find_changes_for_others(context: LintContext) -> Iterator[LintFinding]:
                     yield _finding(context, code, change, file, other, entries)
 
 
-def _finding(context: LintContext, code: str, change: Placed, file: str, other: str, entries: EntryList) -> LintFinding:
+def _finding(context: LintContext, code: str, change: Placed[Entry], file: str, other: str, entries: EntryList) -> LintFinding:
     what = "executes" if code == "executed-elsewhere" else "reads"
     reason = f"'{change.value}': {other}, which is more trusted, {what} {file}"
     # A wildcard may not have been meant for that file.

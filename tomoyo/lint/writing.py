@@ -88,10 +88,10 @@ def find_temporary_execution(context: LintContext) -> Iterator[LintFinding]:
 class NamedFiles:
     """What the entries of a list execute and change: for each name an example, and an index of all."""
 
-    executes: NameIndex[Placed]
-    changes: NameIndex[Placed]
-    executed: list[tuple[str, Placed]] = field(default_factory=list)
-    changed: list[tuple[str, Placed]] = field(default_factory=list)
+    executes: NameIndex[Placed[Entry]]
+    changes: NameIndex[Placed[Entry]]
+    executed: list[tuple[str, Placed[Entry]]] = field(default_factory=list)
+    changed: list[tuple[str, Placed[Entry]]] = field(default_factory=list)
     moves: bool = False
     """Whether folders may be renamed, or mounted over."""
 
@@ -182,7 +182,9 @@ def _unwanted(
         yield context.remark(Remark("write-and-execute", reason), change, lax=lax)
 
 
-def _meetings(changing: NamedFiles, executing: NamedFiles, most: int | None) -> Iterator[tuple[Placed, Placed, str]]:
+def _meetings(
+    changing: NamedFiles, executing: NamedFiles, most: int | None
+) -> Iterator[tuple[Placed[Entry], Placed[Entry], str]]:
     """Entries that may change what others may execute; at most so many names of each are tried."""
     if not changing.changed or not executing.executed:
         return

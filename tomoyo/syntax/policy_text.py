@@ -9,14 +9,14 @@ there twice is there twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from ..model.domains import Domain, merge_entries
 from ..model.entries import Entry, GroupKind
-from ..model.exception_policy import Aggregator, Group, NamespaceExceptions, TransitionControl
+from ..model.exception_policy import Aggregator, Group, Member, NamespaceExceptions, TransitionControl
 from ..model.profiles import ProfilePolicy
 from ..model.states import ServiceState
 from ..model.words import KERNEL, DomainName, Word, is_namespace
@@ -24,9 +24,10 @@ from .domain_policy import read_source_line
 from .entries import read_entry
 from .exception_policy import read_exception_content
 from .holding import Holding
-from .lines import UNENDED, Effect, Line, Problem, read_line
+from .lines import UNENDED, Effect, Line, Problem, column, normalise, read_line
 from .managers import read_manager_content
 from .profiles import apply_profile, read_profile_content
+from .stat import read_setting
 from .statements import (
     ChangeProfile,
     GroupMember,
@@ -37,6 +38,7 @@ from .statements import (
     SetFlag,
     SetManager,
     SharedEntry,
+    Statement,
     UseGroup,
     UseModule,
     UseProfile,
@@ -105,12 +107,46 @@ class PolicyText:
         return self.state.value if said is None else None
 
 
-class Placed(NamedTuple):
-    """What a line says, the text that it is in, and its number there."""
+class Comment(NamedTuple):
+    """A line that begins with ``#``, which a kernel drops: each byte one character."""
 
-    value: Any
+    text: str
+
+
+Value = TypeVar("Value", covariant=True)
+_Other = TypeVar("_Other")
+
+
+class Placed(NamedTuple, Generic[Value]):
+    """What a line says, the text that it is in, its number there, and how it is written; line 0 is all of the text."""
+
+    value: Value
     text: PolicyText
     line: int
+    raw: str = ""
+
+    def saying(self, value: _Other) -> Placed[_Other]:
+        """The same place with another VALUE: a part of what the line says, or what is wrong with it."""
+        return Placed(value, self.text, self.line, self.raw)
+
+    def where(self, word: str = "") -> tuple[str, int, int]:
+        """File, line and column of WORD, as in `column`."""
+        return self.text.name, self.line, self.column(word)
+
+    def column(self, word: str = "") -> int:
+        """The column (from 1) at which WORD stands in the line, alone rather than within another; else that of its first word."""
+        position = first = self.raw.find(word) if word else -1
+        while position >= 0:
+            end = position + len(word)
+            if self.raw[position - 1 : position] in _BEFORE_WORD and self.raw[end : end + 1] in _BEHIND_WORD:
+                return position + 1
+            position = self.raw.find(word, position + 1)
+        return first + 1 if first >= 0 else column(self.raw, 0)
+
+
+#: What may stand around a word: the end of a line, spaces, a condition's sign, and quotes.
+_BEHIND_WORD = frozenset(("", '"', *(chr(byte) for byte in range(256) if not 0x20 < byte < 0x7F)))
+_BEFORE_WORD = _BEHIND_WORD | {"="}
 
 
 @dataclass(slots=True)
@@ -118,17 +154,16 @@ class PlacedDomain:
     """A domain: where it is opened, and every line about it.  Groups are numbers or modules' names."""
 
     name: DomainName
-    opened: list[Placed] = field(default_factory=list)
-    profiles: list[Placed] = field(default_factory=list)
-    groups: list[Placed] = field(default_factory=list)
-    flags: list[Placed] = field(default_factory=list)
-    entries: list[Placed] = field(default_factory=list)
+    opened: list[Placed[object]] = field(default_factory=list)
+    profiles: list[Placed[int]] = field(default_factory=list)
+    groups: list[Placed[int | str]] = field(default_factory=list)
+    flags: list[Placed[str]] = field(default_factory=list)
+    entries: list[Placed[Entry]] = field(default_factory=list)
 
     @property
     def profile(self) -> int:
         """The profile that the last line gives it, else 0."""
-        number: int = self.profiles[-1].value if self.profiles else 0
-        return number
+        return self.profiles[-1].value if self.profiles else 0
 
     def value(self) -> Domain:
         """The domain without modules."""
@@ -141,16 +176,16 @@ class PlacedNamespace:
     """A namespace's exception policy, line by line."""
 
     name: str
-    transitions: list[Placed] = field(default_factory=list)
-    aggregators: list[Placed] = field(default_factory=list)
-    members: list[Placed] = field(default_factory=list)
-    shared: dict[int, list[Placed]] = field(default_factory=dict)
+    transitions: list[Placed[TransitionControl]] = field(default_factory=list)
+    aggregators: list[Placed[Aggregator]] = field(default_factory=list)
+    members: list[Placed[GroupMember]] = field(default_factory=list)
+    shared: dict[int, list[Placed[Entry]]] = field(default_factory=dict)
 
     def value(self) -> NamespaceExceptions:
         """The exception policy that the lines make."""
-        groups: dict[tuple[GroupKind, str], dict[Any, None]] = {}
+        groups: dict[tuple[GroupKind, str], dict[Member, None]] = {}
         for placed in self.members:
-            member: GroupMember = placed.value
+            member = placed.value
             groups.setdefault((member.kind, member.name.text), {})[member.member] = None
         return NamespaceExceptions(
             self.name,
@@ -173,14 +208,14 @@ class PlacedPolicy:
     texts: tuple[PolicyText, ...]
     domains: dict[str, PlacedDomain] = field(default_factory=dict)
     namespaces: dict[str, PlacedNamespace] = field(default_factory=dict)
-    modules: dict[str, list[Placed]] = field(default_factory=dict)
+    modules: dict[str, list[Placed[Entry]]] = field(default_factory=dict)
     module_texts: dict[str, PolicyText] = field(default_factory=dict)
     profiles: ProfilePolicy | None = None
-    defined: dict[tuple[str, int], Placed] = field(default_factory=dict)
-    managers: list[Placed] = field(default_factory=list)
-    manage_by_non_root: list[Placed] = field(default_factory=list)
-    problems: list[Placed] = field(default_factory=list)
-    comments: list[Placed] = field(default_factory=list)
+    defined: dict[tuple[str, int], Placed[int]] = field(default_factory=dict)
+    managers: list[Placed[Word | DomainName]] = field(default_factory=list)
+    manage_by_non_root: list[Placed[object]] = field(default_factory=list)
+    problems: list[Placed[Problem]] = field(default_factory=list)
+    comments: list[Placed[Comment]] = field(default_factory=list)
 
     def has(self, kind: TextKind) -> bool:
         """Whether there is a text of this KIND."""
@@ -214,33 +249,68 @@ def read_placed_policy(texts: Iterable[PolicyText]) -> PlacedPolicy:
     return policy
 
 
-def _statements(policy: PlacedPolicy, text: PolicyText, reader: Any) -> Iterator[tuple[Any, int]]:
-    """What each line of TEXT says, with its number; blank lines and comments are left out."""
+def read_lines(
+    text: PolicyText, report: Callable[[Placed[Problem]], None] = lambda _: None
+) -> Iterator[Placed[Statement | Comment | None]]:
+    """Each line of TEXT with what it says, as policy sources have it: a comment, None for a blank line.
+
+    Lines that a kernel would drop are left out; REPORT is called with what is
+    wrong with them, and with those that it would store as something else.
+    """
+    reader = _READERS[text.kind]
     # Learned policies repeat their lines, so each different line is read once.
-    known: dict[str, Any] = {}
+    known: dict[str, Statement] = {}
     *lines, last = text.text.split("\n")
     for number, raw in enumerate(lines, 1):
         statement = known.get(raw)
         if statement is not None:
-            yield statement, number
-            continue
-        if not raw or raw.isspace():
-            continue
-        if raw.lstrip()[0] == "#":
-            policy.comments.append(Placed(raw.strip(), text, number))
-            continue
-        statement, problems = read_line(raw, reader)
-        for problem in problems:
-            policy.problems.append(Placed(problem, text, number))
-        if statement is not None and not isinstance(statement, Rejected):
-            if not problems:
-                known[raw] = statement
-            yield statement, number
-    if last and not last.isspace():
-        if last.lstrip()[0] == "#":
-            policy.comments.append(Placed(last.strip(), text, len(lines) + 1))
+            yield Placed(statement, text, number, raw)
+        elif not raw or raw.isspace():
+            yield Placed(None, text, number, raw)
+        elif "#" in raw and normalise(raw)[:1] == "#":
+            yield Placed(Comment(raw.strip(_SPACES)), text, number, raw)
         else:
-            policy.problems.append(Placed(UNENDED, text, len(lines) + 1))
+            statement, problems = read_line(raw, reader)
+            for problem in problems:
+                report(Placed(problem, text, number, raw))
+            if statement is not None and not isinstance(statement, Rejected):
+                if not problems:
+                    known[raw] = statement
+                yield Placed(statement, text, number, raw)
+    if "#" in last and normalise(last)[:1] == "#":
+        yield Placed(Comment(last.strip(_SPACES)), text, len(lines) + 1, last)
+    elif normalise(last):
+        report(Placed(UNENDED, text, len(lines) + 1, last))
+
+
+#: Spaces around a comment; other bytes may be part of a character.
+_SPACES = " \t\v\f\r"
+
+
+def _read_manager_line(line: Line) -> Statement:
+    statement = read_manager_content(line)
+    if line.text.startswith(NAMES):  # compile puts the program's path in its place
+        line.problems = [problem for problem in line.problems if problem.effect is not Effect.USELESS]
+    return statement
+
+
+_READERS: dict[TextKind, Callable[[Line], Statement]] = {
+    TextKind.DOMAIN: read_source_line,
+    TextKind.EXCEPTION: read_exception_content,
+    TextKind.MODULE: read_entry,
+    TextKind.PROFILE: read_profile_content,
+    TextKind.MANAGER: _read_manager_line,
+    TextKind.STAT: read_setting,
+}
+
+
+def _statements(policy: PlacedPolicy, text: PolicyText) -> Iterator[Placed[Statement]]:
+    """What each line of TEXT says; comments and problems go to POLICY."""
+    for placed in read_lines(text, policy.problems.append):
+        if isinstance(placed.value, Comment):
+            policy.comments.append(placed)  # type: ignore[arg-type]
+        elif placed.value is not None:
+            yield placed  # type: ignore[misc]
 
 
 _NO_DOMAIN = Problem(Effect.DROPPED, 0, "", "no domain is selected, so this applies to none", "a domain's name in a line before")
@@ -249,8 +319,8 @@ _NO_DOMAIN = Problem(Effect.DROPPED, 0, "", "no domain is selected, so this appl
 def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
     domain: PlacedDomain | None = None
     broken = False
-    for statement, number in _statements(policy, text, read_source_line):
-        placed = Placed(statement, text, number)
+    for placed in _statements(policy, text):
+        statement = placed.value
         if isinstance(statement, OpenDomain):
             broken = statement.name is None
             domain = None
@@ -262,27 +332,28 @@ def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
                 _add_profile(domain, None, placed)
         elif domain is None:
             if not broken:  # else it was said that the domain is none
-                policy.problems.append(Placed(_NO_DOMAIN, text, number))
+                policy.problems.append(placed.saying(_NO_DOMAIN))
         elif type(statement) is Entry:
-            domain.entries.append(placed)
+            domain.entries.append(placed.saying(statement))
         elif isinstance(statement, UseProfile):
             _add_profile(domain, statement.profile, placed)
         elif isinstance(statement, UseGroup):
-            domain.groups.append(Placed(statement.group, text, number))
+            domain.groups.append(placed.saying(statement.group))
         elif isinstance(statement, UseModule):
-            domain.groups.append(Placed(statement.name, text, number))
+            domain.groups.append(placed.saying(statement.name))
         elif isinstance(statement, SetFlag):
-            domain.flags.append(Placed(statement.flag, text, number))
+            domain.flags.append(placed.saying(statement.flag))
 
 
-def _add_profile(domain: PlacedDomain, said: int | None, placed: Placed) -> None:
+def _add_profile(domain: PlacedDomain, said: int | None, placed: Placed[Statement]) -> None:
     profile = placed.text.profile(said)
     if profile is not None:
-        domain.profiles.append(placed._replace(value=profile))
+        domain.profiles.append(placed.saying(profile))
 
 
 def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
-    for statement, number in _statements(policy, text, read_exception_content):
+    for placed in _statements(policy, text):
+        statement = placed.value
         if not isinstance(statement, InNamespace):
             continue
         name: str | None = statement.namespace
@@ -294,40 +365,37 @@ def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
         namespace = policy.namespace(name)
         content = statement.content
         if isinstance(content, TransitionControl):
-            namespace.transitions.append(Placed(content, text, number))
+            namespace.transitions.append(placed.saying(content))
         elif isinstance(content, Aggregator):
-            namespace.aggregators.append(Placed(content, text, number))
+            namespace.aggregators.append(placed.saying(content))
         elif isinstance(content, GroupMember):
-            namespace.members.append(Placed(content, text, number))
+            namespace.members.append(placed.saying(content))
         elif isinstance(content, SharedEntry):
-            namespace.shared.setdefault(content.group, []).append(Placed(content.entry, text, number))
+            namespace.shared.setdefault(content.group, []).append(placed.saying(content.entry))
 
 
 def _read_module(policy: PlacedPolicy, text: PolicyText) -> None:
     held = policy.modules.setdefault(text.module, [])
     policy.module_texts.setdefault(text.module, text)
-    held += [Placed(entry, text, number) for entry, number in _statements(policy, text, read_entry)]
+    held += [placed.saying(placed.value) for placed in _statements(policy, text) if isinstance(placed.value, Entry)]
 
 
 def _read_profiles(policy: PlacedPolicy, text: PolicyText, holding: Holding) -> None:
-    for statement, number in _statements(policy, text, read_profile_content):
-        reason = apply_profile(holding, statement)
+    for placed in _statements(policy, text):
+        statement = placed.value
+        reason = apply_profile(holding, statement) if isinstance(statement, ProfileLine) else None
         if reason is not None:
-            policy.problems.append(Placed(Problem(Effect.DROPPED, 0, "", reason, ""), text, number))
+            policy.problems.append(placed.saying(Problem(Effect.DROPPED, 0, "", reason, "")))
         elif isinstance(statement, ProfileLine) and isinstance(statement.content, ChangeProfile):
-            key = (statement.namespace, statement.content.number)
-            policy.defined.setdefault(key, Placed(statement.content.number, text, number))
+            number = statement.content.number
+            policy.defined.setdefault((statement.namespace, number), placed.saying(number))
 
 
 def _read_managers(policy: PlacedPolicy, text: PolicyText) -> None:
-    for statement, number in _statements(policy, text, _read_manager_line):
+    for placed in _statements(policy, text):
+        statement = placed.value
         if isinstance(statement, SetManager):
-            placed = Placed(statement.manager, text, number)
-            (policy.manage_by_non_root if statement.manager is None else policy.managers).append(placed)
-
-
-def _read_manager_line(line: Line) -> Any:
-    statement = read_manager_content(line)
-    if line.text.startswith(NAMES):  # compile puts the program's path in its place
-        line.problems = [problem for problem in line.problems if problem.effect is not Effect.USELESS]
-    return statement
+            if statement.manager is None:
+                policy.manage_by_non_root.append(placed)
+            else:
+                policy.managers.append(placed.saying(statement.manager))

@@ -18,7 +18,7 @@ from ..options import PolicyFile, UsageError, add_files, message, place, read_fi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...nix.names.bindings import Bindings, Problem
-    from ...nix.names.name_uses import Place, Use
+    from ...nix.names.name_uses import Use
 
 _KINDS = ("domain", "exception", "manager")
 
@@ -106,28 +106,27 @@ def _parse(file: PolicyFile, errors: list[Any]) -> Any:
     return parse_manager(file.data, file=file.name, reading=Reading.AS_KERNEL, report=errors.append)
 
 
-def _places(files: list[PolicyFile]) -> dict[Use, Place]:
-    from ...nix.names.name_uses import domain_policy_places, exception_policy_places, manager_places
-
-    find = {"domain": domain_policy_places, "exception": exception_policy_places, "manager": manager_places}
-    places: dict[Use, Place] = {}
-    for file in files:
-        for use, found in find[file.kind](file.data, file.name).items():
-            places.setdefault(use, found)
-    return places
+Places = dict["Use", tuple[str, int, int]]
 
 
-def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> None:
-    from ...nix.names.name_uses import Place
+def _places(files: list[PolicyFile]) -> Places:
+    """File, line and column of each use, where it first stands."""
+    from ...nix.names.name_uses import use_places
+    from ...syntax.policy_text import read_placed_policy
 
-    unknown = Place("", 0, 0)
+    found = use_places(read_placed_policy(file.text for file in files))
+    return {use: placed.where(use.written) for use, placed in found.items()}
+
+
+def _tell_all(bindings: Bindings, places: Places, verbose: bool) -> None:
+    unknown = ("", 0, 0)
     for problem in sorted(bindings.problems, key=lambda problem: places.get(problem.use, unknown)):
         text = f"{problem.use.written}: {problem.reason}"
         found = places.get(problem.use)
         if found is None:
             message(problem.severity.value, text)
         else:
-            tell(f"{found.file}:{found.line}:{found.column}", problem.severity.value, text)
+            tell(":".join(map(str, found)), problem.severity.value, text)
     for name, paths in bindings.managers:
         message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}")
     for report in bindings.reports:
@@ -135,7 +134,7 @@ def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> No
             message("warning" if report.unsafe else "note", f"{report.place}: {report.reason}: skipped")
 
 
-def _text(bindings: Bindings, places: dict[Use, Place], as_json: bool) -> str:
+def _text(bindings: Bindings, places: Places, as_json: bool) -> str:
     if not as_json:
         from ...syntax.formatting import format_exception_policy
 
@@ -145,7 +144,7 @@ def _text(bindings: Bindings, places: dict[Use, Place], as_json: bool) -> str:
     return json.dumps(_plain(bindings, places), indent=2) + "\n"
 
 
-def _plain(bindings: Bindings, places: dict[Use, Place]) -> dict[str, Any]:
+def _plain(bindings: Bindings, places: Places) -> dict[str, Any]:
     return {
         "aggregators": [
             {"namespace": part.namespace, "executed": str(line.pattern), "name": str(line.name)}
@@ -163,7 +162,7 @@ def _plain(bindings: Bindings, places: dict[Use, Place]) -> dict[str, Any]:
     }
 
 
-def _plain_problem(problem: Problem, found: Place | None) -> dict[str, Any]:
+def _plain_problem(problem: Problem, found: tuple[str, int, int] | None) -> dict[str, Any]:
     return {
         "severity": problem.severity.value,
         "fault": problem.fault.name.lower(),
@@ -171,7 +170,5 @@ def _plain_problem(problem: Problem, found: Place | None) -> dict[str, Any]:
         "text": problem.use.written,
         "message": problem.reason,
         "paths": list(problem.paths),
-        "file": found.file if found else None,
-        "line": found.line if found else None,
-        "column": found.column if found else None,
+        **dict(zip(("file", "line", "column"), found or (None, None, None))),
     }

@@ -101,10 +101,8 @@ def _useless(file: PolicyFile) -> list[LintFinding]:
         return []
     from ...lint.codes import LintSeverity
     from ...lint.linter import lint_policy
-    from ...syntax.policy_text import PolicyText, TextKind
 
-    kind = {"domain": TextKind.DOMAIN, "exception": TextKind.EXCEPTION, "manager": TextKind.MANAGER}[file.kind]
-    found = lint_policy([PolicyText(kind, file.name, text)], codes=_CODES)
+    found = lint_policy([file.text], codes=_CODES)
     return [finding for finding in found if finding.severity is not LintSeverity.NOTE]
 
 

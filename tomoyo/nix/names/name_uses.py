@@ -8,15 +8,14 @@ name at a place where it can never match is a use all the same, so that
 somebody can be told.
 
 `policy_uses` reads policy values; a caller who knows the text as well finds
-the line of each use with `domain_policy_places` and its like.
+the place of each use with `use_places`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from ...model.conditions import Attribute, Comparison
 from ...model.domains import DomainPolicy
@@ -24,11 +23,7 @@ from ...model.entries import ArgumentType, Entry, GroupKind, Kind
 from ...model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ...model.managers import ManagerPolicy
 from ...model.words import KERNEL, DomainName, GroupReference, Quoted, Word
-from ...syntax.domain_policy import read_domain_content
-from ...syntax.exception_policy import read_exception_content
-from ...syntax.lines import Line, Source, column, normalise, raw_lines, read_line
-from ...syntax.managers import read_manager_line
-from ...syntax.statements import GroupMember, InNamespace, OpenDomain, SetManager, SharedEntry, Statement
+from ...syntax.policy_text import LIBRARY, Placed, PlacedPolicy
 from .names import PREFIX, is_name
 
 
@@ -56,15 +51,6 @@ class Role(Enum):
 _TARGET = Attribute("symlink.target")
 #: What stands before a name's text.
 _SIGILS = {Role.REFERENCE: "@", Role.TARGET: "@", Role.EXECUTED_REFERENCE: "@", Role.QUOTED: '"'}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where something stands in a policy's source; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,73 +184,32 @@ def _member_uses(part: NamespaceExceptions, executed: set[tuple[str, str]]) -> I
                 yield Use(part.namespace, role, str(member))
 
 
-def domain_policy_places(source: Source, file: str) -> dict[Use, Place]:
-    """Where each use first stands in the domain policy SOURCE; FILE is its name.
-
-    Lines that the kernel would drop have none.
-    """
-    namespace = ""
-
-    def uses(statement: Statement | None) -> Iterator[Use]:
-        nonlocal namespace
-        if isinstance(statement, OpenDomain):
-            namespace = statement.name.namespace if statement.name else ""
-            return domain_name_uses(statement.name) if statement.name else iter(())
-        return entry_uses(statement, namespace) if isinstance(statement, Entry) else iter(())
-
-    return _places(source, file, read_domain_content, uses)
-
-
-def exception_policy_places(source: Source, file: str) -> dict[Use, Place]:
-    """The same for an exception policy."""
-
-    def uses(statement: Statement | None) -> Iterator[Use]:
-        if isinstance(statement, InNamespace):
-            content = statement.content
-            if isinstance(content, TransitionControl):
-                yield from transition_uses(content, statement.namespace)
-            elif isinstance(content, SharedEntry):
-                yield from entry_uses(content.entry, statement.namespace)
-            elif isinstance(content, GroupMember) and content.kind is GroupKind.PATH and is_name(str(content.member)):
-                # Which of the two it is hangs on the rest of the policy.
-                yield Use(statement.namespace, Role.EXECUTED, str(content.member))
-                yield Use(statement.namespace, Role.MEMBER, str(content.member))
-
-    return _places(source, file, read_exception_content, uses)
-
-
-def manager_places(source: Source, file: str) -> dict[Use, Place]:
-    """The same for a manager list."""
-
-    def uses(statement: Statement | None) -> Iterator[Use]:
-        manager = statement.manager if isinstance(statement, SetManager) else None
-        return manager_uses(manager) if manager is not None else iter(())
-
-    return _places(source, file, read_manager_line, uses)
-
-
-def _places(
-    source: Source, file: str, reader: Callable[[Line], Any], uses: Callable[[Statement | None], Iterator[Use]]
-) -> dict[Use, Place]:
-    found: dict[Use, Place] = {}
-    for number, (raw, _) in enumerate(raw_lines(source), 1):
-        # A domain's line counts without a name, too: it says the namespace.
-        if PREFIX in raw or raw.lstrip().startswith("<"):
-            statement, _ = read_line(raw, reader)
-            for use in uses(statement):
-                if use not in found:
-                    found[use] = Place(file, number, column(raw, _offset(normalise(raw), use)))
+def use_places(policy: PlacedPolicy) -> dict[Use, Placed[object]]:
+    """Where each use first stands in POLICY, in the policy library last; those of modules are of the namespace ``""``."""
+    order = {text: (text.directory == LIBRARY, position) for position, text in enumerate(policy.texts)}
+    found: dict[Use, Placed[object]] = {}
+    for use, placed in _placed_uses(policy):
+        other = found.get(use)
+        if other is None or (order[placed.text], placed.line) < (order[other.text], other.line):
+            found[use] = placed
     return found
 
 
-def _offset(line: str, use: Use) -> int:
-    """Where USE stands in the normalised LINE."""
-    position = -1
-    while True:
-        position = line.find(use.written, position + 1)
-        if position < 0:
-            return 0
-        end = position + len(use.written)
-        # The whole word, not the beginning of a longer one.
-        if (position == 0 or line[position - 1] in " =") and (end == len(line) or line[end] == " "):
-            return position
+def _placed_uses(policy: PlacedPolicy) -> Iterator[tuple[Use, Placed[object]]]:
+    lists: list[tuple[str, list[Placed[Entry]]]] = [("", entries) for entries in policy.modules.values()]
+    for domain in policy.domains.values():
+        lists.append((domain.name.namespace, domain.entries))
+        yield from ((use, placed) for use in domain_name_uses(domain.name) for placed in domain.opened)
+    for part in policy.namespaces.values():
+        lists += [(part.name, entries) for entries in part.shared.values()]
+        yield from ((use, placed) for placed in part.transitions for use in transition_uses(placed.value, part.name))
+        for member in part.members:
+            text = str(member.value.member)
+            if member.value.kind is GroupKind.PATH and is_name(text):
+                # Which of the two it is hangs on the rest of the policy.
+                yield from ((Use(part.name, role, text), member) for role in (Role.EXECUTED, Role.MEMBER))
+    for namespace, entries in lists:
+        for entry in entries:
+            if PREFIX in entry.value.subject:
+                yield from ((use, entry) for use in entry_uses(entry.value, namespace))
+    yield from ((use, manager) for manager in policy.managers for use in manager_uses(manager.value))

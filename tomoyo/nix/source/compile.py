@@ -34,12 +34,12 @@ from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_line
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
-from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
+from ...syntax.policy_text import LIBRARY, PolicyText, TextKind, read_placed_policy
 from ...syntax.statements import InNamespace, SharedEntry
 from ..names.bindings import Bindings, Fault, Several, bind
 from ..names.bindings import Problem as BindingProblem
 from ..names.bindings import Severity as BindingSeverity
-from ..names.name_uses import Place, Use, domain_policy_places, exception_policy_places, manager_places, policy_uses
+from ..names.name_uses import policy_uses, use_places
 from ..names.names import NameTable, encode_file, is_name, parse_name
 from ..names.program_paths import path_refused
 from ..store.contents import Contents, Report, read_contents
@@ -222,19 +222,20 @@ def _manifest(
 
 def _binding_problems(bindings: Bindings, files: Sequence[PolicyText], unresolved: Unresolved) -> Iterator[Problem]:
     found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
-    places = _places(files) if found else {}
+    places = use_places(read_placed_policy(files)) if found else {}
     library = {file.name: _first_domain(file) for file in files if file.directory == LIBRARY}
     for problem in found:
         # What a module says counts in any namespace.
-        place = places.get(problem.use) or places.get(replace(problem.use, namespace="")) or Place("", 0, 0)
+        placed = places.get(problem.use) or places.get(replace(problem.use, namespace=""))
+        file, line, column = placed.where(problem.use.written) if placed else ("", 0, 0)
         # The library is for systems that lack some of what it names, but not the service itself.
-        if problem.fault in _UNRESOLVED and place.file in library and place.line != library[place.file]:
+        if problem.fault in _UNRESOLVED and file in library and line != library[file]:
             continue
         severity = Severity.ERROR
         if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
             severity = Severity.WARNING
         message = f"{problem.use.written}: {problem.reason}"
-        yield Problem(severity, message, place.file, place.line, place.column)
+        yield Problem(severity, message, file, line, column)
 
 
 def _unsafe(report: Report) -> Problem:
@@ -249,21 +250,6 @@ def _first_domain(file: PolicyText) -> int:
     """The line of the first domain in FILE, of a service that must be there; 0 for none."""
     lines = file.text.split("\n") if file.kind is TextKind.DOMAIN else ()
     return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
-
-
-def _places(files: Iterable[PolicyText]) -> dict[Use, Place]:
-    """Where each use first stands, in the library last; those of modules have no namespace."""
-    readers = {
-        TextKind.DOMAIN: domain_policy_places,
-        TextKind.MODULE: domain_policy_places,
-        TextKind.EXCEPTION: exception_policy_places,
-        TextKind.MANAGER: manager_places,
-    }
-    found: dict[Use, Place] = {}
-    for file in sorted(files, key=lambda file: file.directory == LIBRARY):
-        if file.kind in readers:
-            found = readers[file.kind](file.text, file.name) | found
-    return found
 
 
 def _store_paths(files: Iterable[PolicyText], tree: Tree) -> Iterator[Problem]:

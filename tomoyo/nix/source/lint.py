@@ -16,28 +16,13 @@ from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
 from ...model.words import DomainName
-from ...syntax.policy_text import LIBRARY, NAMES, Placed, PolicyText, TextKind
+from ...syntax.policy_text import LIBRARY, NAMES, PolicyText, TextKind
 from ..names.bindings import Severity, bind
-from ..names.name_uses import (
-    Place,
-    Role,
-    Use,
-    domain_policy_places,
-    entry_uses,
-    exception_policy_places,
-    manager_places,
-    policy_uses,
-)
+from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable
 from ..store.tree import Tree
 from .policy import DEFAULT_PROFILES
 
-_PLACES = {
-    TextKind.DOMAIN: domain_policy_places,
-    TextKind.MODULE: domain_policy_places,
-    TextKind.EXCEPTION: exception_policy_places,
-    TextKind.MANAGER: manager_places,
-}
 #: Ways to use a name that never match, with what to write instead.
 _MISPLACED = {
     Role.BARE: ("the kernel compares real paths here, and a name is none", "@{}"),
@@ -134,11 +119,7 @@ def _find_name_faults(
 
 def _elsewhere(context: LintContext, faults: Mapping[Use, Remark]) -> Iterator[LintFinding]:
     """FAULTS of names that stand in no entry, each where it first stands: in domains' names, say."""
-    places: dict[Use, Place] = {}
-    for text in context.policy.texts if faults else ():
-        if text.kind in _PLACES:
-            places = _PLACES[text.kind](text.text, text.name) | places
-    texts = {text.name: text for text in context.policy.texts}
+    places = use_places(context.policy) if faults else {}
     for use, remark in faults.items():
-        place = places.get(use)
-        yield context.remark(remark, Placed("", texts[place.file], place.line) if place else None)
+        found = places.get(use)
+        yield context.remark(remark, found.saying("") if found else None)

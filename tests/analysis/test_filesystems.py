@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import tomoyo
-from tomoyo.lint.filesystems import may_hold_misnamed
-from tomoyo.model.filesystems import FILESYSTEMS, Filesystem, asked_name, misnamed
+from tomoyo.model.filesystems import FILESYSTEMS, Filesystem, asked_name, may_hold_misnamed, misnamed
 from tomoyo.model.words import is_path
 
 #: A name, and by which the kernel asks instead; the same where it is right, nothing where that is not known.

@@ -12,47 +12,47 @@ import re
 from collections.abc import Callable, Iterable
 
 from ..model.conditions import ATTRIBUTES
-from ..model.entries import Entry
 from ..model.records import AuditRecord, Execution
 from ..model.words import quoted
+from ..syntax.record_stream import RecordText
+from ..syntax.records import read_execution, remembered, text_of
 
 #: What a name of one argument or variable has behind it.
 _INDEX = re.compile(r'(?<=^exec\.argv)\[[0-9]+\]$|(?<=^exec\.envp)\["[^"]*"\]$')
 
 
-def request_conditions(record: AuditRecord) -> list[str]:
+def request_conditions(record: AuditRecord | RecordText) -> list[str]:
     """Every attribute in RECORD as a condition."""
-    found = [f"task.{test}" for test in str(record.task).split(" ")]
-    for name, attributes in (
-        ("path1", record.path1),
-        ("path1.parent", record.path1_parent),
-        ("path2", record.path2),
-        ("path2.parent", record.path2_parent),
-    ):
-        if attributes is not None:
-            found += [f"{name}.{test}" for test in str(attributes).split(" ")]
-    execution = record.execution
-    if execution is not None:
-        found += [f"exec.realpath={execution.realpath}", f"exec.argc={execution.argc}", f"exec.envc={execution.envc}"]
-        found += [*argument_conditions(execution), *environment_conditions(execution)]
-    if record.symlink_target is not None:
-        found.append(f"symlink.target={record.symlink_target}")
-    return found
+    return _conditions(text_of(record)).split(" ")
 
 
-def execution_conditions(record: AuditRecord) -> list[str]:
+def _conditions(text: RecordText) -> str:
+    """Every attribute in TEXT as a condition, one behind the other as the record has them."""
+    attributes, executes, execution = text.details.partition(" exec={ ")
+    task, *blocks = attributes.removesuffix(" }").split(" } ")
+    found = f"task.pid={text.pid} task.ppid={text.ppid} task.{task.replace(' ', ' task.')}"
+    for block in blocks:
+        name, opens, values = block.partition("={ ")
+        found += f" {name}.{values.replace(' ', f' {name}.')}" if opens else f" {block}"
+    return " ".join([found, *_of_execution(execution)]) if executes else found
+
+
+@remembered(512, 8000)
+def _of_execution(text: str) -> list[str]:
+    execution = read_execution(text)
+    found = [f"exec.realpath={execution.realpath}", f"exec.argc={execution.argc}", f"exec.envc={execution.envc}"]
+    return [*found, *argument_conditions(execution), *environment_conditions(execution)]
+
+
+def execution_conditions(record: AuditRecord | RecordText) -> list[str]:
     """What RECORD tells of an execution as conditions; empty where it is of another request."""
-    execution = record.execution
-    entry = record.request
-    if execution is None or not isinstance(entry, Entry) or entry.operations != ("execute",):
+    text = text_of(record)
+    _, executes, execution = text.details.partition(" exec={ ")
+    if not executes or not text.request.startswith("file execute "):
         return []
-    return [
-        f"exec.realpath={execution.realpath}",
-        f"exec.argc={execution.argc}",
-        *argument_conditions(execution),
-        f"exec.envc={execution.envc}",
-        *environment_conditions(execution),
-    ]
+    realpath, argc, envc, *strings = _of_execution(execution)
+    values = [test for test in strings if test.startswith("exec.argv")]
+    return [realpath, argc, *values, envc, *strings[len(values) :]]
 
 
 def argument_conditions(execution: Execution) -> list[str]:
@@ -68,8 +68,8 @@ def environment_conditions(execution: Execution) -> list[str]:
 
 
 def converted(
-    record: AuditRecord,
-    conditions: Callable[[AuditRecord], list[str]] = request_conditions,
+    record: AuditRecord | RecordText,
+    conditions: Callable[[AuditRecord | RecordText], list[str]] = request_conditions,
     kept: Iterable[str] = (),
 ) -> str | None:
     """RECORD as a line of domain policy; None where it is of an event, or has none of the conditions.
@@ -77,15 +77,18 @@ def converted(
     KEPT are attributes, or beginnings of their names, such as ``task.uid`` and
     ``exec``: of what CONDITIONS finds, only they are kept.
     """
-    if not isinstance(record.request, Entry):
+    text = text_of(record)
+    if text.event:
         return None
-    found = conditions(record)
+    if conditions is request_conditions and not kept:
+        return f"{text.request} {_conditions(text)}"
+    found = conditions(text)
     if not found:
         return None
     wanted = tuple(kept)
     if wanted:
         found = [test for test in found if any(_is_of(test, name) for name in wanted)]
-    return " ".join([str(record.request), *found])
+    return " ".join([text.request, *found])
 
 
 def check_kept(kept: Iterable[str]) -> None:

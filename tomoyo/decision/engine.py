@@ -27,7 +27,7 @@ from ..model.words import DomainName
 from ..syntax.holding import Holding
 from .conditions import Holds, holds
 from .groups import Groups
-from .index import EntryIndex, argument_matches, arguments_match
+from .index import EntryIndex, Scrutiny, argument_matches, arguments_match
 from .requests import Request, functionality_of, request_of
 
 TYPE_CHECKING = False
@@ -266,6 +266,15 @@ class DecisionEngine:
                 learned = request.learned
         logged = settings is not None and _is_logged(settings, None)
         return Verdict(mode, False, None, None, logged, learned, not unknown, path, tuple(unknown))
+
+    def scrutiny(self, name: DomainName | str, kind: Kind, operation: str) -> Scrutiny:
+        """What the answer to a request of the domain called NAME may hang on beside its arguments.  Raises UnknownDomain."""
+        if kind is Kind.MOUNT:  # where the request has no path1, the kernel does not compare the device
+            return max(Scrutiny.ATTRIBUTES, *self._scrutinies(name, kind, operation))
+        return max(self._scrutinies(name, kind, operation))
+
+    def _scrutinies(self, name: DomainName | str, kind: Kind, operation: str) -> list[Scrutiny]:
+        return [index.scrutiny(kind, operation) for _, index in self.lists(self.origin(name))]
 
     def matched_path(self, domain: Domain, entry: Entry, request: Request) -> str | None:
         """What a new domain is named after where ENTRY of DOMAIN grants the execution REQUEST; None where it does not match."""

@@ -9,6 +9,7 @@ again, because the first entry that grants is the one that decides.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import IntEnum
 
 from ..model.addresses import AddressRange
 from ..model.entries import NETWORK_KINDS, Argument, Entry, Kind
@@ -26,6 +27,14 @@ _ASKED_AS = {kind: NETWORK_KINDS[f"network {kind.keyword.split()[1]} stream"] fo
 Place = tuple[int, Entry]
 
 
+class Scrutiny(IntEnum):
+    """What conditions look at: nothing, attributes of requests, or even the number of a process."""
+
+    NONE = 0
+    ATTRIBUTES = 1
+    PROCESS = 2
+
+
 class EntryIndex:
     """The entries of a domain or an acl_group.
 
@@ -33,16 +42,19 @@ class EntryIndex:
     ``manual_domain_transition`` not at all.
     """
 
-    __slots__ = ("_groups", "_operations", "weight")
+    __slots__ = ("_groups", "_operations", "_scrutiny", "weight")
 
     def __init__(self, entries: Iterable[Entry], groups: Groups) -> None:
         self._groups = groups
         self._operations: dict[tuple[Kind, str], _OperationIndex] = {}
+        self._scrutiny: dict[tuple[Kind, str], Scrutiny] = {}
         self.weight = 0
         for place in enumerate(entries):
             entry = place[1]
             for operation in entry.operations:
                 self._of(entry.kind, operation).add(place)
+                if entry.condition is not None:
+                    self._note(entry, (_ASKED_AS.get(entry.kind, entry.kind), operation))
             if entry.kind is not Kind.TRANSITION:
                 self.weight += len(entry.operations)
 
@@ -52,6 +64,15 @@ class EntryIndex:
         if found is None:
             found = self._operations[key] = _OperationIndex(_INDEXED.get(kind, 0))
         return found
+
+    def _note(self, entry: Entry, key: tuple[Kind, str]) -> None:
+        numbers = "task.pid" in entry.text or "task.ppid" in entry.text
+        found = Scrutiny.PROCESS if numbers else Scrutiny.ATTRIBUTES
+        self._scrutiny[key] = max(found, self._scrutiny.get(key, found))
+
+    def scrutiny(self, kind: Kind, operation: str) -> Scrutiny:
+        """What the entries for OPERATION look at beside the arguments; perhaps less than that."""
+        return self._scrutiny.get((_ASKED_AS.get(kind, kind), operation), Scrutiny.NONE)
 
     def candidates(self, request: Request) -> list[Place]:
         """The entries whose operation and indexed argument may match REQUEST, in order."""

@@ -143,7 +143,7 @@ def request_of(record: AuditRecord) -> Request:
     return Request(
         asked.kind,
         asked.operations[0],
-        tuple(map(_value, asked.arguments)),
+        _values(asked),
         record.task,
         record.path1,
         record.path1_parent,
@@ -154,6 +154,15 @@ def request_of(record: AuditRecord) -> Request:
         # Only where it compares the device does the kernel look the device up.
         device_counts=asked.kind is not Kind.MOUNT or record.path1 is not None,
     )
+
+
+def bare_request(asked: Entry) -> Request:
+    """The request that ASKED, the last line of a record, says, without attributes: as if the record had none."""
+    return Request(asked.kind, asked.operations[0], _values(asked))
+
+
+def _values(asked: Entry) -> tuple[Value, ...]:
+    return tuple(map(_value, asked.arguments))
 
 
 def _value(argument: Argument) -> Value:
@@ -218,7 +227,7 @@ def parse_request(text: str) -> Request:
     altered = any(problem.effect is not Effect.USELESS for problem in line.problems)
     if several or altered or any(not _is_single(argument) for argument in entry.arguments):
         raise ValueError(f"not a single request: {entry}")
-    request = Request(entry.kind, entry.operations[0], tuple(map(_value, entry.arguments)))
+    request = Request(entry.kind, entry.operations[0], _values(entry))
     return with_attributes(request, words[end:])
 
 

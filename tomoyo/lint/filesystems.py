@@ -46,12 +46,6 @@ def find_misnamed(context: LintContext) -> Iterator[LintFinding]:
                 yield context.remark(_remark(manager.value.text, found), manager)
 
 
-def may_hold_misnamed(text: str) -> bool:
-    """Whether a word of TEXT may be such a name; else none is."""
-    words = {word.rpartition('="')[2].removesuffix('"') for word in set(text.split())}
-    return any(misnamed(word) is not None for word in words)
-
-
 def misnamed_in(entry: Entry, context: LintContext, namespace: str) -> Iterator[Remark]:
     """What is to be said about names in ENTRY itself."""
     if entry.kind is Kind.MOUNT:

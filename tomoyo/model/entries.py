@@ -93,6 +93,8 @@ class Kind(Enum):
         self.arguments = arguments
         self.unasked = unasked
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python, and each decision looks up several
+
 
 #: Kinds that share the keyword ``file``, in the order in which the kernel looks for operations.
 FILE_KINDS = tuple(kind for kind in Kind if kind.keyword == "file")
@@ -180,8 +182,11 @@ class Entry:
         setattr_(entry, "operations", operations)
         setattr_(entry, "arguments", arguments)
         setattr_(entry, "condition", condition)
-        setattr_(entry, "text", f"{kind.keyword} {'/'.join(operations)} {tail}")
-        setattr_(entry, "subject", _subject(kind, arguments, condition, tail))
+        named = operations[0] if len(operations) == 1 else "/".join(operations)
+        text = f"{kind.keyword} {named} {tail}"
+        setattr_(entry, "text", text)
+        same = condition is None and named == kind.operations[0]
+        setattr_(entry, "subject", text if same else _subject(kind, arguments, condition, tail))
         return entry
 
     def __str__(self) -> str:

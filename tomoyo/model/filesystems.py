@@ -186,3 +186,9 @@ def _directories(path: str) -> str:
 
 #: Directories that are asked for as those of the filesystem above, where nothing is mounted there.
 _UNMOUNTED = frozenset(asked_name(mount, "mount") for mount, filesystem in _MOUNTS if not filesystem.always)
+
+
+def may_hold_misnamed(text: str) -> bool:
+    """Whether a word of TEXT may be such a name; else none is."""
+    words = {word.rpartition('="')[2].removesuffix('"') for word in set(text.split())}
+    return any(misnamed(word) is not None for word in words)

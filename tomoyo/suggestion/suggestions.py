@@ -18,13 +18,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..decision.engine import DecisionEngine, UnknownDomain
-from ..decision.requests import parse_request, request_of
+from ..decision.requests import bare_request, parse_request, request_of
 from ..model.conditions import ArgumentTest, Attribute, Comparison, Test
 from ..model.domains import Domain, DomainPolicy, merge_entries
 from ..model.entries import Entry, Kind
 from ..model.records import AuditRecord, Execution, Strings
 from ..model.stat import Timestamp
 from ..model.words import DomainName, Quoted, Word
+from ..syntax.record_stream import RecordText
+from ..syntax.records import read_domain, read_request, read_text, read_time
 from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
 
 #: How many different entries are remembered that became one.
@@ -32,6 +34,8 @@ KEPT = 8
 #: How much is remembered of what records ask for, in characters; an entry counts for a few hundred more than it has.
 ROOM = 1 << 26
 _ENTRY = 500
+#: What is longer is not remembered for itself.
+_LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +97,28 @@ class Suggestion:
 
 @dataclass(slots=True)
 class _Family:
-    """What became one entry of one operation."""
+    """What became one entry of one operation; ``first`` and ``last`` are times as the kernel writes them."""
 
     profile: int
     general: GeneralEntry
+    example: Entry
     exact: dict[str, Entry]
-    evidence: Evidence
+    records: int = 0
+    first: str = ""
+    last: str = ""
     complete: bool = True
 
-    def add(self, entry: Entry, evidence: Evidence) -> bool:
-        """Take one more; gives whether it is remembered for itself."""
-        self.evidence = self.evidence.merged(evidence)
+    def note(self, time: str) -> None:
+        """Take a record of TIME as evidence."""
+        self.records += 1
+        if time != self.last:
+            if _is_earlier(self.last, time):
+                self.last = time
+            if not self.first or _is_earlier(time, self.first):
+                self.first = time
+
+    def add(self, entry: Entry) -> bool:
+        """Take ENTRY as one that was seen; gives whether it is remembered for itself."""
         if entry.text in self.exact:
             return False
         if len(self.exact) < KEPT:
@@ -115,6 +130,15 @@ class _Family:
     @property
     def enough(self) -> bool:
         return len(self.exact) >= self.general.least
+
+    @property
+    def evidence(self) -> Evidence:
+        first, last = (read_time(time) if time else None for time in (self.first, self.last))
+        return Evidence(self.records, first, last, self.example)
+
+
+def _is_earlier(time: str, other: str) -> bool:
+    return (len(time), time) < (len(other), other)  # years may have more digits than four
 
 
 class Suggestions:
@@ -132,13 +156,39 @@ class Suggestions:
         self._user_rules = user_rules
         self._room = room
         self._families: dict[tuple[str, str], _Family] = {}
+        self._seen: dict[tuple[str, str, str], _Family] = {}
+        self._seen_room = room // 4
 
     def add(self, record: AuditRecord) -> None:
         """Take what RECORD asked for as needed.  A record of an event says nothing."""
-        if not isinstance(record.request, Entry) or record.request.kind is Kind.TRANSITION:
+        if isinstance(record.request, Entry) and record.request.kind is not Kind.TRANSITION:
+            self._take(record.domain.text, record.profile, request_of(record).learned, str(record.time))
+
+    def add_text(self, text: RecordText) -> None:
+        """The same for a record as text.  What repeats is looked at once."""
+        # Words in quotes, of what is executed or where a symlink leads, are part of an entry.
+        quotes = '="' in text.details
+        key = (text.domain, text.request, text.details if quotes else "")
+        family = self._seen.get(key)
+        if family is not None:
+            family.note(text.time)
             return
-        entry = request_of(record).learned
-        self._add(record.domain.text, record.profile, entry, Evidence(1, record.time, record.time, entry))
+        asked = read_request(text.request)
+        if not isinstance(asked, Entry) or asked.kind is Kind.TRANSITION:
+            return
+        request = request_of(read_text(text)) if quotes else bare_request(asked)
+        family = self._take(text.domain, int(text.profile), request.learned, text.time)
+        size = sum(map(len, key)) + _ENTRY
+        if family is not None and size <= min(self._seen_room, _LONGEST):
+            self._seen_room -= size
+            self._seen[read_domain(text.domain).text, *key[1:]] = family
+
+    def _take(self, domain: str, profile: int, entry: Entry, time: str) -> _Family | None:
+        """Take ENTRY, which a record of TIME asked for."""
+        family = self._add(domain, profile, entry, is_record=True)
+        if family is not None:
+            family.note(time)
+        return family
 
     def add_learned(self, domains: DomainPolicy) -> None:
         """Take the entries of DOMAINS, which a kernel learned, as needed."""
@@ -146,21 +196,22 @@ class Suggestions:
             for entry in domain.entries:
                 for operation in entry.operations:
                     one = entry if len(entry.operations) == 1 else entry.with_operations((operation,))
-                    self._add(domain.name.text, domain.profile, one, Evidence(0, None, None, one))
+                    self._add(domain.name.text, domain.profile, one, is_record=False)
 
-    def _add(self, domain: str, profile: int, entry: Entry, evidence: Evidence) -> None:
+    def _add(self, domain: str, profile: int, entry: Entry, *, is_record: bool) -> _Family | None:
+        """Take ENTRY as needed in DOMAIN; gives where it is remembered, or None where there is no room."""
         general = generalise(entry, self._rules, self._user_rules)
         family = self._families.get((domain, general.entry.text))
         if family is not None:
-            if family.add(entry, evidence):
+            if family.add(entry):
                 self._room -= len(entry.text) + _ENTRY
-            return
-        if self._room <= 0 and evidence.records:  # what a kernel learned is in memory already
+            return family
+        if self._room <= 0 and is_record:  # what a kernel learned is in memory already
             self.left_out += 1
-            return
+            return None
         self._room -= len(domain) + len(entry.text) + len(general.entry.text) + _ENTRY
-        family = self._families[domain, general.entry.text] = _Family(profile, general, {}, evidence)
-        family.exact[entry.text] = entry
+        family = self._families[domain, general.entry.text] = _Family(profile, general, entry, {entry.text: entry})
+        return family
 
     def suggestions(self) -> list[Suggestion]:
         """What the evidence suggests, domain by domain, in the order in which it was seen.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ..model.entries import (
@@ -22,6 +23,8 @@ from .values import read_address_or_group, read_domain_name, read_name, read_num
 #: A file operation on its own, with its kind.
 _FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}
 _PATH_OPERATION = {operation: (operation,) for operation in Kind.PATH.operations}
+#: One operation on one name.
+_PLAIN = re.compile(rf"file ({'|'.join(Kind.PATH.operations)}) ([!-?A-\[\]-~][!-\[\]-~]*)\Z")
 _FILE_OPERATIONS = "an operation such as read, or several as read/write"
 _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
 
@@ -29,16 +32,12 @@ _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_tr
 def read_entry(line: Line) -> Entry:
     """Read an entry and its condition up to the end of LINE."""
     start = line.position
+    plain = read_plain_entry(line.text, start)
+    if plain is not None:
+        line.position = len(line.text) + 1
+        return plain
     if line.take("file "):
-        token = line.token()
-        operation = _PATH_OPERATION.get(token)
-        if operation is not None:
-            word = line.rest
-            # Most lines of a learned policy are one operation on one name.
-            if word and " " not in word and "\\" not in word and word[0] != "@":
-                line.position = len(line.text) + 1
-                return Entry.trusted(Kind.PATH, operation, (Word(word),), None, word)
-        kind, operations = _file_operations(line, start + len("file "), token)
+        kind, operations = _file_operations(line, start + len("file "), line.token())
     elif line.text.startswith(("network inet ", "network unix "), start):
         kind, operations = _read_network_operations(line)
     elif line.take("misc env "):
@@ -57,6 +56,15 @@ def read_entry(line: Line) -> Entry:
         message = "a transition preference goes with 'file execute' alone"
         line.drop(start, str(condition.transition), message, "a condition such as task.uid=0")
     return Entry.trusted(kind, operations, arguments, condition, f"{tail} {condition}")
+
+
+def read_plain_entry(text: str, start: int = 0) -> Entry | None:
+    """The entry that TEXT says from START on, if it is of one operation on one name, as nearly all are."""
+    found = _PLAIN.match(text, start)
+    if found is None:
+        return None
+    operation, name = found.groups()
+    return Entry.trusted(Kind.PATH, _PATH_OPERATION[operation], (Word.trusted(name),), None, name)
 
 
 def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:

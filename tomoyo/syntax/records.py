@@ -1,20 +1,23 @@
 """Reading audit and query records in every detail.
 
-Where a record begins and ends, ``record_stream`` knows.  Names in a record are
-words, so spaces always separate.
+Where a record begins and ends, ``record_stream`` knows, and ``record_stream``
+what it looks like.  Logs repeat their processes, files and requests, so each
+part of a record is read once and remembered.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache, wraps
+from itertools import islice
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES
 from ..model.entries import Entry
 from ..model.profiles import Mode
 from ..model.records import (
-    FILE_TYPES,
     AuditRecord,
     Execution,
     FileAttributes,
@@ -27,20 +30,40 @@ from ..model.records import (
     Task,
 )
 from ..model.stat import Timestamp
-from ..model.words import DomainName, Quoted, domain_fault, encode_character, word_fault
-from .entries import read_entry
+from ..model.words import DomainName, Quoted, domain_fault, encode_character
+from .entries import read_entry, read_plain_entry
 from .lines import Dropped, Effect, Line, Listener, PolicySyntaxError, Problem, Reading, Report, Source
-from .record_stream import QUERY_HEAD, RECORD_LINES, TIME, Piece, cut_pieces
+from .record_stream import (
+    EVENTS,
+    HEADER,
+    MAX_RECORD,
+    QUERY_HEAD,
+    RECORD_LINES,
+    Piece,
+    RecordText,
+    cut_pieces,
+    refuse_header,
+    split_record,
+)
 
 Record = TypeVar("Record")
+Part = TypeVar("Part")
 
-_TIME = re.compile(TIME)
-_DIGITS = re.compile(r"\d{1,20}")
-_HEADER = "an audit record such as '#2026/11/23 22:10:53# profile=...'"
 _BLOCK = 1 << 20
-_TASK = ["pid", "ppid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid"]
-_FILE = ["uid", "gid", "ino", "major", "minor", "perm", "type"]
-_PARENT = ["uid", "gid", "ino", "perm"]
+_Request = Entry | ProfileUsed | GroupUsed | FlagSet
+
+
+def remembered(count: int, longest: int) -> Callable[[Callable[[str], Part]], Callable[[str], Part]]:
+    """For what reads a part of a record from its text: remember the last COUNT, so that what repeats is read once.
+
+    A text longer than LONGEST is not remembered: a hostile log is to take no more than a few megabytes.
+    """
+
+    def decorate(read: Callable[[str], Part]) -> Callable[[str], Part]:
+        known = lru_cache(count)(read)
+        return wraps(read)(lambda text: known(text) if len(text) <= longest else read(text))
+
+    return decorate
 
 
 def parse_audit(source: Source, *, file: str = "audit", report: Report | None = None) -> list[AuditRecord]:
@@ -52,23 +75,22 @@ def parse_audit(source: Source, *, file: str = "audit", report: Report | None = 
     return list(iterate_audit(source, file=file, report=report))
 
 
-def iterate_audit(
-    source: Source | BinaryIO,
-    *,
-    file: str = "audit",
-    report: Report | None = None,
-    wanted: Callable[[bytes], bool] | None = None,
-) -> Iterator[AuditRecord]:
+def iterate_audit(source: Source | BinaryIO, *, file: str = "audit", report: Report | None = None) -> Iterator[AuditRecord]:
     """Parse audit records one after the other; errors as in ``parse_audit``.
 
     A file, or the pieces that an iterable gives, are taken as they come: the
     memory in use is that of one record, however long the log is and whatever
-    it holds.  WANTED is shown each record before it is parsed, as a
-    ``RecordCutter`` gives it; one that it does not want is left out.
+    it holds.
     """
-    pieces = cut_pieces(_chunks(source))
-    chosen = pieces if wanted is None else (piece for piece in pieces if not piece.text or wanted(piece.text))
-    return _read(chosen, _read_audit, Listener(file, Reading.STRICT, report))
+    return map(read_text, iterate_texts(source, file=file, report=report))
+
+
+def iterate_texts(source: Source | BinaryIO, *, file: str = "audit", report: Report | None = None) -> Iterator[RecordText]:
+    """The texts of audit records in their parts, each of which can be read; arguments and errors as in ``iterate_audit``.
+
+    It takes a fraction of the time, for who needs a few parts of each record.
+    """
+    return _read(cut_pieces(_chunks(source)), _split, Listener(file, Reading.STRICT, report))
 
 
 def parse_query(source: Source | BinaryIO, *, file: str = "query", report: Report | None = None) -> list[Query]:
@@ -82,7 +104,16 @@ def parse_record(record: bytes, file: str = "audit", *, line: int = 1) -> AuditR
     LINE is the number of its first line in FILE, for errors.  Raises
     PolicySyntaxError where it cannot be read, ValueError where it is not one.
     """
-    found = list(_read(cut_pieces([record]), _read_audit, Listener(file, Reading.STRICT, None), line - 1))
+    return read_text(parse_text(record, file, line=line))
+
+
+def parse_text(record: bytes, file: str = "audit", *, line: int = 1) -> RecordText:
+    """The parts of RECORD, each of which can be read; arguments and errors as in ``parse_record``."""
+    text = split_record(record.decode("latin-1")) if len(record) <= MAX_RECORD else None
+    if text is not None:
+        with suppress(_Refused):
+            return _checked(text, 0)
+    found = list(_read(cut_pieces([record]), _split, Listener(file, Reading.STRICT, None), line - 1))
     if len(found) != 1:
         raise ValueError(f"expected one audit record, found {len(found)}")
     return found[0]
@@ -91,7 +122,7 @@ def parse_record(record: bytes, file: str = "audit", *, line: int = 1) -> AuditR
 def is_broken(record: bytes) -> str | None:
     """Why RECORD cannot be read, in words; None where it can."""
     try:
-        parse_record(record)
+        parse_text(record)
     except (PolicySyntaxError, ValueError) as error:
         return error.explanation if isinstance(error, PolicySyntaxError) else str(error)
     return None
@@ -132,7 +163,7 @@ def _chunks(source: Source | BinaryIO) -> Iterator[bytes]:
 def _lines(piece: Piece, kind: str, count: int) -> list[str]:
     """The lines of PIECE, which must be COUNT for one of KIND."""
     if not piece.text:
-        _refuse(0, "", 0, "", f"too long for {kind}", _HEADER)
+        _refuse(0, "", 0, "", f"too long for {kind}", HEADER)
     lines = piece.text.decode("latin-1").split("\n")[:-1]
     if piece.lines != count:
         # What is no record at all may have NUL bytes in a line, so that only its beginning has a place.
@@ -141,11 +172,18 @@ def _lines(piece: Piece, kind: str, count: int) -> list[str]:
     return lines
 
 
-def _read_audit(piece: Piece) -> AuditRecord:
-    first = piece.text.partition(b"\n")[0]
-    if QUERY_HEAD.fullmatch(first):
-        _refuse(0, first.decode(), 0, first.decode(), "a pending request, not an audit record", _HEADER)
-    return read_record(_lines(piece, "an audit record", RECORD_LINES), 0)
+# Splitting
+
+
+def _split(piece: Piece) -> RecordText:
+    """The parts of PIECE, each of which can be read."""
+    text = split_record(piece.text.decode("latin-1")) if piece.lines == RECORD_LINES else None
+    if text is None:
+        first = piece.text.partition(b"\n")[0]
+        if QUERY_HEAD.fullmatch(first):
+            _refuse(0, first.decode(), 0, first.decode(), "a pending request, not an audit record", HEADER)
+        _refuse_lines(_lines(piece, "an audit record", RECORD_LINES), 0)
+    return _checked(text, 0)
 
 
 def _read_query(piece: Piece) -> Query:
@@ -153,32 +191,39 @@ def _read_query(piece: Piece) -> Query:
     found = QUERY_HEAD.fullmatch(lines[0].encode("latin-1"))
     if found is None:
         _refuse(0, lines[0], 0, lines[0], "not a query", "Q<serial>-<retry>")
-    return Query(int(found[1]), int(found[2]), read_record(lines, 1))
+    text = split_record("".join(f"{line}\n" for line in lines[1:]))
+    if text is None:
+        _refuse_lines(lines, 1)
+    return Query(int(found[1]), int(found[2]), read_text(_checked(text, 1)))
 
 
-def read_record(lines: list[str], first: int) -> AuditRecord:
-    """Read the three lines of a record that begin at index FIRST."""
-    index = first
-    line = Line(lines[first])
+def _checked(text: RecordText, first: int) -> RecordText:
+    """TEXT, which begins at the line of index FIRST, if its domain and request can be read; the request as policy has it."""
+    index = first + 1
     try:
-        _check_bytes(line)
-        values = _read_header(line)
+        read_domain(text.domain)
         index += 1
-        line = Line(lines[index])
-        _check_bytes(line)
-        fault = domain_fault(line.text)
-        if fault:
-            line.drop(fault.offset, line.text, fault.reason, "a domain name")
-        domain = DomainName(line.text)
-        index += 1
-        line = Line(lines[index])
-        _check_bytes(line)
-        request = _read_request(line)
-        if line.problems:
-            raise Dropped(line.problems[0])
+        request = str(read_request(text.request))
     except Dropped as dropped:
-        raise _Refused(index, line.text, dropped.problem) from None
-    return AuditRecord(domain=domain, request=request, **values)
+        raise _Refused(index, text.domain if index == first + 1 else text.request, dropped.problem) from None
+    return text if request == text.request else text._replace(request=request)
+
+
+def _refuse_lines(lines: list[str], first: int) -> NoReturn:
+    """Say what is wrong with the record whose lines begin at index FIRST."""
+    checks: list[Callable[[Line], object]] = [
+        refuse_header,
+        lambda line: read_domain(line.text),
+        lambda line: read_request(line.text),
+    ]
+    for index, check in enumerate(checks, first):
+        line = Line(lines[index])
+        try:
+            _check_bytes(line)
+            check(line)
+        except Dropped as dropped:
+            raise _Refused(index, line.text, dropped.problem) from None
+    _refuse(first, lines[first], 0, lines[first], "not a record", HEADER)
 
 
 def _check_bytes(line: Line) -> None:
@@ -189,129 +234,125 @@ def _check_bytes(line: Line) -> None:
         line.drop(offset, text[offset], "a kernel writes no such byte", encode_character(text[offset]))
 
 
-def _read_request(line: Line) -> Entry | ProfileUsed | GroupUsed | FlagSet:
-    for keyword, limit, event in (
-        ("use_profile ", MAX_PROFILES, ProfileUsed),
-        ("use_group ", MAX_GROUPS, GroupUsed),
-    ):
-        if line.take(keyword):
-            number = _number(line, line.rest, 10)
-            if number >= limit:
-                line.drop(line.position, line.rest, "out of range", f"0 to {limit - 1}")
-            return event(number)
-    if line.text in ("quota_exceeded", "transition_failed"):
-        return FlagSet(line.text)
-    return read_entry(line)
+# Reading
 
 
-def _read_header(line: Line) -> dict[str, Any]:
-    found = _TIME.match(line.text)
-    if found is None or not line.text.startswith(" ", found.end()):
-        line.drop(0, line.text, "not a record", _HEADER)
-    line.position = found.end() + 1
-    values: dict[str, Any] = {"time": Timestamp(*map(int, found.groups()))}
-    values["profile"] = _number(line, _value(line, "profile"), 10)
-    mode = _value(line, "mode")
-    if mode not in [mode.value for mode in Mode]:
-        line.drop(line.position, mode, "no mode", "disabled, learning, permissive or enforcing")
-    values["mode"] = Mode(mode)
-    values["granted"] = _yes(line, _value(line, "granted"))
-    pid = line.token()
-    if not pid.startswith("(global-pid=") or not pid.endswith(")"):
-        line.drop(line.position, pid, "not a record", "(global-pid=N)")
-    values["global_pid"] = _number(line, pid[12:-1], 10)
-    _expect(line, "task={")
-    values["task"] = Task(*(_number(line, _value(line, name), 10) for name in _TASK))
-    _expect(line, "}")
-    for name in ("path1", "path2"):
-        if line.take(f"{name}={{ "):
-            values[name] = _read_file(line)
-        if line.take(f"{name}.parent={{ "):
-            numbers = [_number(line, _value(line, key), 8 if key == "perm" else 10) for key in _PARENT]
-            values[f"{name}_parent"] = ParentAttributes(*numbers)
-            _expect(line, "}")
-    if line.take("exec={ "):
-        values["execution"] = _read_execution(line)
-    elif line.text.startswith("symlink.target=", line.position):
-        values["symlink_target"] = _quoted(line, _value(line, "symlink.target"))
-    if not line.ended:
-        line.drop(line.position, line.rest, "not expected in a record", "the line to end here")
-    return values
+def read_text(text: RecordText) -> AuditRecord:
+    """The record that TEXT says."""
+    credentials, attributes = read_details(text.details)
+    return AuditRecord(
+        read_time(text.time),
+        int(text.profile),
+        Mode(text.mode),
+        text.granted == "yes",
+        int(text.global_pid),
+        Task(int(text.pid), int(text.ppid), *credentials),
+        read_domain(text.domain),
+        read_request(text.request),
+        **attributes,
+    )
 
 
-def _expect(line: Line, token: str) -> None:
-    start = line.position
-    found = line.token()
-    if found != token:
-        line.drop(start, found, "not a record", token)
+def text_of(record: AuditRecord | RecordText) -> RecordText:
+    """RECORD as text."""
+    return record if isinstance(record, RecordText) else parse_text(str(record).encode())
 
 
-def _value(line: Line, name: str) -> str:
-    start = line.position
-    found, equals, value = line.token().partition("=")
-    if found != name or not equals:
-        line.drop(start, found, "not a record", f"{name}=")
-    return value
+@remembered(64, 64)
+def read_time(text: str) -> Timestamp:
+    """The moment that TEXT says."""
+    date, _, time = text.partition(" ")
+    return Timestamp(*map(int, date.split("/")), *map(int, time.split(":")))
 
 
-def _number(line: Line, text: str, base: int) -> int:
-    if not text.isascii() or not _DIGITS.fullmatch(text) or (base == 8 and text.strip("01234567")):
-        line.drop(line.position, text, "not a number", "a number")
-    number = int(text, base)
-    if (base == 8 and text != f"0{number:o}") or (base == 10 and text != str(number)):
-        line.drop(line.position, text, "not as the kernel prints numbers", "a number")
-    return number
+@remembered(4096, 600)
+def read_domain(text: str) -> DomainName:
+    """The domain that TEXT names.  Raises Dropped."""
+    fault = domain_fault(text)
+    if fault is not None:
+        Line(text).drop(fault.offset, text, fault.reason, "a domain name")
+    return DomainName(text)
 
 
-def _yes(line: Line, text: str) -> bool:
-    if text not in ("yes", "no"):
-        line.drop(line.position, text, "neither yes nor no", "yes or no")
-    return text == "yes"
+@remembered(4096, 600)
+def read_request(text: str) -> _Request:
+    """The request or event that TEXT says.  Raises Dropped."""
+    plain = read_plain_entry(text)
+    if plain is not None:
+        return plain
+    line = Line(text)
+    if text.startswith(EVENTS):
+        return _read_event(line)
+    entry = read_entry(line)
+    if line.problems:
+        raise Dropped(line.problems[0])
+    return entry
 
 
-def _quoted(line: Line, text: str) -> Quoted:
-    inner = text[1:-1]
-    if len(text) < 2 or text[0] != '"' or text[-1] != '"' or (inner and word_fault(inner)):
-        line.drop(line.position, text, "not a quoted word", '"WORD"')
-    return Quoted(inner)
+def _read_event(line: Line) -> ProfileUsed | GroupUsed | FlagSet:
+    profile = line.take("use_profile ")
+    if not profile and not line.take("use_group "):
+        try:
+            return FlagSet(line.text)
+        except ValueError:
+            line.drop(0, line.text, "not an event", " or ".join(EVENTS[2:]))
+    limit = MAX_PROFILES if profile else MAX_GROUPS
+    if not re.fullmatch("0|[1-9][0-9]{0,4}", line.rest) or int(line.rest) >= limit:
+        line.drop(line.position, line.rest, "out of range", f"0 to {limit - 1}")
+    return ProfileUsed(int(line.rest)) if profile else GroupUsed(int(line.rest))
 
 
-def _read_file(line: Line) -> FileAttributes:
-    numbers: list[Any] = [_number(line, _value(line, key), 8 if key == "perm" else 10) for key in _FILE[:-1]]
-    kind = _value(line, "type")
-    if kind not in FILE_TYPES:
-        line.drop(line.position, kind, "no file type", ", ".join(FILE_TYPES))
-    if line.text.startswith("dev_major=", line.position):
-        device = [_number(line, _value(line, name), 10) for name in ("dev_major", "dev_minor")]
-        numbers = [*numbers, kind, *device]
-    else:
-        numbers = [*numbers, kind]
-    _expect(line, "}")
-    return FileAttributes(*numbers)
+@remembered(4096, 600)
+def read_details(details: str) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Who a process runs as, and the attributes of an ``AuditRecord`` by their names, from what the grammar took for DETAILS."""
+    files, executes, execution = details.partition(" exec={ ")
+    tokens = iter(files.split(" "))
+    credentials = tuple(int(_value(token)) for token in islice(tokens, 8))
+    found: dict[str, Any] = {"execution": read_execution(execution)} if executes else {}
+    next(tokens)
+    for token in tokens:
+        name = token.partition("=")[0]
+        if name == "symlink.target":
+            found["symlink_target"] = Quoted(_value(token)[1:-1])
+        elif name.endswith(".parent"):
+            found[name.replace(".", "_")] = _read_parent(tokens)
+        else:
+            found[name] = _read_file(tokens)
+    return credentials, found
 
 
-def _read_execution(line: Line) -> Execution:
-    realpath = _quoted(line, _value(line, "realpath"))
-    argc = _number(line, _value(line, "argc"), 10)
-    envc = _number(line, _value(line, "envc"), 10)
-    if line.take("argv[]={ ... } envp[]= { ... } }"):
-        line.take(" ")
-        return Execution(realpath, argc, envc, None, None)
-    _expect(line, "argv[]={")
-    argv = _read_strings(line)
-    _expect(line, "envp[]={")
-    envp = _read_strings(line)
-    _expect(line, "}")
-    return Execution(realpath, argc, envc, argv, envp)
+def _value(token: str) -> str:
+    return token.partition("=")[2]
 
 
-def _read_strings(line: Line) -> Strings:
-    values: list[Quoted] = []
-    while True:
-        token = line.token()
-        if token == "}":
-            return Strings(tuple(values))
-        if token == "...":
-            _expect(line, "}")
-            return Strings(tuple(values), truncated=True)
-        values.append(_quoted(line, token))
+def _block(tokens: Iterator[str]) -> list[str]:
+    """The values up to the next closing brace."""
+    return [_value(token) for token in iter(tokens.__next__, "}")]
+
+
+def _read_file(tokens: Iterator[str]) -> FileAttributes:
+    uid, gid, inode, major, minor, perm, kind, *device = _block(tokens)
+    return FileAttributes(int(uid), int(gid), int(inode), int(major), int(minor), int(perm, 8), kind, *map(int, device))
+
+
+def _read_parent(tokens: Iterator[str]) -> ParentAttributes:
+    uid, gid, inode, perm = _block(tokens)
+    return ParentAttributes(int(uid), int(gid), int(inode), int(perm, 8))
+
+
+@remembered(512, 8000)
+def read_execution(text: str) -> Execution:
+    """What was executed, from what the grammar took for it: TEXT is what stands behind ``exec={``."""
+    tokens = iter(text.split(" "))
+    realpath, argc, envc = (_value(token) for token in islice(tokens, 3))
+    next(tokens)
+    argv = _read_strings(tokens)
+    if next(tokens) == "envp[]=":  # as the kernel writes it where it could not read them
+        return Execution(Quoted(realpath[1:-1]), int(argc), int(envc), None, None)
+    return Execution(Quoted(realpath[1:-1]), int(argc), int(envc), argv, _read_strings(tokens))
+
+
+def _read_strings(tokens: Iterator[str]) -> Strings:
+    values = list(iter(tokens.__next__, "}"))
+    truncated = values[-1:] == ["..."]
+    return Strings(tuple(Quoted(value[1:-1]) for value in (values[:-1] if truncated else values)), truncated)

@@ -94,7 +94,7 @@ def _useless(file: PolicyFile) -> list[LintFinding]:
     """Lines that the kernel keeps, and that say nothing to it."""
     if file.kind not in ("domain", "exception", "manager"):
         return []
-    from ...lint.filesystems import may_hold_misnamed
+    from ...model.filesystems import may_hold_misnamed
 
     text = file.data.decode("latin-1")
     if not (file.kind == "exception" and "_domain " in text) and not may_hold_misnamed(text):

@@ -41,11 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--keep: {error}") from None
     conditions = execution_conditions if arguments.executions else request_conditions
     log = LogReader()
-    for record in log.records(arguments.files):
-        line = converted(record, conditions, arguments.keep)
+    for text in log.texts(arguments.files):
+        line = converted(text, conditions, arguments.keep)
         if line is not None:
             log.progress.clear()
             # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
-            sys.stdout.write(f"{record.domain}\n{line}\n" + "\n" * arguments.executions)
+            sys.stdout.write(f"{text.domain}\n{line}\n" + "\n" * arguments.executions)
     log.tell_broken()
     return 0

@@ -16,13 +16,13 @@ from collections import Counter
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
-from ..options import visible
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, read_engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...analysis.replay import Replayed, ReplayOutcome
-    from ...model.records import AuditRecord
+    from ...analysis.replay import ReplayOutcome
+    from ...decision.engine import Verdict
+    from ...syntax.record_stream import RecordText
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...analysis.replay import ReplayOutcome, replay
+    from ...analysis.replay import ReplayOutcome, replay_texts
     from ...kernel.securityfs import SecurityfsError
 
     try:
@@ -47,39 +47,33 @@ def run(arguments: argparse.Namespace) -> int:
     counts: Counter[ReplayOutcome] = Counter()
     log = LogReader()
     undefined = UndefinedDomains(engine, as_created=arguments.as_created)
-    records = (record for record in log.records(arguments.logs) if _is_event(record) or undefined.take(record.domain.text))
-    for found in replay(engine, records):
-        counts[found.outcome] += 1
-        if found.outcome not in (ReplayOutcome.SAME, ReplayOutcome.EVENT) and not arguments.quiet:
+    texts = (text for text in log.texts(arguments.logs) if text.event or undefined.take(text.domain))
+    same, event, quiet = ReplayOutcome.SAME, ReplayOutcome.EVENT, arguments.quiet
+    for text, outcome, verdict in replay_texts(engine, texts):
+        counts[outcome] += 1
+        if not (quiet or outcome is same or outcome is event):
             log.progress.clear()
-            _show(found, arguments.json)
+            _show(text, outcome, verdict, arguments.json)
     _count(counts, log.broken, undefined.records, arguments.json)
     undefined.tell()
     return 1 if counts[ReplayOutcome.DENIED] else 2 if undefined.records else 0
 
 
-def _is_event(record: AuditRecord) -> bool:
-    from ...model.entries import Entry
-
-    return not isinstance(record.request, Entry)
-
-
-def _show(found: Replayed, as_json: bool) -> None:
-    record, verdict = found.record, found.verdict
+def _show(text: RecordText, outcome: ReplayOutcome, verdict: Verdict | None, as_json: bool) -> None:
     if as_json:
         plain = {
-            "outcome": found.outcome.name.lower(),
-            "time": str(record.time),
-            "domain": record.domain.text,
-            "request": str(record.request),
-            "recorded": record.granted,
+            "outcome": outcome.name.lower(),
+            "time": text.time,
+            "domain": text.domain,
+            "request": text.request,
+            "recorded": text.granted == "yes",
             "granted": verdict.granted if verdict else None,
             "entry": verdict.entry.text if verdict and verdict.entry else None,
         }
         sys.stdout.write(json.dumps(plain) + "\n")
         return
     by = f" by '{verdict.entry}'" if verdict and verdict.entry else ""
-    sys.stdout.write(f"{found.outcome.value}{by}: {visible(record.domain.text)}: {visible(str(record.request))}\n")
+    sys.stdout.write(f"{outcome.value}{by}: {text.domain}: {text.request}\n")
 
 
 def _count(counts: Counter[ReplayOutcome], broken: int, undefined: int, as_json: bool) -> None:

@@ -36,15 +36,15 @@ from .audit import add_filter, filter_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ...decision.engine import DecisionEngine
     from ...model.domains import Domain, DomainPolicy
     from ...model.entries import Entry
-    from ...model.records import AuditRecord
     from ...suggestion.dialogue import SuggestionDialogue
     from ...suggestion.generalisation import Rule, UserRule
     from ...suggestion.suggestions import Suggestion, Suggestions
+    from ...syntax.record_stream import RecordText
 
     Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
 
@@ -150,9 +150,10 @@ def _collect(arguments: argparse.Namespace, engine: DecisionEngine | None) -> Su
         learned = _learned(name)
         collector.add_learned(learned if engine is None else lacking(engine, learned))
     if arguments.logs or not arguments.learned:
-        for record in _records(arguments):
-            if _lacks(engine, record):
-                collector.add(record)
+        lacks = _lacking(engine)
+        for text in _texts(arguments):
+            if lacks(text):
+                collector.add_text(text)
     if collector.left_out:
         message(
             "warning",
@@ -191,33 +192,32 @@ def _learned(name: str) -> DomainPolicy:
     return policy
 
 
-def _records(arguments: argparse.Namespace) -> Iterator[AuditRecord]:
-    """The records that are chosen; what is broken is told, skipped and counted."""
-    from ...syntax.record_stream import outline
+def _texts(arguments: argparse.Namespace) -> Iterator[RecordText]:
+    """The records of requests that are chosen; what is broken is told, skipped and counted."""
+    from ...syntax.record_stream import outline_of
     from ..logs import LogReader
 
     chooses = filter_of(arguments)
-
-    def wanted(record: bytes) -> bool:
-        told = outline(record)
-        return told is None or not (told.event or (chooses is not None and not chooses(told)))
-
     log = LogReader()
-    yield from log.records(arguments.logs, wanted)
+    for text in log.texts(arguments.logs):
+        if not text.event and (chooses is None or chooses(outline_of(text))):
+            yield text
     log.tell_broken()
 
 
-def _lacks(engine: DecisionEngine | None, record: AuditRecord) -> bool:
-    """Whether the policy does not grant what RECORD asked; without one, whether that of its time did not."""
-    from ...decision.engine import UnknownDomain
-    from ...model.entries import Entry
+def _lacking(engine: DecisionEngine | None) -> Callable[[RecordText], bool]:
+    """Whether the policy does not grant what a record asked; without one, whether that of its time did not."""
+    if engine is None:
+        return lambda text: text.granted == "no"
+    from ...analysis.replay import RecordVerdicts
 
-    if engine is None or not isinstance(record.request, Entry):
-        return not record.granted
-    try:
-        return not engine.decide_record(record).granted
-    except UnknownDomain:
-        return True
+    verdicts = RecordVerdicts(engine)
+
+    def lacks(text: RecordText) -> bool:
+        verdict = verdicts.verdict(text)
+        return verdict is None or not verdict.granted
+
+    return lacks
 
 
 def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Suggestion]:

@@ -11,7 +11,7 @@ In front of a block stands a comment that says what to do with it:
 Such a block runs in one shell (`sh`), in a fresh copy of the repository that all blocks of a document share; `python3` is the
 Python of the tests. Each command must end with 0 and print, on either stream, the lines below it. A line `...` there stands for
 any number of lines. A command goes on in lines that begin with `> `. `<!-- test: run, exit 1 -->` is for a block whose last
-command ends with 1.
+command ends with 1, `<!-- test: run in docs/sample -->` for one that runs there, after `export PYTHONPATH=$PWD`.
 
     <!-- test: file policy/domains/web.conf -->
     ```
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _MARK = re.compile(r"<!-- test: (.*) -->")
 _FENCE = re.compile(r"(```+)([a-z]*)")
-_RUN = re.compile(r"run(?:, exit ([0-9]+))?")
+_RUN = re.compile(r"run(?: in ([A-Za-z0-9_./-]+))?(?:, exit ([0-9]+))?")
 _FILE = re.compile(r"file ([A-Za-z0-9_./-]+)")
 _END = "--- end of command"
 ANY_LINES = "..."
@@ -58,9 +58,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Commands:
-    """A block to be run."""
+    """A block to be run, and the folder of the repository that it runs in."""
 
     commands: tuple[Command, ...]
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def read_examples(text: str, name: str) -> Iterator[Commands | File]:
             raise DocumentError(f"{name}:{number}: no block follows this mark")
         block, first = [line.removeprefix(indent) for line in lines[number + 1 : end]], number + 2
         if run := _RUN.fullmatch(mark[1]):
-            yield Commands(tuple(_read_commands(block, first, int(run[1] or 0), name)))
+            yield Commands(tuple(_read_commands(block, first, int(run[2] or 0), name)), run[1] or "")
         elif file := _FILE.fullmatch(mark[1]):
             yield File(file[1], "".join(f"{line}\n" for line in block))
         else:
@@ -133,25 +134,25 @@ def check_document(text: str, name: str, copy: Path) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(example.text)
         else:
-            _check_commands(example.commands, name, copy)
+            _check_commands(example, name, copy)
             count += len(example.commands)
     return count
 
 
-def _check_commands(commands: tuple[Command, ...], name: str, copy: Path) -> None:
+def _check_commands(block: Commands, name: str, copy: Path) -> None:
     # The newline before the mark ends a last line that has none; it is taken away again below.
-    script = "".join(f"{command.text}\nprintf '\\n{_END} %d\\n' $?\n" for command in commands)
+    script = "".join(f"{command.text}\nprintf '\\n{_END} %d\\n' $?\n" for command in block.commands)
     done = subprocess.run(
         ["sh", "-c", script],
-        cwd=copy,
-        env=_environment(copy),
+        cwd=copy / block.folder,
+        env=_environment(copy) | ({"PYTHONPATH": str(copy)} if block.folder else {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
     )
     rest = done.stdout.decode(errors="backslashreplace")
-    for command in commands:
+    for command in block.commands:
         place = f"{name}:{command.line}: $ {command.text}"
         printed, mark, rest = rest.partition(f"\n{_END} ")
         if not mark:

@@ -52,6 +52,7 @@ def copy(tmp_path: Path) -> Path:
         block("$ echo x; false", "x", mark="run, exit 1"),
         block("$ cat <<EOF", "> x  ", "> EOF", "x"),
         block("a b", mark="file f/g") + block("$ cat f/g", "a b"),
+        block("a", mark="file f/g") + block("$ cat g; false", "a", mark="run in f, exit 1"),
         textwrap.indent(block("$ echo '", "> a'", "", "a"), "  "),
         "```console\n$ false\n```\n",
     ],

@@ -109,6 +109,10 @@ def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.Argu
         allow_abbrev=False,  # a script must not depend on which options there are today
     )
     module.configure(parser)
+    from .project import FILE, project_actions
+
+    for key, action in project_actions(parser).items():
+        action.help = f"{action.help} [{FILE}: {key}]"
     return parser
 
 
@@ -121,10 +125,20 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
     parser = command_parser(module, name, purpose)
     # Files and options may come in any order, as in 'check FILE --json FILE'; behind '--' everything is as it stands.
     parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
+    from .project import ProjectError, fill_from_project, set_project_defaults
+
     try:
+        project = set_project_defaults(parser)
         parsed = parse(arguments)
+    except ProjectError as error:
+        tell(error.place, "error", error.message)
+        if error.advice:
+            message("help", error.advice)
+        return 2
     except SystemExit as stop:  # argparse has printed its message
         return 2 if stop.code else 0
+    if project is not None:
+        fill_from_project(parser, parsed, project)
     _refuse_empty_names(parser, parsed)
     if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
@@ -208,6 +222,7 @@ def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -
         )
     add_kernel(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(project_source="files")
 
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:
@@ -308,8 +323,14 @@ def read_files(arguments: argparse.Namespace, wanted: str = "") -> list[PolicyFi
     if arguments.interface is not None:
         if arguments.files:
             raise UsageError("give files or --interface, not both")
-        return _read_any(arguments.interface, kind, wanted, is_kernel=True)
-    return _with_modules([file for name in arguments.files or ["-"] for file in _read_any(name, kind, wanted)])
+        return _read_any(arguments.interface, kind, wanted, "KERNEL")
+    form = source_form(arguments)
+    return _with_modules([file for name in arguments.files or ["-"] for file in _read_any(name, kind, wanted, form)])
+
+
+def source_form(arguments: argparse.Namespace) -> str:
+    """The form of the policies that ARGUMENTS have of the project; empty where they were named, whatever they are."""
+    return "SOURCE" if getattr(arguments, "from_project", False) else ""
 
 
 def _with_modules(files: list[PolicyFile]) -> list[PolicyFile]:
@@ -332,9 +353,9 @@ def read_file(name: str, wanted: str) -> PolicyFile:
     return _with_modules(found)[0]
 
 
-def _read_any(name: str, kind: str | None, wanted: str, *, is_kernel: bool = False) -> list[PolicyFile]:
+def _read_any(name: str, kind: str | None, wanted: str, form: str = "") -> list[PolicyFile]:
     """The texts at NAME, a file or a directory; only those of the kind WANTED, if any is."""
-    found = read_policy(name, kind, is_kernel=is_kernel, default=wanted or None)
+    found = read_policy(name, kind, form=form, default=wanted or None)
     files = [PolicyFile(text.name, text.kind.name.lower(), text.text.encode("latin-1"), found) for text in found.files]
     files = [file for file in files if (file.kind == wanted if wanted else file.kind in KINDS)]
     if not files:
@@ -345,8 +366,11 @@ def _read_any(name: str, kind: str | None, wanted: str, *, is_kernel: bool = Fal
     return files
 
 
-def read_policy(name: str, kind: str | None, *, is_kernel: bool = False, default: str | None = None) -> PolicyFiles:
-    """The texts at NAME, ``-`` for standard input, as `read_policy_files` finds them; what is wrong is a UsageError."""
+def read_policy(name: str, kind: str | None, *, form: str = "", default: str | None = None) -> PolicyFiles:
+    """The texts at NAME, ``-`` for standard input, as `read_policy_files` finds them; what is wrong is a UsageError.
+
+    FORM is the name of a `PolicyForm`, where that is known.
+    """
     from ..nix.source.loader import PolicyForm, read_policy_files
     from ..syntax.policy_text import TextKind
 
@@ -356,7 +380,7 @@ def read_policy(name: str, kind: str | None, *, is_kernel: bool = False, default
             kind=TextKind[kind.upper()] if kind else None,
             default=TextKind[default.upper()] if default else None,
             data=sys.stdin.buffer.read() if name == "-" else None,
-            form=PolicyForm.KERNEL if is_kernel else None,
+            form=PolicyForm[form] if form else None,
         )
 
 

@@ -8,7 +8,8 @@ from .closure_options import read_closure
 from .library_options import add_library, read_services
 from .logs import TOLD
 from .messages import counted
-from .options import UsageError, message, policy_errors, read_policy, tell
+from .options import UsageError, message, policy_errors, read_policy, source_form, tell
+from .project import FILE, let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the policy to ask: a policy source, a policy set, or a file of either (default: the kernel's)",
     )
+    let_source(parser, "policy")
     group.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
     add_library(parser)
 
@@ -113,15 +115,23 @@ def read_engine(arguments: argparse.Namespace) -> DecisionEngine:
     from ..nix.source.loader import KERNEL, combine_files
 
     if arguments.policy is not None:
-        paths = [arguments.policy] if isinstance(arguments.policy, str) else arguments.policy
-        found = [read_policy(path, None, default="domain") for path in paths]
+        form = source_form(arguments)
+        found = [read_policy(path, None, form=form, default="domain") for path in policy_paths(arguments)]
+        if form:
+            message("note", f"the policy that is asked is {' and '.join(arguments.policy)}, as {FILE} says")
     else:
-        found = [read_policy(arguments.interface or KERNEL, None, is_kernel=True)]
+        found = [read_policy(arguments.interface or KERNEL, None, form="KERNEL")]
     with policy_errors():
         loaded = combine_files(found, services=read_services(arguments), bindings=_bindings(arguments), report=_report)
     for note in loaded.notes:
         message("note", note)
     return loaded.engine()
+
+
+def policy_paths(arguments: argparse.Namespace) -> list[str]:
+    """The policy that ARGUMENTS name, or the policy sources of the project."""
+    policy = arguments.policy
+    return [policy] if isinstance(policy, str) else list(policy or ())
 
 
 def _bindings(arguments: argparse.Namespace) -> Bind | None:

@@ -12,6 +12,7 @@ import argparse
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
 from ..options import UsageError, message, print_json, tell, visible
+from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the manifest, or what is wrong, as JSON")
     parser.add_argument("--override", action="store_true", help="where two sources disagree, the later one counts")
     add_closure(parser)
+    let_source(parser, "sources")
     parser.add_argument("--strict-names", action="store_true", help="refuse a name that several store paths have")
     parser.add_argument(
         "--unresolved",

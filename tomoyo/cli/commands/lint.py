@@ -22,8 +22,9 @@ from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
 from ..messages import coloured
-from ..options import UsageError, add_kernel, policy_errors, print_json, read_policy, visible
+from ..options import UsageError, add_kernel, policy_errors, print_json, read_policy, source_form, visible
 from ..progress import Progress
+from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings alone, without the last line")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_closure(parser)
+    let_source(parser, "paths")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,8 +116,9 @@ def _texts(arguments: argparse.Namespace) -> tuple[list[PolicyText], set[str]]:
     from ...nix.source.lint import policy_texts
     from ...nix.source.loader import PolicyForm
 
-    names = [(name, False) for name in arguments.paths] + [(name, True) for name in [arguments.interface] if name]
-    found = [read_policy(name, arguments.kind, is_kernel=is_kernel) for name, is_kernel in names]
+    found = [read_policy(name, arguments.kind, form=source_form(arguments)) for name in arguments.paths]
+    if arguments.interface is not None:
+        found.append(read_policy(arguments.interface, arguments.kind, form="KERNEL"))
     for one in found:
         if one.form is PolicyForm.FILE and one.files[0].kind.name not in _KINDS:
             raise UsageError(f"{one.path}: there is nothing to judge in {one.files[0].kind.value}")

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
-from ..options import PolicyFile, UsageError, message, place, print_json, read_file, tell, write_file
+from ..options import PolicyFile, UsageError, message, place, print_json, read_file, read_policy, tell, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,11 @@ _FILES = {"domain": "domain_policy", "exception": "exception_policy"}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("domain", metavar="DOMAIN_POLICY", help="what a kernel learned; - is standard input")
+    parser.add_argument(
+        "domain",
+        metavar="DOMAIN_POLICY",
+        help="what a kernel learned: a file, a saved policy or a kernel's interface directory; - is standard input",
+    )
     parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
     parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -73,12 +77,24 @@ def run(arguments: argparse.Namespace) -> int:
     files = [read_file(arguments.domain, "domain")]
     if arguments.exception:
         files.append(read_file(arguments.exception, "exception"))
+    elif (arguments.output or arguments.json) and os.path.isdir(arguments.domain):
+        files += _exception_file(arguments.domain)
     policies = [_policy(file) for file in files]
     if any(policy is None for policy in policies):
         return 2
     if arguments.nix:
         return _print_nix(arguments, files)
     return print_named(arguments, files, policies)
+
+
+def _exception_file(directory: str) -> list[PolicyFile]:
+    """The exception policy that DIRECTORY has beside its domain policy, in a list, empty where there is none."""
+    found = read_policy(directory, "exception").files
+    return [
+        PolicyFile(text.name, "exception", text.text.encode("latin-1"))
+        for text in found
+        if os.path.basename(text.name) != "bindings.conf"
+    ][:1]
 
 
 def _policy(file: PolicyFile) -> Any:

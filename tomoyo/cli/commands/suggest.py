@@ -32,6 +32,8 @@ from ..kernel_options import refused
 from ..library_options import add_library
 from ..messages import counted, say
 from ..options import UsageError, message, read_file, read_policy, replace_file, visible, write_file
+from ..policy_source import policy_paths
+from ..project import let_source
 from .audit import add_filter, filter_of
 
 TYPE_CHECKING = False
@@ -86,6 +88,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_filter(parser)
     add_library(parser)
     add_closure(parser)
+    let_source(parser, "policy")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -113,14 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if (arguments.diff or arguments.in_place) and arguments.policy is None:
+    if (arguments.diff or arguments.in_place) and not policy_paths(arguments):
         raise UsageError("--diff and --in-place need a policy: --policy PATH")
     if (arguments.diff or arguments.in_place or arguments.output) and arguments.policy == "-":
         raise UsageError("standard input cannot be changed: name the policy")
-    if arguments.in_place and _is_compiled(arguments.policy):
+    compiled = [path for path in policy_paths(arguments) if _is_compiled(path)]
+    if arguments.in_place and compiled:
         raise UsageError(
-            f"{arguments.policy} is a set that 'tomoyo compile' made: "
-            "put what --diff shows into its policy source, and compile that"
+            f"{compiled[0]} is a set that 'tomoyo compile' made: put what --diff shows into its policy source, and compile that"
         )
     if arguments.kernel and arguments.policy is not None:
         raise UsageError("--policy PATH or --kernel, not both")
@@ -323,7 +326,7 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
         write_file(arguments.output, insert_lines("", find_insertions("", added)))
         return
     changes = []
-    for path, text, part in _parts(arguments.policy, added):
+    for path, text, part in _parts(policy_paths(arguments), added):
         if not text.isascii():
             raise UsageError(f"{path} holds bytes that are no ASCII: 'tomoyo check' tells where")
         try:
@@ -331,7 +334,7 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
         except ValueError as error:
             raise UsageError(f"{path}: {error}") from None
     if arguments.output and len(changes) > 1:
-        raise UsageError(f"{arguments.policy} has several files of domain policy", "use --diff or --in-place, or name one file")
+        raise UsageError("the policy has several files of domain policy", "use --diff or --in-place, or name one file")
     for path, text, insertions in changes:
         if arguments.diff:
             lines = unified_diff(text, insertions, path)
@@ -343,17 +346,18 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
             replace_file(path, insert_lines(text, insertions))
 
 
-def _parts(policy: str, added: DomainPolicy) -> list[tuple[str, str, DomainPolicy]]:
-    """The files of domain policy at the path POLICY: each with its text, and those domains of ADDED that belong there.
+def _parts(policies: list[str], added: DomainPolicy) -> list[tuple[str, str, DomainPolicy]]:
+    """The files of domain policy in POLICIES: each with its text, and those domains of ADDED that belong there.
 
     A domain belongs where it is, else where the nearest domain above it is, else to the first file.
     """
     from ...model.domains import DomainPolicy
     from ...syntax.lines import normalise
 
-    texts = {file.name: file.text for file in read_policy(policy, None, default="domain").files if file.kind.name == "DOMAIN"}
+    files = [file for policy in policies for file in read_policy(policy, None, default="domain").files]
+    texts = {file.name: file.text for file in files if file.kind.name == "DOMAIN"}
     if not texts:
-        raise UsageError(f"{policy} has no file of domain policy")
+        raise UsageError(f"{policies[0]} has no file of domain policy")
     homes = {
         line: path for path, text in reversed(texts.items()) for line in map(normalise, text.split("\n")) if line.startswith("<")
     }

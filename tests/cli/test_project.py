@@ -1,0 +1,165 @@
+"""`tomoyo.toml`: where it is looked for, what it may say, and that options win over it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.nix.sources import write_source
+
+from .command import tomoyo
+
+DOMAIN = "<kernel> nix:/web/bin/web"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a policy source and a directory below, which is the current one."""
+    (tmp_path / ".git").mkdir()
+    write_source(tmp_path / "policy", domains__web=f"{DOMAIN}\nuse_profile 3\n\nfile read /srv/index")
+    (tmp_path / "closure").write_text("")
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    return tmp_path
+
+
+def write(project: Path, text: str) -> None:
+    (project / "tomoyo.toml").write_text(text)
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "lint --fail-on never", "stat", "select --prefix <kernel>"])
+def test_commands_read_the_projects_source(command: str, project: Path) -> None:
+    write(project, 'source = "policy"\n')
+    done = tomoyo(*command.split())
+    assert (done.status, done.messages) == (0, "")
+    done = tomoyo(*command.split(), project / "policy" / "domains" / "web.conf")
+    assert done.status == 0
+
+
+def test_so_do_commands_that_ask_and_they_say_so(project: Path) -> None:
+    write(project, 'source = ["policy"]\n')
+    done = tomoyo("explain", DOMAIN, "file", "read", "/srv/index")
+    assert done.output.startswith("granted (enforcing mode)")
+    assert done.messages == "tomoyo: note: the policy that is asked is ../policy, as tomoyo.toml says\n"
+    # What is named wins: a kernel that is not there cannot answer.
+    assert tomoyo("explain", "--interface", project, DOMAIN, "file", "read", "/srv/index").status == 3
+    assert tomoyo("suggest", "--kernel", "--interface", project, os.devnull).status == 3
+
+
+def test_several_sources_are_one_policy(project: Path) -> None:
+    write_source(project / "more", domains__web="<kernel> /x\nuse_profile 3")
+    write(project, 'source = ["policy", "more"]\nlibrary = "nginx"\n')
+    done = tomoyo("can", "--op", "read", "--path", "/srv/index")
+    assert DOMAIN in done.output
+    assert tomoyo("explain", "<kernel> nix:/nginx/bin/nginx", "file", "read", "/srv/www/x").output.startswith(
+        "granted (permissive"
+    )
+
+
+def test_standard_input_is_meant_where_it_is_named(project: Path) -> None:
+    write(project, 'source = "policy"\n')
+    assert tomoyo("check", "-", stdin=b"<kernel> /x\nuse_profile 0\n").output == "<stdin>: ok, 1 domain, 0 entries\n"
+
+
+def test_options_win(project: Path) -> None:
+    write_source(project / "policy", domains__web=f"{DOMAIN}\nuse_profile 3\nfile write /\\{{\\*\\}}/\\*")
+    write(project, 'source = "policy"\nfail-on = "never"\n')
+    assert tomoyo("lint").status == 0
+    assert tomoyo("lint", "--fail-on", "error").status == 1
+    write(project, 'source = "policy"\nallow = ["whole-system"]\n')
+    assert tomoyo("lint").status == 0
+    assert tomoyo("lint", "--allow", "whole-tree").status == 1
+
+
+def test_a_closure_counts_until_another_is_named(project: Path) -> None:
+    write(project, 'source = "policy"\nclosure-file = "closure"\nunresolved = "ignore"\n')
+    assert tomoyo("compile", "--check").status == 0
+    done = tomoyo("compile", "--check", "--closure-file", "none")
+    assert (done.status, "none: No such file" in done.messages) == (2, True)
+    assert tomoyo("compile", "--check", "--unresolved", "error").status == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# x\nsorce = 1\n", ":2: error: there is no key 'sorce'\ntomoyo: help: did you mean 'source'?\n"),
+        ("[tool]\nx = 1\n", ":1: error: there is no key 'tool'\ntomoyo: help: the keys are source, library, "),
+        ("source = 1\n", ":1: error: 'source' is a text or a list of texts"),
+        ('source = ["a", ""]\n', ":1: error: 'source' is a text or a list of texts, and none of them empty\n"),
+        ('\nroot = ["a"]\n', ":2: error: 'root' is a text\n"),
+        ('severity = "eror"\n', ": error: 'severity' cannot be 'eror'\ntomoyo: help: did you mean 'error'?\n"),
+        ("source = \n", ":1:10: error: not TOML: Invalid value\n"),
+        ("source = '", ":1: error: not TOML: "),
+        ("a = 1\na = 2\n", ":2:6: error: not TOML: Cannot overwrite a value\n"),
+    ],
+)
+def test_what_is_wrong_is_an_error(text: str, message: str, project: Path) -> None:
+    write(project, text)
+    done = tomoyo("lint")
+    assert (done.status, done.output) == (2, "")
+    assert done.messages.startswith(f"../tomoyo.toml{message}")
+
+
+def test_bytes_that_are_no_text_are_an_error(project: Path) -> None:
+    (project / "tomoyo.toml").write_bytes(b"# x\n\xff\n")
+    done = tomoyo("check")
+    assert (done.status, done.messages) == (2, "../tomoyo.toml:2: error: not UTF-8\n")
+
+
+def test_commands_that_read_neither_policy_nor_closure_do_not_look(project: Path) -> None:
+    write(project, "nonsense")
+    assert tomoyo("convert", os.devnull).status == 0
+    assert tomoyo("doctor", "--root", project).status in (0, 1)
+
+
+@pytest.mark.parametrize("border", ["repository", "home"])
+def test_it_is_not_looked_for_beyond(border: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, "nonsense")
+    (project / "own").mkdir()
+    monkeypatch.chdir(project / "own")
+    if border == "repository":
+        (project / "own" / ".git").write_text("gitdir: elsewhere\n")
+    else:
+        monkeypatch.setenv("HOME", str(project / "own"))
+    assert "say what to judge" in tomoyo("lint").messages
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("change", ["owner", "group", "others", "directory", "link"])
+def test_root_takes_none_that_another_user_could_have_written(change: str, project: Path) -> None:
+    path = project / "tomoyo.toml"
+    write(project, 'source = "policy"\n')
+    assert tomoyo("check").status == 0
+    if change == "owner":
+        os.chown(path, 12345, 0)
+    elif change == "link":
+        path.rename(project / "real.toml")
+        path.symlink_to("real.toml")
+        os.chown(path, 12345, 0, follow_symlinks=False)
+    elif change == "directory":
+        project.chmod(0o777)
+    else:
+        path.chmod({"group": 0o664, "others": 0o646}[change])
+    done = tomoyo("lint")
+    assert done.status == 2
+    assert "warning: ../tomoyo.toml is not used: " in done.messages
+    assert "say what to judge" in done.messages
+
+
+def test_others_take_their_own_and_roots(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, 'source = "policy"\n')
+    (project / "tomoyo.toml").chmod(0o664)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    if os.getuid() == 0:
+        assert tomoyo("check").status == 0
+        os.chown(project / "tomoyo.toml", 12345, 0)
+    done = tomoyo("lint")
+    assert "is not used: belongs to user" in done.messages
+
+
+def test_help_says_what_a_project_may_give() -> None:
+    done = tomoyo("lint", "--help")
+    assert "[tomoyo.toml: fail-on]" in done.output
+    assert "[tomoyo.toml: source]" in " ".join(done.output.split())

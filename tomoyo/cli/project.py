@@ -1,0 +1,203 @@
+"""``tomoyo.toml``: what a project's commands take where no option says otherwise.
+
+It is looked for in the current directory and in those above it, up to the
+repository's, the user's home or the border of the file system.  Each key is
+called after the option that it stands for; `SOURCE` stands for the policy
+itself.  Paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+
+from .messages import message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+FILE = "tomoyo.toml"
+#: The key for the policy that a command reads where none is named.
+SOURCE = "source"
+#: The keys: whether each is of paths, and whether it may hold several values.
+KEYS = {
+    SOURCE: (True, True),
+    "library": (False, True),
+    "closure": (True, True),
+    "closure-file": (True, True),
+    "database": (True, False),
+    "root": (True, False),
+    "store": (False, False),
+    "package": (False, True),
+    "packages": (True, True),
+    "link": (False, True),
+    "unresolved": (False, False),
+    "severity": (False, False),
+    "fail-on": (False, False),
+    "allow": (False, True),
+}
+#: Where the place of a mistake stands in a message of tomllib's.
+_PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
+
+
+class ProjectError(Exception):
+    """A ``tomoyo.toml`` that cannot be used.
+
+    Attributes: place, ``FILE:LINE:COLUMN`` as far as it is known; message; advice, what to do, which may be empty.
+    """
+
+    def __init__(self, place: str, message: str, advice: str = "") -> None:
+        super().__init__(place, message, advice)
+        self.place = place
+        self.message = message
+        self.advice = advice
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the file at PATH says: VALUES by their keys."""
+
+    path: str
+    values: dict[str, list[str]]
+
+
+def find_project() -> str | None:
+    """The path of the ``tomoyo.toml`` that counts here; None where there is none."""
+    try:
+        directory = os.getcwd()
+    except FileNotFoundError:
+        return None
+    border, home = os.stat(directory).st_dev, os.path.expanduser("~")
+    while not os.path.lexists(path := os.path.join(directory, FILE)):
+        above = os.path.dirname(directory)
+        if directory in (above, home) or os.path.lexists(os.path.join(directory, ".git")) or os.stat(above).st_dev != border:
+            return None
+        directory = above
+    return path
+
+
+def read_project(path: str) -> Project | None:
+    """Read the file PATH.
+
+    None, after a warning, for one that another user may have written: it must
+    not decide what a command does.  Raises ProjectError for what is wrong in it.
+    """
+    import tomllib
+
+    shown = os.path.relpath(path)
+    data = _read(path, shown)
+    if data is None:
+        return None
+    try:
+        text = data.decode()
+        found = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{shown}:{data.count(10, 0, error.start) + 1}", "not UTF-8") from None
+    except RecursionError:
+        raise ProjectError(shown, "nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        at = _PLACE.search(str(error))
+        place = f"{shown}:{at[1]}:{at[2]}" if at and at[1] else f"{shown}:{text.count(chr(10)) + 1}" if at else shown
+        raise ProjectError(place, f"not TOML: {_PLACE.sub('', str(error))}") from None
+    directory = os.path.dirname(path)
+    return Project(shown, {key: _values(key, value, text, shown, directory) for key, value in found.items()})
+
+
+def _read(path: str, shown: str) -> bytes | None:
+    """What is in the file PATH; None where it may be another user's work."""
+    from ..sets.directory import another_owner
+    from ..sets.trusted_files import UnsafeFile, read_file
+
+    try:
+        if os.geteuid() == 0:
+            return read_file(path)
+        with open(path, "rb") as file:
+            reason = another_owner(os.fstat(file.fileno()))
+            if not reason:
+                return file.read()
+    except UnsafeFile as error:
+        reason = str(error.strerror) if error.filename == path else f"{error.filename}: {error.strerror}"
+    message("warning", f"{shown} is not used: {reason}")
+    return None
+
+
+def _values(key: str, value: Any, text: str, shown: str, directory: str) -> list[str]:
+    """The VALUE of KEY as texts; paths as they are seen from here."""
+    found = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*[.=]|^[ \t]*\[+[ \t]*{re.escape(key)}\b", text, re.MULTILINE)
+    place = f"{shown}:{text.count(chr(10), 0, found.start()) + 1}" if found else shown
+    if key not in KEYS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, KEYS, 1)
+        advice = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(KEYS)}"
+        raise ProjectError(place, f"there is no key '{key}'", advice)
+    is_path, is_several = KEYS[key]
+    values = value if isinstance(value, list) and is_several else [value]
+    if not all(isinstance(one, str) and one and "\0" not in one for one in values):
+        expected = "a text or a list of texts" if is_several else "a text"
+        raise ProjectError(place, f"'{key}' is {expected}, and none of them empty" if is_several else f"'{key}' is {expected}")
+    if not is_path:
+        return values
+    return [one if os.path.isabs(one) else os.path.relpath(os.path.join(directory, one)) for one in values]
+
+
+# Parsers
+
+
+def let_source(parser: argparse.ArgumentParser, argument: str) -> None:
+    """Let ARGUMENT of PARSER take the project's policy sources, where it is not given."""
+    parser.set_defaults(project_source=argument)
+
+
+def project_actions(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """The arguments of PARSER that a project may give, by their keys; none of a command that reads neither policy nor closure."""
+    options = {flag: action for action in parser._actions for flag in action.option_strings}
+    source = parser.get_default("project_source")
+    if source is None and "--closure" not in options:
+        return {}
+    found = dict.fromkeys([SOURCE], next(action for action in parser._actions if action.dest == source)) if source else {}
+    return found | {key: options[f"--{key}"] for key in KEYS if f"--{key}" in options and key != SOURCE}
+
+
+def set_project_defaults(parser: argparse.ArgumentParser) -> Project | None:
+    """Let PARSER take the defaults of the project that counts here; give it, or None where there is none.
+
+    Raises ProjectError.
+    """
+    actions = project_actions(parser)
+    path = find_project() if actions else None
+    project = read_project(path) if path is not None else None
+    if project is None:
+        return None
+    for key, action in actions.items():
+        if KEYS[key][1] and key != SOURCE:
+            action.default = None  # so that what is not given can be told from an empty list
+        elif key in project.values and key != SOURCE:
+            (action.default,) = project.values[key]
+            _check_choice(project.path, key, action.default, action.choices)
+    return project
+
+
+def _check_choice(path: str, key: str, value: str, choices: Iterable[Any] | None) -> None:
+    if choices is not None and value not in choices:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, list(choices), 1)
+        advice = f"did you mean '{near[0]}'?" if near else f"it is one of {', '.join(choices)}"
+        raise ProjectError(path, f"'{key}' cannot be '{value}'", advice)
+
+
+def fill_from_project(parser: argparse.ArgumentParser, parsed: argparse.Namespace, project: Project) -> None:
+    """Put what PROJECT says into PARSED where several values are possible and none was given."""
+    kernel = getattr(parsed, "interface", None) is not None or getattr(parsed, "kernel", None) is True
+    for key, action in project_actions(parser).items():
+        if key == SOURCE:
+            if key in project.values and not getattr(parsed, action.dest) and not kernel:
+                setattr(parsed, action.dest, project.values[key])
+                parsed.from_project = True
+        elif KEYS[key][1] and getattr(parsed, action.dest) is None:
+            setattr(parsed, action.dest, project.values.get(key, []))

@@ -216,10 +216,11 @@ def test_fmt_prints_nothing_where_anything_is_wrong(policy: Path, broken: Path) 
     assert done.messages.count(": error: ") == 2
 
 
-def test_fmt_notes_comments_that_get_lost() -> None:
-    done = tomoyo("fmt", "--kind", "domain", stdin=b"# mine\n<kernel>\n")
-    assert done.status == 0
-    assert done.messages == "tomoyo: note: <stdin>: 1 line of comments left out: a kernel holds none\n"
+def test_fmt_keeps_comments_byte_by_byte() -> None:
+    text = "# größe\n\n# über sh\n<kernel>\nuse_profile 0\n\n# a b\nfile read /a\n\nfile read /b\n# unten\n\n"
+    done = tomoyo("fmt", "--kind", "domain", stdin=text.encode())
+    assert (done.status, done.output, done.messages) == (0, text, "")
+    assert tomoyo("fmt", "--check", "--kind", "domain", stdin=text.encode()).status == 0
 
 
 def test_fmt_as_kernel_warns_of_what_is_dropped_or_altered(broken: Path) -> None:
@@ -256,12 +257,13 @@ def test_fmt_in_place_replaces_nothing_where_it_would_lose_something(policy: Pat
     assert tomoyo("fmt", "-i", policy, broken).status == 2
     assert policy.read_text() == POLICY
     assert broken.read_text() == BROKEN
-    policy.write_text(f"# mine\n{POLICY}")
-    done = tomoyo("fmt", "-i", policy)
-    assert done.status == 2
-    assert "comments" in done.messages
-    assert policy.read_text() == f"# mine\n{POLICY}"
     assert tomoyo("fmt", "-i", "--kind", "domain", stdin=POLICY.encode()).status == 2
+
+
+def test_fmt_in_place_keeps_comments(policy: Path) -> None:
+    policy.write_bytes(b"# \xff mine\n" + POLICY.encode())
+    assert tomoyo("fmt", "-i", policy).status == 0
+    assert policy.read_bytes() == b"# \xff mine\n" + CANONICAL.encode()
 
 
 def test_fmt_in_place_follows_no_link(policy: Path, tmp_path: Path) -> None:

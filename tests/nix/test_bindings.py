@@ -23,12 +23,13 @@ from tomoyo.nix.names.names import NameTable, encode_file
 from tomoyo.nix.store.database import StoreDatabase
 from tomoyo.nix.store.paths import StorePath, parse_store_path
 from tomoyo.nix.store.tree import Tree
+from tomoyo.simulation.placed_policy import read_placed_policy
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.formatting import format_exception_policy
 from tomoyo.syntax.lines import Reading
 from tomoyo.syntax.managers import parse_manager
-from tomoyo.syntax.policy_text import PolicyText, TextKind, read_placed_policy
+from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 from .nixstore import NixStore
 from .toystore import LIBRARY, Link, Program, ToyStore

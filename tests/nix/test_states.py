@@ -11,7 +11,7 @@ from tomoyo.model.states import STATES, ServiceState
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.lint import policy_texts
 from tomoyo.nix.source.policy import Conflicts, combine_sources
-from tomoyo.syntax.policy_text import read_placed_policy
+from tomoyo.simulation.placed_policy import read_placed_policy
 
 from .sources import refusals
 

@@ -401,17 +401,34 @@ def policy_errors() -> Iterator[None]:
 
 
 def replace_file(name: str, text: str) -> None:
-    """Put TEXT in the place of the file NAME, all of it or nothing; errors as in ``trusted.replace_file``."""
+    """Put TEXT, each character a byte, in the place of the file NAME, all of it or nothing.
+
+    Errors as in ``trusted.replace_file``.
+    """
     from ..sets import trusted_files as trusted
 
-    trusted.replace_file(name, text.encode("ascii"))
+    trusted.replace_file(name, text.encode("latin-1"))
 
 
 def write_file(name: str, text: str) -> None:
     """The same, but NAME need not exist yet: then it is made."""
     from ..sets import trusted_files as trusted
 
-    trusted.write_file(name, text.encode("ascii"))
+    trusted.write_file(name, text.encode("latin-1"))
+
+
+def print_policy(text: str) -> None:
+    """Print TEXT, each character a byte; what its comments hold is nothing for a terminal."""
+    if text.isascii() and not sys.stdout.isatty():
+        sys.stdout.write(text)
+        return
+    data = text.encode("latin-1")
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+    else:
+        lines = data.decode(errors="replace").split("\n")
+        sys.stdout.write("\n".join(map(visible, lines)))
 
 
 def print_json(value: Any) -> None:

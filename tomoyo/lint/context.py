@@ -17,8 +17,9 @@ from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
 from ..model.words import KERNEL, DomainName, GroupReference, Word
+from ..simulation.placed_policy import PlacedDomain, PlacedPolicy
 from ..syntax.lines import column
-from ..syntax.policy_text import Placed, PlacedDomain, PlacedPolicy
+from ..syntax.policy_text import Placed
 from .codes import LINT_CODES, LintFinding, LintSeverity
 
 #: Where the store is, unless a policy is for another.

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from ..simulation.placed_policy import read_placed_policy
 from ..syntax.lines import Effect, Problem
-from ..syntax.policy_text import PolicyText, TextKind, read_placed_policy
+from ..syntax.policy_text import PolicyText, TextKind
 from .breadth import find_breadth
 from .codes import LINT_CODES, LintFinding
 from .comments import Allowances

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..model.profiles import Mode
 from ..model.words import KERNEL
-from ..syntax.policy_text import Placed, PlacedDomain, TextKind
+from ..simulation.placed_policy import PlacedDomain
+from ..syntax.policy_text import Placed, TextKind
 from .codes import LintFinding
 from .context import LintContext
 

@@ -17,7 +17,8 @@ from ..model.entries import Entry, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word, constant_length
-from ..syntax.policy_text import Placed, PlacedDomain, TextKind
+from ..simulation.placed_policy import PlacedDomain
+from ..syntax.policy_text import Placed, TextKind
 from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext
 

@@ -10,7 +10,8 @@ from ..decision.containment import NameIndex
 from ..model.entries import Entry, Kind
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
-from ..syntax.policy_text import Placed, PlacedDomain
+from ..simulation.placed_policy import PlacedDomain
+from ..syntax.policy_text import Placed
 from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext, Remark
 from .writing import FileReader

@@ -1,42 +1,35 @@
-"""Policy with the place of every line: for those who judge how a policy is written.
+"""Policy text: lines with what they say and where they stand, comments and blank lines among them.
 
-Several texts may speak of one domain; what they say comes together in the
-order in which they are given.  Lines are read as the kernel reads them, with
-two additions of policy sources: ``use_group NAME`` for a module, and the texts
-of modules, which hold entries alone.  Nothing is merged here: a line that is
-there twice is there twice.
+Lines are read as the kernel reads them, with what policy sources have besides:
+``use_group NAME`` for a module, and the texts of modules, which hold entries
+alone.  A kernel drops comments; people write them, so whatever rewrites a text
+keeps them: `format_text`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
-from ..model.domains import Domain, merge_entries
-from ..model.entries import Entry, GroupKind
-from ..model.exception_policy import Aggregator, Group, Member, NamespaceExceptions, TransitionControl
-from ..model.profiles import ProfilePolicy
+from ..model.entries import Entry
 from ..model.states import ServiceState
-from ..model.words import KERNEL, DomainName, Word, is_namespace
 from .domain_policy import read_source_line
 from .entries import read_entry
 from .exception_policy import read_exception_content
-from .holding import Holding
 from .lines import UNENDED, Effect, Line, Problem, column, normalise, read_line
 from .managers import read_manager_content
-from .profiles import apply_profile, read_profile_content
+from .profiles import read_profile_content
 from .stat import read_setting
 from .statements import (
-    ChangeProfile,
-    GroupMember,
     InNamespace,
     OpenDomain,
     ProfileLine,
     Rejected,
     SetFlag,
-    SetManager,
+    SetQuota,
     SharedEntry,
     Statement,
     UseGroup,
@@ -149,106 +142,6 @@ _BEHIND_WORD = frozenset(("", '"', *(chr(byte) for byte in range(256) if not 0x2
 _BEFORE_WORD = _BEHIND_WORD | {"="}
 
 
-@dataclass(slots=True)
-class PlacedDomain:
-    """A domain: where it is opened, and every line about it.  Groups are numbers or modules' names."""
-
-    name: DomainName
-    opened: list[Placed[object]] = field(default_factory=list)
-    profiles: list[Placed[int]] = field(default_factory=list)
-    groups: list[Placed[int | str]] = field(default_factory=list)
-    flags: list[Placed[str]] = field(default_factory=list)
-    entries: list[Placed[Entry]] = field(default_factory=list)
-
-    @property
-    def profile(self) -> int:
-        """The profile that the last line gives it, else 0."""
-        return self.profiles[-1].value if self.profiles else 0
-
-    def value(self) -> Domain:
-        """The domain without modules."""
-        numbers = {placed.value for placed in self.groups if isinstance(placed.value, int)}
-        return Domain(self.name, self.profile, tuple(sorted(numbers)), merge_entries(placed.value for placed in self.entries))
-
-
-@dataclass(slots=True)
-class PlacedNamespace:
-    """A namespace's exception policy, line by line."""
-
-    name: str
-    transitions: list[Placed[TransitionControl]] = field(default_factory=list)
-    aggregators: list[Placed[Aggregator]] = field(default_factory=list)
-    members: list[Placed[GroupMember]] = field(default_factory=list)
-    shared: dict[int, list[Placed[Entry]]] = field(default_factory=dict)
-
-    def value(self) -> NamespaceExceptions:
-        """The exception policy that the lines make."""
-        groups: dict[tuple[GroupKind, str], dict[Member, None]] = {}
-        for placed in self.members:
-            member = placed.value
-            groups.setdefault((member.kind, member.name.text), {})[member.member] = None
-        return NamespaceExceptions(
-            self.name,
-            tuple(dict.fromkeys(placed.value for placed in self.transitions)),
-            tuple(dict.fromkeys(placed.value for placed in self.aggregators)),
-            tuple(Group(kind, Word(name), tuple(members)) for (kind, name), members in groups.items()),
-            tuple((number, merge_entries(placed.value for placed in self.shared[number])) for number in sorted(self.shared)),
-        )
-
-
-@dataclass(slots=True)
-class PlacedPolicy:
-    """Everything that texts say.
-
-    problems: what is wrong with lines, as the readers tell it.
-    comments: every comment line.
-    profiles: None where no text has any; ``defined`` has the first line of each profile.
-    """
-
-    texts: tuple[PolicyText, ...]
-    domains: dict[str, PlacedDomain] = field(default_factory=dict)
-    namespaces: dict[str, PlacedNamespace] = field(default_factory=dict)
-    modules: dict[str, list[Placed[Entry]]] = field(default_factory=dict)
-    module_texts: dict[str, PolicyText] = field(default_factory=dict)
-    profiles: ProfilePolicy | None = None
-    defined: dict[tuple[str, int], Placed[int]] = field(default_factory=dict)
-    managers: list[Placed[Word | DomainName]] = field(default_factory=list)
-    manage_by_non_root: list[Placed[object]] = field(default_factory=list)
-    problems: list[Placed[Problem]] = field(default_factory=list)
-    comments: list[Placed[Comment]] = field(default_factory=list)
-
-    def has(self, kind: TextKind) -> bool:
-        """Whether there is a text of this KIND."""
-        return any(text.kind is kind for text in self.texts)
-
-    def namespace(self, name: str) -> PlacedNamespace:
-        """The exception policy of namespace NAME, which may say nothing."""
-        found = self.namespaces.get(name)
-        if found is None:
-            found = self.namespaces[name] = PlacedNamespace(name)
-        return found
-
-
-def read_placed_policy(texts: Iterable[PolicyText]) -> PlacedPolicy:
-    """Read TEXTS.  Takes time linear in their size, and never fails: what is wrong is in ``problems``."""
-    policy = PlacedPolicy(tuple(texts))
-    profiles = Holding()
-    for text in policy.texts:
-        if text.kind is TextKind.DOMAIN:
-            _read_domains(policy, text)
-        elif text.kind is TextKind.EXCEPTION:
-            _read_exceptions(policy, text)
-        elif text.kind is TextKind.MODULE:
-            _read_module(policy, text)
-        elif text.kind is TextKind.PROFILE:
-            _read_profiles(policy, text, profiles)
-        elif text.kind is TextKind.MANAGER:
-            _read_managers(policy, text)
-    if policy.has(TextKind.PROFILE):
-        policy.profiles = profiles.profile_policy()
-    return policy
-
-
 def read_lines(
     text: PolicyText, report: Callable[[Placed[Problem]], None] = lambda _: None
 ) -> Iterator[Placed[Statement | Comment | None]]:
@@ -304,98 +197,137 @@ _READERS: dict[TextKind, Callable[[Line], Statement]] = {
 }
 
 
-def _statements(policy: PlacedPolicy, text: PolicyText) -> Iterator[Placed[Statement]]:
-    """What each line of TEXT says; comments and problems go to POLICY."""
-    for placed in read_lines(text, policy.problems.append):
-        if isinstance(placed.value, Comment):
-            policy.comments.append(placed)  # type: ignore[arg-type]
-        elif placed.value is not None:
-            yield placed  # type: ignore[misc]
+# Comments and groups of lines
 
 
-_NO_DOMAIN = Problem(Effect.DROPPED, 0, "", "no domain is selected, so this applies to none", "a domain's name in a line before")
+def format_text(source: PolicyText, canonical: str, *, groups: bool = True) -> str:
+    """CANONICAL with the comments of SOURCE, which says the same, and with one blank line between its GROUPS of lines.
+
+    A comment stays before the line that it stands before, or at the end of its
+    domain.  Where lines became one, their comments stand before that.
+    """
+    spaced = groups and (_SPACED_ENTRIES if source.kind is TextKind.DOMAIN else _SPACED).search(source.text)
+    if "#" not in source.text and not spaced:
+        return canonical
+    lines = {placed.line: (key, placed.value) for key, placed in _keyed(replace(source, text=canonical))}
+    notes = _read_notes(source, {key for key, _ in lines.values()})
+    made: list[str] = []
+    domain = ""
+
+    def add(some: Iterable[str]) -> None:
+        for note in some:
+            if note or (groups and made and made[-1]):
+                made.append(note)
+
+    made += notes.top
+    for number, raw in enumerate(canonical.split("\n")[:-1], 1):
+        key, said = lines.get(number, ((), None))
+        if isinstance(said, OpenDomain):
+            _add_to_domain(made, notes.after.pop(domain, []))
+            domain = str(said.name)
+        if key:
+            add(notes.before.get(key, ()))
+        made.append(raw)
+    _add_to_domain(made, notes.after.pop(domain, []))
+    add(notes.end)
+    return "".join(f"{line}\n" for line in made)
 
 
-def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
-    domain: PlacedDomain | None = None
-    broken = False
-    for placed in _statements(policy, text):
-        statement = placed.value
-        if isinstance(statement, OpenDomain):
-            broken = statement.name is None
-            domain = None
-            if statement.name is not None:
-                domain = policy.domains.get(statement.name.text)
-                if domain is None:
-                    domain = policy.domains[statement.name.text] = PlacedDomain(statement.name)
-                domain.opened.append(placed)
-                _add_profile(domain, None, placed)
-        elif domain is None:
-            if not broken:  # else it was said that the domain is none
-                policy.problems.append(placed.saying(_NO_DOMAIN))
-        elif type(statement) is Entry:
-            domain.entries.append(placed.saying(statement))
-        elif isinstance(statement, UseProfile):
-            _add_profile(domain, statement.profile, placed)
-        elif isinstance(statement, UseGroup):
-            domain.groups.append(placed.saying(statement.group))
-        elif isinstance(statement, UseModule):
-            domain.groups.append(placed.saying(statement.name))
-        elif isinstance(statement, SetFlag):
-            domain.flags.append(placed.saying(statement.flag))
+#: A blank line, and one between two entries.
+_SPACED = re.compile(r"\n[^!-~\n]*\n")
+_SPACED_ENTRIES = re.compile(r"\n[^!-~\n]*{0}[^\n]*\n[^!-~\n]*\n[^!-~]*{0}".format("(?:file|network|misc|task) "))
+#: What a line is about, which is the same in a text that says the same; empty for a comment or a blank line.
+_Key = tuple[object, ...]
 
 
-def _add_profile(domain: PlacedDomain, said: int | None, placed: Placed[Statement]) -> None:
-    profile = placed.text.profile(said)
-    if profile is not None:
-        domain.profiles.append(placed.saying(profile))
+def _add_to_domain(made: list[str], comments: list[str]) -> None:
+    """Put COMMENTS behind the last line of the domain that MADE ends with."""
+    end = len(made)
+    while end and not made[end - 1]:
+        end -= 1
+    made[end:end] = comments
 
 
-def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
-    for placed in _statements(policy, text):
-        statement = placed.value
-        if not isinstance(statement, InNamespace):
+def _keyed(text: PolicyText) -> Iterator[tuple[_Key, Placed[Statement | Comment | None]]]:
+    """Each line of TEXT with what it is about."""
+    domain = ""
+    for placed in read_lines(text):
+        said = placed.value
+        if isinstance(said, OpenDomain):
+            domain = str(said.name)
+        yield () if said is None or isinstance(said, Comment) else (domain, *_subject(said, placed.raw)), placed
+
+
+def _subject(said: Statement, raw: str) -> _Key:
+    if isinstance(said, Entry):
+        return "entry", said.subject
+    if isinstance(said, UseProfile):
+        return ("use_profile",)
+    if isinstance(said, InNamespace):
+        content = said.content
+        inner = (content.group, content.entry.subject) if isinstance(content, SharedEntry) else (content,)
+        return said.namespace, *inner
+    if isinstance(said, ProfileLine):
+        return said.namespace, normalise(raw).partition("=")[0].rpartition(" ")[2].lstrip("0")
+    return (said.name,) if isinstance(said, SetQuota) else (said,)
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The comments of a text, and its blank lines as empty ones: at its top, before lines, at the end of domains and of all."""
+
+    top: list[str] = field(default_factory=list)
+    before: dict[_Key, list[str]] = field(default_factory=dict)
+    after: dict[str, list[str]] = field(default_factory=dict)
+    end: list[str] = field(default_factory=list)
+
+    def settle(self, merged: _Key, pending: list[str]) -> list[str]:
+        """Give the comments PENDING to the line that theirs was MERGED into; what is left of them."""
+        self.before[merged] += filter(None, pending)
+        return [""] if "" in pending else []
+
+
+def _read_notes(source: PolicyText, known: set[_Key]) -> _Notes:
+    """The comments of SOURCE before lines that are KNOWN; those of others stand before the next."""
+    notes = _Notes()
+    pending: list[str] = []
+    domain = ""
+    merged: _Key = ()
+    begun = False
+    for key, placed in _keyed(source):
+        said = placed.value
+        if merged and (not key or isinstance(said, OpenDomain)):
+            # Had a line followed at once, then these would be the comments of a whole group.
+            pending, merged = notes.settle(merged, pending), ()
+        if not key:
+            note = said.text if isinstance(said, Comment) else ""
+            pending += [note] if note or pending[-1:] != [""] else []
             continue
-        name: str | None = statement.namespace
-        if not is_namespace(statement.namespace):
-            # The kernel takes the first that begins so, which was told of.
-            name = next((known for known in (KERNEL, *policy.namespaces) if known.startswith(statement.namespace)), None)
-        if name is None:
-            continue
-        namespace = policy.namespace(name)
-        content = statement.content
-        if isinstance(content, TransitionControl):
-            namespace.transitions.append(placed.saying(content))
-        elif isinstance(content, Aggregator):
-            namespace.aggregators.append(placed.saying(content))
-        elif isinstance(content, GroupMember):
-            namespace.members.append(placed.saying(content))
-        elif isinstance(content, SharedEntry):
-            namespace.shared.setdefault(content.group, []).append(placed.saying(content.entry))
+        if not begun:
+            begun = True
+            end = len(pending) - pending[::-1].index("") if "" in pending else 0
+            notes.top, pending = [*pending[:end]] if end > 1 else [], pending[end:]
+        elif isinstance(said, OpenDomain):
+            own, pending = _first_block(pending)
+            notes.after.setdefault(domain, []).extend(own)
+        if isinstance(said, OpenDomain):
+            domain = str(said.name)
+        if key in known and key not in notes.before:
+            is_entry = not isinstance(said, (UseProfile, UseGroup, UseModule, SetFlag))
+            notes.before[key] = pending if is_entry else [*filter(None, pending)]
+            pending, merged = [], ()
+        elif key in known and any(pending):
+            merged = merged or key
+    if merged:
+        pending = notes.settle(merged, pending)
+    if domain:
+        own, pending = _first_block([*pending, ""])
+        notes.after.setdefault(domain, []).extend(own)
+    notes.end = pending[:-1] if pending[-1:] == [""] else pending
+    return notes
 
 
-def _read_module(policy: PlacedPolicy, text: PolicyText) -> None:
-    held = policy.modules.setdefault(text.module, [])
-    policy.module_texts.setdefault(text.module, text)
-    held += [placed.saying(placed.value) for placed in _statements(policy, text) if isinstance(placed.value, Entry)]
-
-
-def _read_profiles(policy: PlacedPolicy, text: PolicyText, holding: Holding) -> None:
-    for placed in _statements(policy, text):
-        statement = placed.value
-        reason = apply_profile(holding, statement) if isinstance(statement, ProfileLine) else None
-        if reason is not None:
-            policy.problems.append(placed.saying(Problem(Effect.DROPPED, 0, "", reason, "")))
-        elif isinstance(statement, ProfileLine) and isinstance(statement.content, ChangeProfile):
-            number = statement.content.number
-            policy.defined.setdefault((statement.namespace, number), placed.saying(number))
-
-
-def _read_managers(policy: PlacedPolicy, text: PolicyText) -> None:
-    for placed in _statements(policy, text):
-        statement = placed.value
-        if isinstance(statement, SetManager):
-            if statement.manager is None:
-                policy.manage_by_non_root.append(placed)
-            else:
-                policy.managers.append(placed.saying(statement.manager))
+def _first_block(pending: list[str]) -> tuple[list[str], list[str]]:
+    """The comments that begin PENDING, if a blank line ends them, and the rest."""
+    end = pending.index("") if "" in pending else 0
+    return pending[:end], pending[end:]

@@ -112,7 +112,7 @@ Places = dict["Use", tuple[str, int, int]]
 def _places(files: list[PolicyFile]) -> Places:
     """File, line and column of each use, where it first stands."""
     from ...nix.names.name_uses import use_places
-    from ...syntax.policy_text import read_placed_policy
+    from ...simulation.placed_policy import read_placed_policy
 
     found = use_places(read_placed_policy(file.text for file in files))
     return {use: placed.where(use.written) for use, placed in found.items()}

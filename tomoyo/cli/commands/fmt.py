@@ -1,5 +1,7 @@
-"""Print policy files as the kernel would print them.
+"""Print policy files as the kernel would print them, with the comments that they have.
 
+A comment stays before the line that it stands before, or at the end of its
+domain; groups of entries keep one blank line between them, unless with --sort.
 With --as-kernel: what a kernel without policy, not yet active, would hold
 after each file was written to it; lines that it would drop or alter are
 warnings.  Without, such lines are errors and nothing is printed.
@@ -8,11 +10,9 @@ warnings.  Without, such lines are errors and nothing is printed.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from ...syntax.lines import PolicySyntaxError
-from ..messages import counted
 from ..options import (
     INTERFACES,
     PolicyFile,
@@ -21,6 +21,7 @@ from ..options import (
     message,
     place,
     print_json,
+    print_policy,
     read_files,
     replace_file,
 )
@@ -55,16 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         found = [file.plain(policy) for file, policy in zip(files, policies)]
         print_json(found if len(files) > 1 else found[0])
         return 0
-    texts = [_text(file, policy, arguments.as_kernel) for file, policy in zip(files, policies)]
+    texts = [_text(file, policy, arguments) for file, policy in zip(files, policies)]
     if arguments.check:
         return _check(files, texts)
     if arguments.in_place:
         return _replace(files, texts)
-    for file, text in zip(files, texts):
-        comments = _comments(file)
-        if comments and not arguments.as_kernel:
-            message("note", f"{file.name}: {counted(comments, 'line')} of comments left out: a kernel holds none")
-        sys.stdout.write(text)
+    print_policy("".join(texts))
     return 0
 
 
@@ -112,8 +109,12 @@ def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
     return kernel.managers.value() if file.kind == "manager" else kernel.stat().settings()
 
 
-def _text(file: PolicyFile, policy: Any, as_kernel: bool) -> str:
-    if file.kind == "manager" and as_kernel:
+def _text(file: PolicyFile, policy: Any, arguments: argparse.Namespace) -> str:
+    if not arguments.as_kernel:
+        from ...syntax.policy_text import format_text
+
+        return format_text(file.text, file.write(policy), groups=not arguments.sort)
+    if file.kind == "manager":
         from dataclasses import replace
 
         # A kernel knows it, but does not print it.
@@ -129,14 +130,8 @@ def _sorted(kind: str, policy: Any) -> Any:
     return sort(policy) if sort else policy  # type: ignore[operator]
 
 
-def _comments(file: PolicyFile) -> int:
-    if b"#" not in file.data:
-        return 0
-    return sum(line.lstrip().startswith(b"#") for line in file.data.split(b"\n"))
-
-
 def _check(files: list[PolicyFile], texts: list[str]) -> int:
-    different = [file for file, text in zip(files, texts) if text.encode("ascii") != file.data]
+    different = [file for file, text in zip(files, texts) if text.encode("latin-1") != file.data]
     for file in different:
         message("note", f"{file.name} is not canonical: 'tomoyo fmt -i {file.name}' makes it so")
     return 1 if different else 0
@@ -146,9 +141,7 @@ def _replace(files: list[PolicyFile], texts: list[str]) -> int:
     for file in files:
         if file.name == "<stdin>":
             raise UsageError("standard input cannot be replaced: name a file")
-        if _comments(file):
-            raise UsageError(f"{file.name} has comments, which canonical text has not: take them out first")
     for file, text in zip(files, texts):
-        if text.encode("ascii") != file.data:
+        if text.encode("latin-1") != file.data:
             replace_file(file.name, text)
     return 0

@@ -23,7 +23,8 @@ from ...model.entries import ArgumentType, Entry, GroupKind, Kind
 from ...model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ...model.managers import ManagerPolicy
 from ...model.words import KERNEL, DomainName, GroupReference, Quoted, Word
-from ...syntax.policy_text import LIBRARY, Placed, PlacedPolicy
+from ...simulation.placed_policy import PlacedPolicy
+from ...syntax.policy_text import LIBRARY, Placed
 from .names import PREFIX, is_name
 
 

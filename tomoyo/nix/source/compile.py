@@ -29,12 +29,13 @@ from ...model.words import KERNEL, DomainName, Word, decode, quoted
 from ...sets.directory import FILES
 from ...sets.links import STATE
 from ...sets.policy_set import PolicySet, with_digests
+from ...simulation.placed_policy import read_placed_policy
 from ...simulation.simulated_kernel import KernelPanic
 from ...syntax.entries import read_entry
 from ...syntax.exception_policy import read_exception_line
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
-from ...syntax.policy_text import LIBRARY, PolicyText, TextKind, read_placed_policy
+from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ...syntax.statements import InNamespace, SharedEntry
 from ..names.bindings import Bindings, Fault, Several, bind
 from ..names.bindings import Problem as BindingProblem

@@ -194,6 +194,22 @@ def test_a_source_is_asked_with_its_modules_groups_and_profiles(tmp_path: Path) 
         assert done.output.startswith("granted (enforcing mode): 'file read /srv/shared' of acl_group ")
 
 
+@pytest.mark.parametrize("command", ["check", "fmt", "stat", "lint --fail-on never"])
+def test_managers_may_be_named_as_packages_are(command: str, tmp_path: Path) -> None:
+    path = source(tmp_path) / "manager.conf"
+    path.write_text("nix:/tomoyo/bin/tomoyo\n")
+    done = tomoyo(*command.split(), path)
+    assert (done.status, done.messages) == (0, "")
+    assert command != "fmt" or done.output == path.read_text()
+    path.write_text("tomoyo\n")
+    if command != "lint --fail-on never":
+        assert tomoyo(*command.split(), path).status != 0
+    # To a kernel it is nobody.
+    other = compiled(tmp_path) / "manager.conf"
+    other.write_text("nix:/tomoyo/bin/tomoyo\n")
+    assert "never matches" in tomoyo("check", other).messages
+
+
 def test_a_file_is_asked_for_its_own_domains(tmp_path: Path) -> None:
     place = source(tmp_path)
     (place / "domains" / "x.conf").write_text("<kernel> /x\nuse_profile 3\n\nfile read /x\n")

@@ -274,6 +274,10 @@ class PolicyFile:
 
             return parse_profile(self.data, **options)
         if self.kind == "manager":
+            if self.belongs is not None and self.belongs.has_modules:
+                from ..nix.source.loader import parse_source_managers
+
+                return parse_source_managers(self.data, **options)
             from ..syntax.managers import parse_manager
 
             return parse_manager(self.data, **options)
@@ -374,6 +378,11 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
     from ..nix.source.loader import PolicyForm, read_policy_files
     from ..syntax.policy_text import TextKind
 
+    read = None
+    if form == "KERNEL":
+        from ..kernel.securityfs import Securityfs
+
+        read = Securityfs(name).read
     with policy_errors():
         return read_policy_files(
             "<stdin>" if name == "-" else name,
@@ -381,6 +390,7 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
             default=TextKind[default.upper()] if default else None,
             data=sys.stdin.buffer.read() if name == "-" else None,
             form=PolicyForm[form] if form else None,
+            read=read,
         )
 
 

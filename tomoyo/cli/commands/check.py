@@ -40,7 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
             progress(f"checking {file.name}")
             policy = file.parse(errors.append)
             useless = _useless(file)
-        errors = [error for error in errors if not _is_name_of_manager(file, error)]
         told = {(error.line, error.explanation) for error in errors}
         others = [one for one in problems if one.file == file.name and (one.line, one.message) not in told]
         found += (
@@ -77,12 +76,6 @@ def _source_problems(files: list[PolicyFile]) -> list[Problem]:
 
             problems += source_problems(belongs)
     return problems
-
-
-def _is_name_of_manager(file: PolicyFile, error: PolicySyntaxError) -> bool:
-    """Whether ERROR is of a package's name in a manager list, which `compile` puts a path in the place of."""
-    may = file.belongs is not None and file.belongs.has_modules
-    return may and file.kind == "manager" and error.effect.name == "USELESS" and error.text.startswith("nix:/")
 
 
 #: What else is looked for, and what of it can never match: a word that looks like a pattern may be the name of a program.

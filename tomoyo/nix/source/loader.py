@@ -142,6 +142,7 @@ def read_policy_files(
     default: TextKind | None = None,
     data: bytes | None = None,
     form: PolicyForm | None = None,
+    read: Callable[[str], str] | None = None,
 ) -> PolicyFiles:
     """Read the policy texts at PATH.
 
@@ -151,14 +152,15 @@ def read_policy_files(
         default: what a file holds where neither its place nor its text says so.
         data: what the file holds, where it was read already, as standard input is; PATH is only its name then.
         form: what a directory is, where this is known.
+        read: gives what a kernel's interface file of some name holds, as ``Securityfs(path).read`` does with better errors.
 
     Raises PolicyLoadError where there is no policy, or where what a file holds
     is not clear; SourceError for a policy source with a file at the wrong place;
-    SecurityfsError for a kernel that refuses; OSError for what cannot be read.
+    OSError for what cannot be read.
     """
     path = os.fspath(path)
     if data is None and (form is not None or os.path.isdir(path)):
-        found = _read_directory(path, form or _form_of(path))
+        found = _read_directory(path, form or _form_of(path), read)
         return replace(found, files=tuple(file for file in found.files if kind in (None, file.kind)))
     if data is None:
         with open(path, "rb") as file:
@@ -197,25 +199,21 @@ def _form_of(directory: str) -> PolicyForm:
     raise PolicyLoadError(directory, "no policy in this directory", expected)
 
 
-def _read_directory(path: str, form: PolicyForm) -> PolicyFiles:
+def _read_directory(path: str, form: PolicyForm, read: Callable[[str], str] | None) -> PolicyFiles:
     if form is PolicyForm.SOURCE:
         return PolicyFiles(form, path, tuple(read_directories([path])))
-    files = []
-    if form is PolicyForm.KERNEL:
-        from ...kernel.securityfs import Securityfs
 
-        for kind, name in _INTERFACES.items():
-            place = os.path.join(path, name)
-            if kind in (TextKind.MANAGER, TextKind.STAT) and not os.path.lexists(place):
-                continue  # what has these three stands for a kernel well enough
-            files.append(PolicyText(kind, place, Securityfs(path).read(name)))
-        return PolicyFiles(form, path, tuple(files))
-    for name, kind in _SET.items():
-        place = os.path.join(path, name)
-        if os.path.lexists(place):
-            with open(place, "rb") as file:
-                files.append(PolicyText(kind, place, file.read().decode("latin-1")))
-    return PolicyFiles(form, path, tuple(files))
+    def plainly(name: str) -> str:
+        with open(os.path.join(path, name), "rb") as file:
+            return file.read().decode("latin-1")
+
+    names, text = _SET, read or plainly
+    if form is PolicyForm.KERNEL:
+        names = {name: kind for kind, name in _INTERFACES.items()}
+    # Three of a kernel's files stand for it well enough.
+    needed = ("domain_policy", "exception_policy", "profile")
+    found = [name for name in names if name in needed or os.path.lexists(os.path.join(path, name))]
+    return PolicyFiles(form, path, tuple(PolicyText(names[name], os.path.join(path, name), text(name)) for name in found))
 
 
 def _source_of(path: str) -> str | None:
@@ -347,6 +345,25 @@ def parse_module(
 
     replay(source, read, entries.append, Listener(file, Reading.STRICT, report))
     return merge_entries(entries)
+
+
+def parse_source_managers(
+    source: Source, *, file: str = "manager", report: Callable[[PolicySyntaxError], None] | None = None
+) -> ManagerPolicy:
+    """The same of a manager list in which programs may have the names of packages: `compile` gives them paths."""
+    from ...syntax.lines import Effect, Reading
+    from ...syntax.managers import parse_manager
+    from ..names.names import is_name
+
+    def tell(error: PolicySyntaxError) -> None:
+        if error.effect is Effect.USELESS and is_name(error.text):
+            return
+        if report is None:
+            raise error
+        report(error)
+
+    parse_manager(source, file=file, report=tell)
+    return parse_manager(source, file=file, reading=Reading.AS_KERNEL)
 
 
 # Putting it together

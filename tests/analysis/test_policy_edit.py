@@ -33,6 +33,23 @@ def test_what_is_there_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# of a\n\n<kernel> /b\n", "# of a\nfile read /n\n\n<kernel> /b\n"),
+        ("# of b\n<kernel> /b\n", "file read /n\n# of b\n<kernel> /b\n"),
+        ("\n# of b\n\n# of b, too\n<kernel> /b\n", "file read /n\n\n# of b\n\n# of b, too\n<kernel> /b\n"),
+        ("# of a\n", "# of a\nfile read /n\n"),
+        ("\n# of all\n", "file read /n\n\n# of all\n"),
+        ("# gr\xc3\xb6\xc3\x9fe\n\n", "# gr\xc3\xb6\xc3\x9fe\nfile read /n\n\n"),
+    ],
+)
+def test_comments_stay_with_what_they_are_about(before: str, after: str) -> None:
+    text = "<kernel> /a\nuse_profile 1\n\n# first\nfile read/write /x\n"
+    added = parse_domain_policy("<kernel> /a\nfile read /x\nfile read /n\n")
+    assert insert_lines(text + before, find_insertions(text + before, added)) == text + after
+
+
 def test_nothing_to_add() -> None:
     assert find_insertions(TEXT, parse_domain_policy("<kernel>\nfile read /a\n")) == []
     assert list(unified_diff(TEXT, [], "x")) == []

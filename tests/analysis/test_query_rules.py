@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tomoyo import PolicySyntaxError
 from tomoyo.analysis.record_filter import RecordFilter
 from tomoyo.query.rules import QueryRule, Ruling, decide, exact_rule, parse_query_rules
+from tomoyo.query.rules_file import prepend_rule
 from tomoyo.syntax.record_stream import Outline
 
 
@@ -157,3 +160,21 @@ def test_what_records_can_be_of_is_taken() -> None:
     operations = ("file", "read", "network", "bind", "inet_stream_bind", "env", "manual_domain_transition", "use_profile")
     programs = ("<kernel>", "/usr/\\*/sshd", "nix:/nginx/bin/nginx", "proc:/self/exe")
     RecordFilter(("<kernel>", "<\\*> /bin/\\*"), programs, operations, ("/tmp/*", "pipe:[\\$]"), profiles=(0, 255))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "NEW"),
+        ("deny path=/a\n", "NEWdeny path=/a\n"),
+        ("# of the first\ndeny path=/a\n", "NEW# of the first\ndeny path=/a\n"),
+        ("# of all: \xfc\n\n# of the first\ndeny path=/a\n\n", "# of all: \xfc\n\nNEW# of the first\ndeny path=/a\n\n"),
+        ("# of all\n \t\n", "# of all\n \t\nNEW"),
+    ],
+)
+def test_a_rule_is_put_before_all_others_and_behind_what_is_about_all(before: str, after: str, tmp_path: Path) -> None:
+    file = tmp_path / "rules"
+    file.write_bytes(before.encode("latin-1"))
+    rule = parse_query_rules("allow path=/b\n")[0]
+    prepend_rule(str(file), rule)
+    assert file.read_bytes() == after.replace("NEW", f"{rule}\n").encode("latin-1")

@@ -6,13 +6,15 @@ changed.  Both take time linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..model.domains import DomainPolicy
-from ..model.words import domain_fault
+from ..model.entries import Entry
 from ..syntax.formatting import format_domain
-from ..syntax.lines import normalise
+from ..syntax.lines import Problem, normalise
+from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind, read_lines
+from ..syntax.statements import OpenDomain
 
 #: Lines around a change that a diff shows.
 _CONTEXT = 3
@@ -29,28 +31,18 @@ class Insertion:
 def find_insertions(text: str, added: DomainPolicy) -> list[Insertion]:
     """Where the entries of ADDED go in TEXT: to the end of their domain; new domains to the end of all.
 
-    Entries that stand in their domain already are left out.
+    Entries that their domain has already are left out.
 
     Raises ValueError where the last line has no newline: the kernel drops
     such a line, and would act on it if something came behind.
     """
     lines = _lines(text)
     wanted = {domain.name.text: domain for domain in added}
-    ends: dict[str, int] = {}
-    held: dict[str, set[str]] = {}
-    current = None
-    for number, raw in enumerate(lines):
-        line = normalise(raw)
-        if line.startswith("<") and domain_fault(line) is None:
-            current = line if line in wanted else None
-        elif line.startswith(("delete <", "select ")):
-            current = None
-        if current is not None and line:
-            ends[current] = number + 1
-            held.setdefault(current, set()).add(line)
+    ends, held = _read_domains(text, wanted)
     found = []
     for name, end in sorted(ends.items(), key=lambda item: item[1]):
-        new = tuple(entry.text for entry in wanted[name].entries if entry.text not in held[name])
+        had = held[name]
+        new = tuple(entry.text for entry in wanted[name].entries if not had.get(entry.subject, set()) >= {*entry.operations})
         if new:
             found.append(Insertion(end, new))
     behind: list[str] = []
@@ -61,6 +53,41 @@ def find_insertions(text: str, added: DomainPolicy) -> list[Insertion]:
         blank = not lines or not lines[-1].strip()
         found.append(Insertion(len(lines), tuple(behind[1:] if blank else behind)))
     return found
+
+
+def _read_domains(text: str, wanted: Collection[str]) -> tuple[dict[str, int], dict[str, dict[str, set[str]]]]:
+    """Where each domain that is WANTED ends in TEXT, and the operations that it has, by the subjects of entries.
+
+    Comments behind its last line are its own if a blank line follows them, else they are the next domain's.
+    """
+    ends: dict[str, int] = {}
+    held: dict[str, dict[str, set[str]]] = {}
+    current = ""
+    comments = 0  # the last of those that follow at once
+
+    def leave(problem: Placed[Problem]) -> None:
+        nonlocal current
+        if normalise(problem.raw).startswith(("delete <", "select ")):
+            current = ""
+
+    for placed in read_lines(PolicyText(TextKind.DOMAIN, "", text), leave):
+        said = placed.value
+        if isinstance(said, Comment):
+            comments = placed.line if current and comments == placed.line - 1 else 0
+        elif said is None:
+            if current and comments == placed.line - 1:
+                ends[current] = comments
+        else:
+            if isinstance(said, OpenDomain):
+                current = str(said.name) if str(said.name) in wanted else ""
+            if current:
+                ends[current] = comments = placed.line
+                operations = held.setdefault(current, {})
+                if isinstance(said, Entry):
+                    operations.setdefault(said.subject, set()).update(said.operations)
+    if current and comments:
+        ends[current] = comments
+    return ends, held
 
 
 def insert_lines(text: str, insertions: list[Insertion]) -> str:

@@ -31,7 +31,7 @@ from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
 from ..library_options import add_library
 from ..messages import counted, say
-from ..options import UsageError, message, read_file, read_policy, replace_file, visible, write_file
+from ..options import UsageError, message, print_policy, read_file, read_policy, replace_file, visible, write_file
 from ..policy_source import policy_paths
 from ..project import let_source
 from .audit import add_filter, filter_of
@@ -327,8 +327,6 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
         return
     changes = []
     for path, text, part in _parts(policy_paths(arguments), added):
-        if not text.isascii():
-            raise UsageError(f"{path} holds bytes that are no ASCII: 'tomoyo check' tells where")
         try:
             changes.append((path, text, find_insertions(text, part)))
         except ValueError as error:
@@ -337,9 +335,7 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
         raise UsageError("the policy has several files of domain policy", "use --diff or --in-place, or name one file")
     for path, text, insertions in changes:
         if arguments.diff:
-            lines = unified_diff(text, insertions, path)
-            # As it is for a program that applies it; what a comment may hold is nothing for a terminal.
-            sys.stdout.writelines((f"{visible(line[:-1])}\n" for line in lines) if sys.stdout.isatty() else lines)
+            print_policy("".join(unified_diff(text, insertions, os.fsencode(path).decode("latin-1"))))
         elif arguments.output:
             write_file(arguments.output, insert_lines(text, insertions))
         elif insertions:

@@ -12,11 +12,16 @@ import pytest
 
 from tomoyo.boot.faults import PROFILE_VERSIONS
 from tomoyo.boot.loader import REFUSED, boot_script, check_boot, domain_managers
+from tomoyo.decision.engine import DecisionEngine
+from tomoyo.decision.requests import Request
+from tomoyo.decision.transition import transition
+from tomoyo.model.entries import Kind
 from tomoyo.model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
 from tomoyo.sets.checks import Fault
 from tomoyo.sets.directory import MAX_FILE
 from tomoyo.sets.policy_set import PolicySet
 from tomoyo.sets.writing import write_policy_set
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"])
 
@@ -117,6 +122,27 @@ def test_managers_to_whom_nothing_leads(shell: list[str], tmp_path: Path, manage
     run(shell, tmp_path, f"own={tmp_path}\nadmit yes\n", boot_script(managers=[managers]))
     assert (tmp_path / "kernel" / "manager").read_text() == f"{managers}\n"
     assert not (tmp_path / "kernel" / "exception_policy").exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "\n", "# nobody\n", "manage_by_non_root\n"])
+def test_somebody_can_repair_what_is_left_though_nobody_is_named(shell: list[str], tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "kernel").mkdir()
+    if text is not None:
+        (tmp_path / "manager.conf").write_text(text)
+    # A write to the kernel's file adds to what it holds.
+    commands = "clear_domains() { :; }\nclear_settings() { :; }\nhas() { false; }\n"
+    script = boot_script().replace('>"$interface/exception_policy"', '>>"$interface/exception_policy"')
+    run(shell, tmp_path, f"own={tmp_path}\n{commands}settle\n", script)
+    kernel = SimulatedKernel()
+    kernel.write("profile", "0-CONFIG={ mode=disabled }\n")
+    kernel.write("exception_policy", (tmp_path / "kernel" / "exception_policy").read_text())
+    kernel.write("manager", (tmp_path / "kernel" / "manager").read_text())
+    kernel.write("domain_policy", "<kernel>\nuse_profile 0\n<kernel> /sbin/init\nuse_profile 0\n")
+    kernel.activate()
+    engine = DecisionEngine.of(kernel.holding)
+    for program in (STORED, "/usr/bin/tomoyo", "/usr/local/bin/tomoyo"):
+        entered = transition(engine, "<kernel> /sbin/init", Request(Kind.PATH, "execute", (program,))).domain
+        assert str(entered) in map(str, kernel.managers.managers)
 
 
 def test_the_settings_by_default() -> None:

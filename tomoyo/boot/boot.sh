@@ -47,6 +47,8 @@ interface=
 detach=
 reason=
 settled=no
+known=no
+last_manager='<kernel> nix:/tomoyo/bin/tomoyo' # where neither the settings nor manager.conf name one
 
 # busybox starts its own programs quickly.
 case $interpreter in
@@ -546,7 +548,17 @@ settle() {
     done >$interface/profile
     # Whoever is to repair this must be a manager.
     is_own manager.conf && gather <"$own/manager.conf" && managers=${managers:+$managers$newline}$text
+    for line in $managers; do
+        case $line in
+        '<kernel> '* | /*) known=yes ;;
+        esac
+    done
+    [ $known = yes ] || managers=$last_manager
     admit yes
+    # Where there is no store.
+    [ $known = yes ] || for folder in /usr/bin /usr/local/bin; do
+        printf 'aggregator %s/tomoyo %s\n' $folder "${last_manager#* }"
+    done >"$interface/exception_policy"
     log 2 'no policy could be loaded: everything runs unconfined, in profile 0'
 }
 

@@ -4,6 +4,10 @@ An error is a line that a kernel would drop without a word, or store as
 something else than was written, or that could never match.  Exit code 1 if
 there is any.  A pattern in a transition control, which the kernel takes for a
 word, is a warning.
+
+It looks at each line by itself.  What takes the groups that a line names, or
+hangs on how an operation names its files, such as a directory without a '/' at
+its end (wrong-directory), 'tomoyo lint' finds.
 """
 
 from __future__ import annotations

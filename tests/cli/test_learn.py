@@ -85,3 +85,26 @@ def test_what_cannot_be_learned(kernel: LearningKernel, words: tuple[str, ...]) 
     before = kernel.read("domain_policy")
     assert tomoyo("learn", *words).status == 2
     assert kernel.read("domain_policy") == before
+
+
+def test_an_output_that_could_be_turned_elsewhere_is_refused_before_anything_is_learned(
+    kernel: LearningKernel, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "folder").mkdir()
+    for name in ("link", "folder", "none/x"):
+        done = tomoyo("learn", "-o", tmp_path / name, "--", "true")
+        assert done.status == 2
+        assert "learning for" not in done.messages
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_misspelt_domain_is_told_with_the_nearest_names(kernel: LearningKernel) -> None:
+    kernel.write("domain_policy", f"{TRUE}\nuse_profile 0\n")
+    before = kernel.read("domain_policy")
+    done = tomoyo("learn", "--domain", TRUE.replace("true", "treu"), "--for", "0.1")
+    assert (done.status, "learning for" in done.messages) == (2, False)
+    assert f"did you mean '{TRUE}'?" in done.messages
+    assert kernel.read("domain_policy") == before
+    done = tomoyo("learn", "--domain", TRUE.replace("true", "treu"), "--", "true")
+    assert (done.status, f"did you mean '{TRUE}'?" in done.messages) == (0, True)

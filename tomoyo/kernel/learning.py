@@ -51,7 +51,7 @@ class LearningSession:
         self.name = name
         modes = read_profiles(interface)
         self.learning = modes.profile_for(name.partition(" ")[0], Mode.LEARNING)
-        self.before = {domain.name.text: domain for domain in _domains(interface)}
+        self.before = {domain.name.text: domain for domain in held_domains(interface)}
         found = self.before.get(name)
         self.profile = found.profile if found is not None else profile
 
@@ -86,7 +86,7 @@ class LearningSession:
             keep_setting_profiles(self.interface, plan)
         except NotChanged as error:
             failed = error.domains
-        after = [domain for domain in _domains(self.interface) if domain.name.text in ours]
+        after = [domain for domain in held_domains(self.interface) if domain.name.text in ours]
         learned = [replace(domain, entries=tuple(self._new(domain)), quota_exceeded=False) for domain in after]
         lines = []
         for domain in learned:
@@ -103,7 +103,7 @@ class LearningSession:
 
     def exceeded(self) -> list[str]:
         """Domains where the kernel has stopped to learn, because it learned as many entries as it may."""
-        flagged = [domain.name.text for domain in _domains(self.interface) if domain.quota_exceeded and self._is_ours(domain)]
+        flagged = [domain.name.text for domain in held_domains(self.interface) if domain.quota_exceeded and self._is_ours(domain)]
         return [name for name in flagged if name not in self.before or not self.before[name].quota_exceeded]
 
     def _is_below(self, name: str) -> bool:
@@ -144,7 +144,7 @@ class LearningSession:
 
     def _check(self, wanted: dict[str, int]) -> None:
         """Read back that all is as before."""
-        now = {domain.name.text: domain for domain in _domains(self.interface)}
+        now = {domain.name.text: domain for domain in held_domains(self.interface)}
         wrong = []
         for name, profile in wanted.items():
             held, old = now.get(name), self.before.get(name)
@@ -197,7 +197,7 @@ def domain_of(interface: Interface, program: str, arguments: list[str]) -> str:
     real = encode(os.fsencode(os.path.realpath(program)))
     execution = Execution(Quoted(real), len(arguments), 0, None, None)
     engine = DecisionEngine(
-        _domains(interface),
+        held_domains(interface),
         parse_exception_policy(interface.read("exception_policy"), reading=Reading.AS_KERNEL),
         read_profiles(interface).policy,
     )
@@ -207,13 +207,14 @@ def domain_of(interface: Interface, program: str, arguments: list[str]) -> str:
     return found.domain.text
 
 
-def _domains(interface: Interface) -> DomainPolicy:
+def held_domains(interface: Interface) -> DomainPolicy:
+    """The domains that the kernel behind INTERFACE holds."""
     return parse_domain_policy(interface.read("domain_policy"), reading=Reading.AS_KERNEL)
 
 
 def profile_of(interface: Interface, name: str) -> int:
     """The profile of the domain NAME, or of the nearest above it that there is; 0 where none is."""
-    held = {domain.name.text: domain.profile for domain in _domains(interface)}
+    held = {domain.name.text: domain.profile for domain in held_domains(interface)}
     while name and name not in held:
         name = name.rpartition(" ")[0]
     return held.get(name, 0)

@@ -68,6 +68,15 @@ def read_output(path: str) -> bytes:
     return _read(path, _is_outputs)
 
 
+def check_output(path: str) -> None:
+    """Raise what ``write_file`` would raise because of PATH, before there is anything to write."""
+    folder, name = _output_place(path)
+    try:
+        _replaced(folder, name, path, must_exist=False)
+    finally:
+        os.close(folder)
+
+
 def replace_file(path: str, data: bytes) -> None:
     """Put DATA in the place of the file PATH, all of it or nothing; keep its mode and group.
 

@@ -27,14 +27,17 @@ import sys
 from collections.abc import Sequence
 
 from ...model.words import quoted
+from ...sets.trusted_files import check_output
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import add_interface, refused, securityfs
 from ..options import PolicyFile, UsageError, message, write_file
+from ..policy_source import may_be_asked
 from .name import add_set, named_policies, read_modules, tell_named
 from .query import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...kernel.securityfs import Interface
     from ...kernel.signals import SignalPipe
     from ...model.domains import DomainPolicy
 
@@ -68,12 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"no domain name: {quoted(arguments.domain)} (expected one such as '<kernel> /usr/sbin/nginx')")
     gc.enable()
     command = _command(arguments.program)
+    if arguments.output:
+        check_output(arguments.output)
     if arguments.closure or arguments.closure_file:
         read_closure(arguments)  # what is wrong with it is better told before
         read_modules(arguments)
     interface = securityfs(arguments)
     try:
         with SignalPipe((*ENDING, signal.SIGHUP, signal.SIGCHLD)) as signals:
+            if arguments.domain and not _is_there(interface, arguments.domain, command):
+                return 2
             name = arguments.domain or domain_of(interface, command[0], command)
             session = LearningSession(interface, name, profile_of(interface, name))
             with guarded(session):
@@ -97,6 +104,21 @@ def run(arguments: argparse.Namespace) -> int:
     for domain in exceeded:
         message("warning", f"{domain}: the kernel stopped learning; raise max_learning_entry and learn again")
     return _show(arguments, learned)
+
+
+def _is_there(interface: Interface, name: str, command: list[str]) -> bool:
+    """Whether the domain NAME can be learned for: the kernel has it, or the program of COMMAND may enter it."""
+    from ...analysis.undefined import undefined_domain
+    from ...decision.engine import DecisionEngine
+    from ...kernel.learning import held_domains
+
+    engine = DecisionEngine(held_domains(interface))
+    if not command:
+        return may_be_asked(engine, name, as_created=None)
+    found = undefined_domain(engine, name)
+    if found is not None:
+        message("warning", found.problem)
+    return True
 
 
 def _command(program: list[str]) -> list[str]:

@@ -161,7 +161,7 @@ def test_without_a_kernel_it_says_so(tmp_path: Path) -> None:
 def test_unsafe_logs_are_refused(log: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("target")
     done = tomoyo("audit", "--output", tmp_path / "link", log)
-    assert done.status == 3
+    assert done.status == 2
     assert "symbolic link" in done.messages
     assert not (tmp_path / "target").exists()
 
@@ -257,3 +257,21 @@ def test_an_enormous_log_is_streamed_in_constant_memory(damage: int) -> None:
     assert executions * blocks - lost <= written <= executions * blocks
     assert len(messages) == (2 if damage else 0), messages
     assert int(peak) << 10 < LIMIT
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("/proc/meminfo", "proc:/meminfo"), ("/dev/pts/\\$", "devpts:/\\$"), ("sysfs:/x", "/sys/x")]
+)
+def test_a_path_by_which_the_kernel_asks_for_nothing_is_translated(path: str, asked: str) -> None:
+    name = asked.replace("\\$", "7").encode()
+    data = b"\n".join([*RECORDS[0].split(b"\n")[:2], b"file read " + name, b"", b""])
+    done = tomoyo("audit", "--path", path, "-", stdin=data)
+    assert (done.status, f"file read {name.decode()}\n" in done.output) == (0, True)
+    assert f"note: the kernel calls this file {asked}" in done.messages
+    assert tomoyo("audit", "--path", asked, "-", stdin=data).messages == ""
+
+
+def test_a_path_that_no_record_has_is_refused() -> None:
+    done = tomoyo("audit", "--path", "cgroup:/x", "-", stdin=b"")
+    assert done.status == 2
+    assert "never asks" in done.messages

@@ -22,7 +22,7 @@ from ...model.words import quoted
 from ..kernel_options import refused
 from ..logs import check_log, shown, skipped
 from ..messages import counted
-from ..options import UsageError, message
+from ..options import UsageError, message, system_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
             domains=tuple(arguments.domain),
             programs=tuple(arguments.program),
             operations=tuple(arguments.operation),
-            paths=tuple(arguments.path),
+            paths=tuple(map(_asked, arguments.path)),
             modes=tuple(arguments.mode),
             profiles=tuple(arguments.profile),
             granted=None if arguments.granted is None else arguments.granted == "yes",
@@ -82,6 +82,19 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
         if re.search(r"(?<!\\)\*", text):
             message("warning", f"{text}: a '*' stands for itself; a pattern has '\\*'")
     return None if found == RecordFilter() else found
+
+
+def _asked(path: str) -> str:
+    """PATH, or for a file in a special filesystem the name that records have, which is told."""
+    from ...model.filesystems import misnamed
+
+    found = misnamed(path)
+    if found is None or not found.never:
+        return path
+    if not found.asked:
+        raise UsageError(f"{path}: {found.reason}")
+    message("note", f"the kernel calls this file {found.asked}: records of that name are chosen")
+    return found.asked
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -99,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             sink = LogFile(arguments.output, limit=arguments.max_size or None, keep=arguments.keep)
         except OSError as error:
-            return refused(error)
+            return system_error("audit", error)
     recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
     try:
         return _record(arguments, recorder)

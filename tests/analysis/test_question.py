@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.analysis.question import ARGUMENTS, parse_question, question_of
-from tomoyo.analysis.reachability import who_may
+from tomoyo.analysis.reachability import unbound, who_may
 from tomoyo.cli.commands.can import _ARGUMENTS
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
@@ -296,3 +296,29 @@ def test_what_is_no_question_is_unusable(folder: str, words: tuple[str, ...]) ->
     done = can(folder, *words)
     assert (done.status, done.output) == (2, "")
     assert "error:" in done.messages
+
+
+@pytest.mark.parametrize(
+    ("aggregators", "refused"),
+    [
+        ("aggregator /nix/store/x nix:/bound\n", True),
+        ("aggregator /nix/store/x nix:/bound\naggregator /nix/store/y nix:/unbound\n", False),
+        ("<other> aggregator /nix/store/x nix:/unbound\n", True),  # where no domain is
+        ("", False),  # a source, whose names nothing binds yet
+    ],
+)
+def test_a_name_that_nothing_binds_is_executed_by_nobody(aggregators: str, refused: bool) -> None:
+    exceptions = f"{aggregators}aggregator /nix/store/z nix:/z\n" if aggregators else ""
+    engine = DecisionEngine(parse_domain_policy("<kernel> /x\nfile execute nix:/unbound\n"), parse_exception_policy(exceptions))
+    reason = unbound(engine, question_of(parse_request("file execute nix:/unbound")))
+    assert reason == (
+        "the kernel never asks for 'file execute nix:/unbound': no aggregator gives a program that name" if refused else ""
+    )
+
+
+@pytest.mark.parametrize(("operation", "number"), [("chmod", "010000"), ("create", "4096-5000"), ("ioctl", "0x100000000")])
+def test_a_number_that_the_kernel_never_asks_for_is_refused(operation: str, number: str) -> None:
+    question = parse_question(operation, {"path": "/a", "number": number})
+    assert not question.cases
+    assert "for more than" in question.never[0]
+    assert parse_question("chmod", {"number": "4000-5000"}).cases

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from tomoyo.decision.asked import never_asked
+from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request, request_of
 from tomoyo.model.entries import Entry
+from tomoyo.syntax.domain_policy import parse_domain_policy
+from tomoyo.syntax.lines import Reading
+from tomoyo.syntax.profiles import parse_profile
 from tomoyo.syntax.records import parse_audit
 
 LOG = Path(__file__).parents[1] / "data" / "records" / "audit.log"
@@ -63,6 +67,16 @@ def test_what_is_never_asked(text: str, instead: str | None) -> None:
     assert found is not None
     assert (found.instead.text if found.instead is not None else None) == instead
     assert found.instead is None or never_asked(found.instead) is None
+    for entry in (text, ""):
+        for profile in ("", "use_profile 1\n"):
+            engine = DecisionEngine(
+                parse_domain_policy(f"<kernel> /a\n{profile}{entry}\n", reading=Reading.AS_KERNEL),
+                profiles=parse_profile("0-CONFIG={ mode=disabled }\n1-CONFIG={ mode=permissive }\n") if profile else None,
+            )
+            verdict = engine.decide("<kernel> /a", parse_request(text))
+            assert (verdict.granted, verdict.allowed, verdict.entry) == (False, False, None)
+            assert verdict.never_asked == found
+            assert engine.decide("<kernel> /a /b", parse_request(text)).never_asked == found
 
 
 @pytest.mark.parametrize(

@@ -292,16 +292,15 @@ class Explainer:
         # What a record is of was asked.
         never = self._never_asked(request, namespace) if not rules else None
         if never is not None:
-            verdict = Verdict(
-                None, granted=False, created_from=None if engine.domain(origin.name) else engine.ancestor(origin.name).name
-            )
+            created_from = None if engine.domain(origin.name) else engine.ancestor(origin.name).name
+            verdict = Verdict(None, granted=False, created_from=created_from, never_asked=never)
         elif request.operation == "execute" or request.kind is Kind.TRANSITION:
             moved = transition(engine, origin.name, request, self._transition_rules(namespace)[rules])
             verdict = moved.verdict
             if request.operation == "execute":  # entries must name it as the aggregators do
                 request = replace(request, arguments=(moved.program,))
         else:
-            verdict = engine.decide(origin.name, request)
+            verdict = engine.decide_entries(origin.name, request)
         undefined = None
         if not verdict.domain_defined:
             # A record's domain is not misspelt, and to find what is similar takes a look at all domains.

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..decision.asked import name_fault, never_asked
+from ..decision.asked import largest_number, name_fault, never_asked
 from ..decision.groups import Groups
 from ..decision.index import argument_matches, asked_as
 from ..decision.requests import Request
@@ -93,20 +93,18 @@ def question_of(request: Request, *, by_name: bool = False) -> Question:
             wanted.append(((position,), AddressRange(value, value)))
         else:
             wanted.append(((position,), single(value) if isinstance(value, int) else value))
-    return _asked([Case(request.kind, request.operation, tuple(wanted))], by_name, _reason(request, by_name))
-
-
-def _reason(request: Request, by_name: bool) -> str:
     never = never_asked(request, by_name=by_name)
-    return f"the kernel never asks for '{request.text}': {never}" if never is not None else ""
+    if never is not None:
+        return Question((), (f"the kernel never asks for '{request.text}': {never}",), by_name)
+    return Question((Case(request.kind, request.operation, tuple(wanted)),), (), by_name)
 
 
-def _asked(cases: Sequence[Case], by_name: bool, reason: str = "") -> Question:
-    """The question of those CASES of which the kernel asks; REASON tells why not of the only one."""
+def _asked(cases: Sequence[Case], by_name: bool) -> Question:
+    """The question of those CASES of which the kernel asks."""
     faults = [(case, _fault(case, by_name)) for case in cases]
     return Question(
         tuple(case for case, fault in faults if not fault),
-        tuple(dict.fromkeys(reason or fault for _, fault in faults if fault)),
+        tuple(dict.fromkeys(fault for _, fault in faults if fault)),
         by_name,
     )
 
@@ -116,6 +114,9 @@ def _fault(case: Case, by_name: bool) -> str:
     if case.operation in case.kind.unasked:
         return f"the kernel never asks for '{case.kind.keyword} {case.operation}'"
     for places, name in case.wanted:
+        largest = largest_number(case.operation, list(case.kind.arguments)[places[0]])
+        if isinstance(name, NumberRange) and largest is not None and name.first.value > largest:
+            return f"the kernel never asks '{case.operation}' for more than {largest}"
         if not isinstance(name, str):
             continue
         faults = [name_fault(case.kind, case.operation, place, name, by_name=by_name) for place in places]

@@ -23,6 +23,7 @@ from ..model.domains import Domain
 from ..model.entries import ArgumentType, Entry, GroupKind, Kind
 from ..model.profiles import Mode
 from ..model.words import DomainName, GroupReference
+from .explanation import NAMES
 from .question import Question
 
 
@@ -86,6 +87,23 @@ def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
         if entries or lax:
             other = frozenset(entry for _, entry in entries if not _reaches(entry, question, groups))
             yield Access(domain.name, (lax or modes or [None])[0], tuple(entries), chains.to(domain.name), other)
+
+
+def unbound(engine: DecisionEngine, question: Question) -> str:
+    """Why no program is executed by the package's name that QUESTION is about; empty where one may be.
+
+    That is so where aggregators give programs such names, but none this one.
+    """
+    for case in question.cases:
+        names = [name for _, name in case.wanted if isinstance(name, str) and name.startswith(NAMES)]
+        if case.operation != "execute" or not names:
+            return ""
+        rules = [TransitionRules(engine.exceptions(space)) for space in {domain.name.namespace for domain in engine.domains()}]
+        given = any(each.is_aggregate(name) for each in rules for name in names)
+        if given or not any(each.gives_names(NAMES) for each in rules):
+            return ""
+        return f"the kernel never asks for 'file execute {names[0]}': no aggregator gives a program that name"
+    return ""
 
 
 class _Granting:

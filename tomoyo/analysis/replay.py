@@ -102,7 +102,7 @@ class RecordVerdicts:
         assert isinstance(asked, Entry)
         try:
             scrutiny = self._engine.scrutiny(domain, asked.kind, asked.operations[0])
-            return scrutiny or self._engine.decide(domain, bare_request(asked))
+            return scrutiny or self._engine.decide_entries(domain, bare_request(asked))
         except UnknownDomain:
             return None
 

@@ -146,6 +146,11 @@ def _ends_fault(request: Request) -> NeverAsked | None:
     return None
 
 
+def largest_number(operation: str, argument: str) -> int | None:
+    """The largest number that the kernel ever asks OPERATION for as its ARGUMENT; None where there is no such limit."""
+    return _LARGEST.get((operation, argument))
+
+
 def _number_fault(request: Request) -> NeverAsked | None:
     for name, value in zip(request.kind.arguments, request.arguments):
         largest = _LARGEST.get((request.operation, name))

@@ -25,6 +25,7 @@ from ..model.profiles import Config, Mode, Profile, ProfilePolicy
 from ..model.records import AuditRecord
 from ..model.words import DomainName
 from ..syntax.holding import Holding
+from .asked import NeverAsked, never_asked
 from .conditions import Holds, holds
 from .groups import Groups
 from .index import EntryIndex, Scrutiny, argument_matches, arguments_match
@@ -68,6 +69,8 @@ class Verdict:
             are there where it is not ``certain``.
         created_from: where the policy has no such domain, the one of which
             execve would inherit profile and groups as it creates it.
+        never_asked: why the kernel never makes such a request, so that nothing
+            grants it; else None.
     """
 
     mode: Mode | None
@@ -80,6 +83,7 @@ class Verdict:
     matched_path: str | None = None
     conditional: tuple[tuple[int | None, Entry], ...] = ()
     created_from: DomainName | None = None
+    never_asked: NeverAsked | None = None
 
     @property
     def domain_defined(self) -> bool:
@@ -216,18 +220,27 @@ class DecisionEngine:
         return found
 
     def decide_record(self, record: AuditRecord) -> Verdict:
-        """The answer to the request in RECORD.
+        """The answer to the request in RECORD, which the kernel made whatever it is.
 
         Raises ValueError where the record is of an event, UnknownDomain where
         its domain could not be there.
         """
-        return self.decide(record.domain, request_of(record))
+        return self.decide_entries(record.domain, request_of(record))
 
     def decide(self, name: DomainName | str, request: Request) -> Verdict:
         """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain.
 
-        It is that of the entries, also for a request that the kernel never makes (see `never_asked`).
+        A request that the kernel never makes is not granted; ``never_asked``
+        says why.
         """
+        never = never_asked(request, by_name=self.by_name)
+        if never is None:
+            return self.decide_entries(name, request)
+        created_from = None if str(name) in self._domains else self.ancestor(name).name
+        return Verdict(None, granted=False, created_from=created_from, never_asked=never)
+
+    def decide_entries(self, name: DomainName | str, request: Request) -> Verdict:
+        """What the entries answer to REQUEST, even if the kernel never makes it.  Raises UnknownDomain."""
         text = str(name)
         domain = self._domains.get(text)
         if domain is None:

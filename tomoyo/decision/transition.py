@@ -144,7 +144,7 @@ def transition(
         rules = TransitionRules(engine.exceptions(origin.name.namespace))
     program = rules.aggregated(str(request.arguments[0]))
     request = replace(request, arguments=(program,))
-    verdict = engine.decide(origin.name, request)
+    verdict = engine.decide_entries(origin.name, request)
     alternatives = []
     for group, entry in verdict.conditional:
         path = engine.matched_path(origin, entry, request)
@@ -174,7 +174,7 @@ def _executed(engine: DecisionEngine, origin: Domain, program: str, verdict: Ver
 def _manual_transition(engine: DecisionEngine, domain: DomainName | str, request: Request) -> Transition:
     """What becomes of a process in DOMAIN that writes to ``self_domain`` (tomoyo_write_self() in securityfs_if.c)."""
     origin = engine.origin(domain)
-    verdict = engine.decide(origin.name, request)
+    verdict = engine.decide_entries(origin.name, request)
     wanted = str(request.arguments[0])
     name = wanted.rpartition(" ")[2]
     if not verdict.granted:

@@ -282,7 +282,7 @@ def _grants(engine: DecisionEngine, domain: DomainName, entry: Entry, operation:
     tests = one.condition.tests if one.condition is not None else ()
     try:
         request = parse_request(str(replace(one, condition=None)))
-        verdict = engine.decide(domain, replace(request, given=None, **_known(tests)))
+        verdict = engine.decide_entries(domain, replace(request, given=None, **_known(tests)))
     except (ValueError, UnknownDomain):  # written by hand: it is about more than one request
         return False
     if verdict.entry is None or not verdict.certain:

@@ -73,7 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...analysis.reachability import who_may
+    from ...analysis.reachability import unbound, who_may
     from ...kernel.securityfs import SecurityfsError
 
     _question(arguments, by_name=True)  # what nobody can ask needs no policy
@@ -85,6 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     _tell_of_special_files(arguments, question)
     if not all(may_be_asked(engine, name, as_created=arguments.as_created) for name in question.domains):
         return 2
+    reason = unbound(engine, question)
+    if reason:
+        raise UsageError(reason)
     found = list(who_may(engine, question))
     if arguments.enforced:
         found = [access for access in found if access.entries]

@@ -30,9 +30,8 @@ let
     else lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON text);
   line = lib.concatMapStringsSep " " word;
 
-  # What changes policy, and sees all processes.
-  hardened = {
-    CapabilityBoundingSet = [ "CAP_SYS_PTRACE" "CAP_DAC_READ_SEARCH" ];
+  # What every service of TOMOYO's does without.
+  confined = {
     IPAddressDeny = "any";
     KeyringMode = "private";
     LockPersonality = true;
@@ -42,7 +41,6 @@ let
     PrivateNetwork = true;
     ProtectClock = true;
     ProtectControlGroups = true;
-    ProtectHome = "read-only";
     ProtectHostname = true;
     ProtectKernelModules = true;
     ProtectSystem = "strict";
@@ -50,49 +48,37 @@ let
     RestrictNamespaces = true;
     RestrictRealtime = true;
     RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    UMask = "0077";
+  };
+
+  # What changes policy, and sees all processes.
+  hardened = confined // {
+    CapabilityBoundingSet = [ "CAP_SYS_PTRACE" "CAP_DAC_READ_SEARCH" ];
+    ProtectHome = "read-only";
     RuntimeDirectory = "tomoyo";
     RuntimeDirectoryPreserve = true;
     StateDirectory = "tomoyo";
     StateDirectoryMode = "0700";
-    SystemCallArchitectures = "native";
     SystemCallFilter = [ "@system-service" ];
-    UMask = "0077";
   };
 
   # What only reads.  Root, since the kernel's files belong to root; but without any capability, and the rest of the system is out
   # of sight.  As defaults, so that a configuration may take one back.
-  reading = writable: lib.mapAttrs (_: lib.mkDefault) {
+  reading = writable: lib.mapAttrs (_: lib.mkDefault) (confined // {
     CapabilityBoundingSet = "";
     DevicePolicy = "closed";
-    IPAddressDeny = "any";
-    KeyringMode = "private";
-    LockPersonality = true;
-    MemoryDenyWriteExecute = true;
-    NoNewPrivileges = true;
-    PrivateDevices = true;
     PrivateMounts = true;
-    PrivateNetwork = true;
     PrivateTmp = true;
     PrivateUsers = true;
     ProcSubset = "pid";
-    ProtectClock = true;
-    ProtectControlGroups = true;
     ProtectHome = true;
-    ProtectHostname = true;
     ProtectKernelLogs = true;
-    ProtectKernelModules = true;
     ProtectKernelTunables = true;
     ProtectProc = "invisible";
-    ProtectSystem = "strict";
     ReadWritePaths = writable;
-    RestrictAddressFamilies = [ "AF_UNIX" ];
-    RestrictNamespaces = true;
-    RestrictRealtime = true;
-    RestrictSUIDSGID = true;
-    SystemCallArchitectures = "native";
     SystemCallFilter = [ "@system-service" "~@privileged @resources process_vm_readv process_vm_writev" ];
-    UMask = "0077";
-  };
+  });
   unit = { ConditionSecurity = "tomoyo"; };
   saving = { unitConfig = unit; after = [ "tomoyo.service" ]; };
   daemon = description: writable: command: {

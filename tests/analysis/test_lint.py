@@ -61,6 +61,13 @@ def entries(text: str) -> Case:
     return Case(entries=text)
 
 
+def special_names(*, as_asked: bool) -> list[Case]:
+    """Entries for files in each special filesystem, by the names that the kernel asks for, or by the others."""
+    names = [f"{one.type}:/x" for one in FILESYSTEMS if one.by_type is as_asked]
+    names += [f"{mount}x" for one in FILESYSTEMS if one.by_type is not as_asked for mount in one.mounts]
+    return [entries(f"file read {name}") for name in names]
+
+
 #: For each code, policies in which it is found, and policies in which it is not.
 CASES: dict[str, tuple[list[Case], list[Case]]] = {
     "dropped-line": (
@@ -239,9 +246,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         + [Case(entries="network unix stream connect @g", exceptions="path_group g web")],
     ),
     "never-asked": (
-        [entries(f"file read {mount}x") for one in FILESYSTEMS if one.by_type for mount in one.mounts]
+        special_names(as_asked=False)
         + [entries(f"file write {mount}\\*/\\$") for one in FILESYSTEMS if one.by_type for mount in one.mounts]
-        + [entries(f"file read {one.type}:/x") for one in FILESYSTEMS if not one.by_type]
         + [
             entries("file read/write /proc/\\*/\\*"),
             entries("file read /\\{proc\\}/\\*"),
@@ -261,9 +267,8 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
             Case(managers="/proc/self/exe\n"),
             Case(modules=(("m", "file read /proc/meminfo"),)),
         ],
-        [entries(f"file read {one.type}:/x") for one in FILESYSTEMS if one.by_type]
-        + [entries(f"file read {mount}x") for one in FILESYSTEMS if not one.by_type for mount in one.mounts]
-        + [
+        [
+            *special_names(as_asked=True),
             entries("file read /\\{\\*\\}/\\*"),
             entries("file read /\\*/meminfo"),
             entries("file read /proc\\*/x"),

@@ -159,25 +159,24 @@ def parent_link_of_another(system: System) -> str:
     return system.link("/usr/bin/x", "/etc/dir/nginx")
 
 
-@case
-def writable_by_all(system: System) -> str:
-    link = system.good("/etc/app/x")
-    system.mode("/etc/app", 0o777)
-    return link
+def with_mode(link: str, place: str, mode: int) -> Callable[[System], str]:
+    """A LINK that is good but for the MODE of the directory PLACE above it."""
+
+    def make(system: System) -> str:
+        system.good(link)
+        system.mode(place, mode)
+        return link
+
+    return make
 
 
-@case
-def writable_by_group(system: System) -> str:
-    link = system.good("/etc/app/x")
-    system.mode("/etc/app", 0o775)
-    return link
-
-
-@case
-def writable_by_all_but_sticky(system: System) -> str:
-    link = system.good("/etc/app/x")
-    system.mode("/etc/app", 0o1777)
-    return link
+CASES |= {
+    "writable_by_all": with_mode("/etc/app/x", "/etc/app", 0o777),
+    "writable_by_group": with_mode("/etc/app/x", "/etc/app", 0o775),
+    "writable_by_all_but_sticky": with_mode("/etc/app/x", "/etc/app", 0o1777),
+    "root_writable_by_all": with_mode("/etc/app/x", "", 0o777),
+    "usr_writable_by_all": with_mode("/usr/sbin/x", "/usr", 0o777),
+}
 
 
 @case
@@ -190,20 +189,6 @@ def writable_by_name(system: System) -> str:
         os.setxattr(system.place("/etc/app"), "system.posix_acl_access", acl)
     except OSError:
         pytest.skip("no access control lists here")
-    return link
-
-
-@case
-def root_writable_by_all(system: System) -> str:
-    link = system.good("/etc/app/x")
-    system.mode("", 0o777)
-    return link
-
-
-@case
-def usr_writable_by_all(system: System) -> str:
-    link = system.good("/usr/sbin/x")
-    system.mode("/usr", 0o777)
     return link
 
 

@@ -191,7 +191,14 @@ def test_a_source_is_asked_with_its_modules_groups_and_profiles(tmp_path: Path) 
     for path in (place, place / "domains" / "web.conf"):
         done = tomoyo("explain", "--policy", path, DOMAIN, "file", "read", "/srv/shared")
         assert (done.status, done.messages) == (0, "")
-        assert done.output.startswith("granted (enforcing mode): 'file read /srv/shared' of acl_group ")
+        assert done.output.startswith("granted (enforcing mode): 'file read /srv/shared' of module site grants ")
+
+
+def test_a_module_in_a_single_file_is_a_warning(tmp_path: Path) -> None:
+    path = file("web.txt", WRITTEN)(tmp_path)
+    done = tomoyo("check", path)
+    assert (done.status, done.messages.startswith(f"{path}:6:11: warning: module 'site': ")) == (0, True)
+    assert tomoyo("check", source(tmp_path)).messages == ""
 
 
 @pytest.mark.parametrize("command", ["check", "fmt", "stat", "lint --fail-on never"])
@@ -289,6 +296,13 @@ def test_what_name_prints_can_be_selected_from(tmp_path: Path) -> None:
     assert domain["groups"] == ["site"]
     tomoyo("name", "--set", tmp_path / "set", "--closure-file", tmp_path / "closure", learned, "-o", tmp_path / "out")
     assert tomoyo("select", "--name", DOMAIN, tmp_path / "out").output == done.output
+
+
+def test_bind_leaves_policy_sources_to_compile(tmp_path: Path) -> None:
+    (tmp_path / "closure").write_text("")
+    for path in (source(tmp_path), tmp_path / "source" / "domains" / "web.conf"):
+        done = tomoyo("bind", "--closure-file", tmp_path / "closure", path)
+        assert (done.status, "'tomoyo compile' binds the names of a policy source" in done.messages) == (2, True)
 
 
 def test_name_takes_a_saved_policy(tmp_path: Path) -> None:

@@ -222,7 +222,6 @@ def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -
         )
     add_kernel(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.set_defaults(project_source="files")
 
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from .closure_options import read_closure
 from .library_options import add_library, read_services
@@ -58,9 +59,17 @@ def may_be_asked(engine: DecisionEngine, name: str, *, as_created: bool | None) 
     if found is None or (as_created and found.above is not None):
         return True
     message("error", found.problem)
+    creation = with_modules(found.creation, engine)
     option = "; --as-created asks about that" if as_created is not None and found.above is not None else ""
-    message("help", found.creation + option)
+    message("help", creation + option)
     return False
+
+
+def with_modules(text: str, engine: DecisionEngine) -> str:
+    """TEXT, an answer of ENGINE, with modules by their names, as its policy source calls them."""
+    for number, name in engine.modules.items():
+        text = re.sub(rf"\bacl_group {number}\b", f"module {name}", text)
+    return text
 
 
 class UndefinedDomains:

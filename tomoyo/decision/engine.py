@@ -15,7 +15,7 @@ entries grant; no mode is known then.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..model.domains import Domain, DomainPolicy
@@ -101,6 +101,7 @@ class DecisionEngine:
 
     by_name: whether path groups called after packages hold their own names, so that a
         request may ask for a file by such a name, ``nix:/notes/share/help``.
+    modules: what the policy source calls acl_groups, by their numbers.
     """
 
     def __init__(
@@ -110,9 +111,11 @@ class DecisionEngine:
         profiles: ProfilePolicy | None = None,
         *,
         by_name: bool = False,
+        modules: Mapping[int, str] | None = None,
     ) -> None:
         self.profiles = profiles
         self.by_name = by_name
+        self.modules = modules or {}
         self._domains = {domain.name.text: domain for domain in domains}
         self._exceptions = {part.namespace: part for part in exceptions or ExceptionPolicy()}
         self._groups: dict[str, Groups] = {}
@@ -154,7 +157,7 @@ class DecisionEngine:
 
     def with_domains(self, domains: DomainPolicy) -> DecisionEngine:
         """The engine for other DOMAINS under the same exception policy and profiles, of which what is indexed is shared."""
-        other = DecisionEngine(domains, None, self.profiles, by_name=self.by_name)
+        other = DecisionEngine(domains, None, self.profiles, by_name=self.by_name, modules=self.modules)
         other._exceptions = self._exceptions
         other._groups = self._groups
         other._shared = self._shared

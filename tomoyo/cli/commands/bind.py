@@ -82,6 +82,10 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
     policies: dict[str, Any] = dict.fromkeys(_KINDS)
     errors = 0
     for file in files:
+        if file.belongs is not None and file.belongs.form.name == "SOURCE":
+            raise UsageError(
+                f"{file.belongs.path} is part of a policy source", "'tomoyo compile' binds the names of a policy source"
+            )
         if file.kind not in _KINDS:
             raise UsageError(f"{file.name} holds no names: give domain policy, exception policy and manager lists")
         found: list[Any] = []

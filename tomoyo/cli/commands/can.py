@@ -24,12 +24,13 @@ from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..messages import message
 from ..options import UsageError, print_json, visible
-from ..policy_source import add_as_created, add_policy, may_be_asked, read_engine
+from ..policy_source import add_as_created, add_policy, may_be_asked, read_engine, with_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...analysis.question import Question
     from ...analysis.reachability import Access, Step
+    from ...decision.engine import DecisionEngine
 
 #: Options for the arguments of operations, by the names of the Kind table.
 _ARGUMENTS = {
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([_plain(access, question) for access in found])
     else:
         for access in found:
-            _show(access, question)
+            _show(access, question, engine)
     return 0 if found else 1
 
 
@@ -131,7 +132,7 @@ def _tell_of_special_files(arguments: argparse.Namespace, question: Question) ->
         message("note", f"the kernel calls this file {name}: who may ask for it by that name is shown")
 
 
-def _show(access: Access, question: Question) -> None:
+def _show(access: Access, question: Question, engine: DecisionEngine) -> None:
     mode = "" if access.mode is None else f"  ({access.mode.value})"
     lines = [f"{access.domain}{mode}"]
     for group, entry in access.entries:
@@ -143,7 +144,7 @@ def _show(access: Access, question: Question) -> None:
         lines.append("    no execution leads there")
     else:
         lines.append(f"    by {' -> '.join(map(_step, access.chain))}")
-    sys.stdout.writelines(f"{visible(line)}\n" for line in lines)
+    sys.stdout.writelines(f"{visible(with_modules(line, engine))}\n" for line in lines)
 
 
 def _other_socket(question: Question) -> str:

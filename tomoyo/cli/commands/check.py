@@ -18,6 +18,7 @@ from typing import Any
 from ..messages import counted, tell
 from ..options import PolicyFile, add_files, print_json, read_files, visible
 from ..progress import Progress
+from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_files(parser)
+    let_source(parser, "files")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         number += sum(problem.severity.value == "error" for problem in others)
         failed = failed or number > 0
         if not arguments.json:
-            _tell(file.name, errors, useless, others)
+            _tell(file.name, errors, useless, [*others, *_modules(file)])
             if not arguments.quiet:
                 from .stat import summary
 
@@ -80,6 +82,20 @@ def _source_problems(files: list[PolicyFile]) -> list[Problem]:
 
             problems += source_problems(belongs)
     return problems
+
+
+def _modules(file: PolicyFile) -> list[Problem]:
+    """What to say where a single file uses modules: it may be of a policy source, or be meant for a kernel."""
+    if file.kind != "domain" or not file.modules or file.belongs is None or file.belongs.form.name != "FILE":
+        return []
+    from ...nix.source.files import Problem, Severity
+
+    for number, line in enumerate(file.text.text.split("\n"), 1):
+        name = line.strip().removeprefix("use_group").strip()
+        if line.strip().startswith("use_group") and name in file.modules:
+            message = f"module '{name}': policy sources have modules, and a kernel drops this line"
+            return [Problem(Severity.WARNING, message, file.name, number, line.index(name) + 1)]
+    return []
 
 
 #: What else is looked for, and what of it can never match: a word that looks like a pattern may be the name of a program.

@@ -26,7 +26,7 @@ from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
 from ..options import UsageError, message, visible
-from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine
+from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine, with_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
         if found.never_asked.instead is not None:
             message("help", f"it would ask for '{found.never_asked.instead.text}'")
         if arguments.json:
-            _show(found, as_json=True)
+            _show(found, explainer, as_json=True)
         return 2
-    _show(found, arguments.json)
+    _show(found, explainer, arguments.json)
     if found.conditional and not arguments.json and found.conclusion is not Conclusion.GRANTED:
         sys.stdout.flush()  # what to do comes after what is so
         names = ", ".join(dict.fromkeys(attribute for each in found.conditional for attribute in each.attributes))
@@ -142,14 +142,14 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
             continue
         found = explainer.explain_record(record)
         status = status if found.conclusion is Conclusion.GRANTED else 1
-        _show(found, arguments.json)
+        _show(found, explainer, arguments.json)
     log.tell_broken()
     undefined.tell()
     return status or (2 if undefined.records else 0)
 
 
-def _show(found: Explanation, as_json: bool) -> None:
+def _show(found: Explanation, explainer: Explainer, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found.plain()) + "\n")
     else:
-        sys.stdout.writelines(f"{visible(sentence)}\n" for sentence in found.sentences())
+        sys.stdout.writelines(f"{visible(with_modules(sentence, explainer.engine))}\n" for sentence in found.sentences())

@@ -26,6 +26,7 @@ from ..options import (
     replace_file,
 )
 from ..progress import Progress
+from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_files(parser)
+    let_source(parser, "files")
     parser.add_argument("--as-kernel", action="store_true", help="print what a kernel would hold")
     parser.add_argument("--kernel", type=release, metavar="VERSION", help="the version of that kernel (default: 6.1)")
     parser.add_argument("--sort", action="store_true", help="sort, as far as order does not count")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..options import UsageError, add_files, message, print_json, read_files, with_module_names
 from ..policy_source import add_as_created, may_be_asked
+from ..project import let_source
 
 if TYPE_CHECKING:
     from ...analysis.selection import Selector
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_files(parser, ("domain",))
+    let_source(parser, "files")
     add_selection(parser)
     add_as_created(parser)
 

@@ -19,11 +19,13 @@ from ...model.stat import Stat
 from ...model.words import quoted
 from ..messages import counted
 from ..options import add_files, print_json, read_files, visible
+from ..project import let_source
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_files(parser)
+    let_source(parser, "files")
 
 
 def run(arguments: argparse.Namespace) -> int:

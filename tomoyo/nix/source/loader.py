@@ -129,7 +129,8 @@ class LoadedPolicy:
         """The engine that answers requests from this policy."""
         from ...decision.engine import DecisionEngine
 
-        return DecisionEngine(self.domains, self.exceptions, self.profiles, by_name=bool(self.names))
+        modules = {number: name for name, number in self.modules.items()}
+        return DecisionEngine(self.domains, self.exceptions, self.profiles, by_name=bool(self.names), modules=modules)
 
 
 # Finding the texts
@@ -222,15 +223,21 @@ def _source_of(path: str) -> str | None:
     above, folder = os.path.split(directory)
     if folder in FOLDERS and name.endswith(SUFFIX):
         return os.path.relpath(above)
-    if name in FILES and os.path.isdir(directory) and not _COMPILED & set(os.listdir(directory)):
-        names = set(os.listdir(directory))
-        return os.path.relpath(directory) if names & _SOURCE else None
-    return None
+    beside = _names(directory) if name in FILES else set()
+    return os.path.relpath(directory) if beside & _SOURCE and not beside & _COMPILED else None
 
 
 def _is_of_a_set(path: str) -> bool:
     directory, name = os.path.split(os.path.abspath(path))
-    return name in _SET and os.path.isdir(directory) and bool(_COMPILED & set(os.listdir(directory)))
+    return name in _SET and bool(_names(directory) & _COMPILED)
+
+
+def _names(directory: str) -> set[str]:
+    """The names in DIRECTORY, as far as they may be known."""
+    try:
+        return set(os.listdir(directory))
+    except OSError:
+        return set()
 
 
 # What a file holds

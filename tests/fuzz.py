@@ -16,7 +16,9 @@ import tomoyo
 from tests.generate import Generator
 from tests.interfaces import PARSE, WRITE
 from tests.seeds import fresh
-from tomoyo import PolicySyntaxError, Reading
+from tomoyo import PolicySyntaxError
+from tomoyo.syntax.formatting import format_query
+from tomoyo.syntax.lines import Reading
 
 DATA = Path(__file__).parent / "data"
 PARSERS = (*PARSE, "audit", "query")
@@ -50,9 +52,7 @@ PIECES = (
 def parse(parser: str, source: Any, readings: tuple[Reading, ...] = tuple(Reading)) -> None:
     """Read SOURCE in every way that PARSER has; what it gives must be writable."""
     if parser in ("audit", "query"):
-        read, write = (
-            (tomoyo.parse_audit, tomoyo.format_audit) if parser == "audit" else (tomoyo.parse_query, tomoyo.format_query)
-        )
+        read, write = (tomoyo.parse_audit, tomoyo.format_audit) if parser == "audit" else (tomoyo.parse_query, format_query)
         write(read(source, report=_check))  # type: ignore[arg-type]
         return
     for reading in readings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-import tomoyo
+from tomoyo.decision.matching import matches
 from tomoyo.model.conditions import ATTRIBUTES, STRING_ATTRIBUTES
 from tomoyo.model.entries import FILE_KINDS, NETWORK_KINDS, Kind
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS
@@ -159,8 +159,8 @@ def _arguments() -> Iterator[tuple[str, ...]]:
 
 def _patterns() -> Iterator[tuple[str, ...]]:
     for escape, (meaning, pattern, matching, others) in PATTERNS.items():
-        wrong = [name for name in matching if not tomoyo.matches(pattern, name)]
-        wrong += [name for name in others if tomoyo.matches(pattern, name)]
+        wrong = [name for name in matching if not matches(pattern, name)]
+        wrong += [name for name in others if matches(pattern, name)]
         if wrong:
             raise AssertionError(f"{pattern} and {wrong}: not as explained")
         yield f"`{escape}`", meaning, f"`{pattern}`", _code(matching, ", "), _code(others, ", ")

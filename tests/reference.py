@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import importlib
 import inspect
@@ -12,21 +13,27 @@ from typing import Any
 
 import tomoyo
 from tomoyo.cli import reference
+from tomoyo.lint.codes import LINT_CODES
 
 from . import defined, language
 from .layers import LAYERS
 
+PACKAGE = Path(tomoyo.__file__).parent
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INTRODUCTION = """\
 # The library
 
-Made from the code by `python3 -m tests.reference`. Everything here can be imported from `tomoyo` itself; the headings say which
-module it is of. A module is loaded when one of its names is first used.
+Made from the code by `python3 -m tests.reference`. What a module lists in `__all__` is public, and is listed under that module.
+What most programs need can also be imported from `tomoyo` itself:
+{top}.
 
-What stands in a signature and is not public is under [Types that are met](#types-that-are-met), at the end.
+[Five small programs](programs/) show how to use it: [parse a policy and look into it](programs/parse_and_query.py),
+[ask the decision engine](programs/ask_engine.py), [bind names](programs/bind_names.py),
+[activate on a simulated kernel](programs/activate_simulated.py) and [read a log as a stream](programs/stream_log.py).
 
-Text may come as `str` or `bytes`. Errors have their place as data. `help(tomoyo.activate)` and the like tell
-all arguments, results and errors of a function.
+Every error of this package is a `TomoyoError`, with its place as data. Values are immutable, so threads may share them; an object
+that does I/O or is open to change belongs to one thread at a time. Text may come as `str` or `bytes`. `help(tomoyo.activate)` and
+the like give all arguments, results and errors of a function.
 """
 
 
@@ -74,7 +81,9 @@ def _first_paragraph(text: str) -> str:
 
 
 def _entry(module: str, name: str, value: Any) -> Iterator[str]:
-    if inspect.isclass(value):
+    if inspect.isclass(value) and name in OPAQUE:
+        yield f"{_paragraph(value)}\n"
+    elif inspect.isclass(value):
         yield from _class(name, value)
     elif inspect.isroutine(value):
         yield f"```python\n{name}{_signature(value)}\n```\n\n{_paragraph(value)}\n"
@@ -126,45 +135,47 @@ def _member(name: str, value: Any) -> Iterator[str]:
 
 def library() -> str:
     """docs/api.md."""
-    parts = [INTRODUCTION]
-    for module, names in sorted(tomoyo._MODULES.items()):
+    parts = [INTRODUCTION.format(top=", ".join(f"`{name}`" for name in tomoyo.__all__ if name != "__version__"))]
+    for module, names in public().items():
         parts.append(f"## tomoyo.{module}\n")
-        for name in names.split():
-            parts += [f"### {name}\n", *(part for part in _entry(module, name, getattr(tomoyo, name)) if part.strip())]
-    parts.append(MET)
-    for definition in sorted(_met(), key=lambda found: (found.name, found.module)):
-        parts += [part for part in _entry_of(definition) if part.strip()]
+        for name in names:
+            parts += [f"### {name}\n", *(part for part in _entry_of(module, name) if part.strip())]
     return "\n".join(parts)
 
 
-MET = """\
-## Types that are met
+def public() -> dict[str, list[str]]:
+    """Every module that says what is public in it, with those names; a literal, so that type checkers read it, too."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" and path.parent != PACKAGE:
+                found[".".join(path.relative_to(PACKAGE).with_suffix("").parts)] = ast.literal_eval(node.value)
+    return found
 
-They stand in the signatures above, or in each other's. Values of them are what functions and attributes give, and what is given
-to one that asks for it; they have no name in `tomoyo` itself.
-"""
-#: Shown, but not what they are made of: nobody outside has to know.
-_OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext", "SimulatedFile", "Shortcut"})
+
+#: Public as types; what they are made of nobody outside has to know.
+OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext"})
+
+
+def met() -> Iterator[defined.Definition]:
+    """What the signatures of public names name."""
+    return (found for found in _met() if not found.name.startswith("_"))
 
 
 def _met() -> Iterator[defined.Definition]:
-    """What is met in the signatures of public names, and in turn in those of what is met, and is not public itself."""
-    public = {(module, name) for name, module in tomoyo._HOMES.items()}
-    seen: set[tuple[str, str]] = set()
-    waiting = [
-        found
-        for name, module in tomoyo._HOMES.items()
-        for annotation in _annotations(getattr(tomoyo, name))
-        for found in defined.mentioned(module, annotation)
-    ]
-    while waiting:
-        found = waiting.pop()
-        key = found.module, found.name
-        if key not in public and key not in seen:
-            seen.add(key)
-            yield found
-            if found.name not in _OPAQUE:
-                waiting += found.mentioned()
+    for module, names in public().items():
+        for name in names:
+            if name in OPAQUE:
+                continue
+            found = defined.find(module, name)
+            for annotation in _annotations(_value(module, name)):
+                yield from defined.mentioned(module, annotation)
+            yield from found.mentioned() if found else ()
+
+
+def _value(module: str, name: str) -> Any:
+    """The value NAME of MODULE; None for what is there for type checkers alone."""
+    return getattr(importlib.import_module(f"tomoyo.{module}"), name, None)
 
 
 def _annotations(value: Any) -> Iterator[str]:
@@ -183,16 +194,14 @@ def _annotations(value: Any) -> Iterator[str]:
             yield from (annotation for annotation in (*found, signature.return_annotation) if isinstance(annotation, str))
 
 
-def _entry_of(definition: defined.Definition) -> Iterator[str]:
-    yield f"### {definition.name} ({definition.module})\n"
-    value = getattr(importlib.import_module(f"tomoyo.{definition.module}"), definition.name, None)
-    if inspect.isclass(value) and definition.name not in _OPAQUE:
-        yield from _class(definition.name, value)
-    elif definition.value:
-        text = f" {_first_paragraph(definition.text)}" if definition.text else ""
-        yield f"A name for `{definition.value}`.{text}\n"
-    else:
-        yield f"{_first_paragraph(definition.text)}\n"
+def _entry_of(module: str, name: str) -> Iterator[str]:
+    value = _value(module, name)
+    if value is not None:
+        yield from _entry(module, name, value)
+        return
+    definition = defined.find(module, name)
+    assert definition, f"{module} has no {name}"
+    yield f"{_first_paragraph(definition.text)}\n"
 
 
 CODES = "Made from the code by `python3 -m tests.reference`.\n"
@@ -203,7 +212,7 @@ def lint_codes() -> str:
     written, _, _ = (DOCS / "lint.md").read_text().partition(CODES)
     parts = [written + CODES]
     family = ""
-    for code in tomoyo.LINT_CODES.values():
+    for code in LINT_CODES.values():
         if code.family != family:
             family = code.family
             parts.append(f"### {family}\n")

@@ -132,7 +132,7 @@ sys.exit(status)
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("tomoyo.")} == {
-        *("tomoyo.cli.commands", "tomoyo.sets", "tomoyo.simulation"),
+        *("tomoyo.cli.commands", "tomoyo.model", "tomoyo.model.errors", "tomoyo.sets", "tomoyo.simulation"),
         *("tomoyo.cli", "tomoyo.cli.commands.activate", "tomoyo.cli.messages", "tomoyo.cli.streams", "tomoyo.kernel"),
         *("tomoyo.sets.links", "tomoyo.simulation.policy_reading", "tomoyo.kernel.securityfs", "tomoyo.sets.directory"),
         *("tomoyo.kernel.held_policy", "tomoyo.activation", "tomoyo.activation.activation", "tomoyo.activation.outcome"),

@@ -18,8 +18,8 @@ from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.lint.codes import LintSeverity
 from tomoyo.lint.linter import lint_policy
+from tomoyo.model.profiles import ServiceState
 from tomoyo.model.records import FileAttributes, Task
-from tomoyo.model.states import ServiceState
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import WRAPPERS, NameTable, parse_name
 from tomoyo.nix.source.compile import Compiled, CompileSettings, compile_policy

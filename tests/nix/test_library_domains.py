@@ -10,8 +10,8 @@ import pytest
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.decision.transition import transition
+from tomoyo.model.profiles import ServiceState
 from tomoyo.model.records import FileAttributes, Task
-from tomoyo.model.states import ServiceState
 from tomoyo.nix.source.compile import compile_policy
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.policy import combine_sources

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.model.states import STATES, ServiceState
+from tomoyo.model.profiles import STATES, ServiceState
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.lint import policy_texts
 from tomoyo.nix.source.policy import Conflicts, combine_sources

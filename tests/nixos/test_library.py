@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.model.profiles import Mode
-from tomoyo.model.states import ServiceState
+from tomoyo.model.profiles import Mode, ServiceState
 from tomoyo.nix.source.library import library_services
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.formatting import format_domain

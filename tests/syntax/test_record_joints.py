@@ -22,6 +22,8 @@ from tomoyo.kernel.signals import SignalPipe
 from tomoyo.query.dialogue import read_request
 from tomoyo.report.plain import plain
 from tomoyo.report.record_lines import record_line
+from tomoyo.syntax.record_stream import RecordCutter, cut_records, outline
+from tomoyo.syntax.records import parse_record
 
 FOLDER = Path(__file__).parents[1] / "data" / "records"
 AUDIT = [record for record in (FOLDER / "audit.log").read_bytes().split(b"\0") if record]
@@ -108,7 +110,7 @@ def by_notifier(stream: bytes) -> int:
 def test_records_are_the_same_to_every_reader(garbage: bool, seed: int) -> None:
     chance = random.Random(seed)
     records = [chance.choice(AUDIT) for _ in range(chance.randint(1, 6))]
-    expected = [tomoyo.parse_record(record) for record in records]
+    expected = [parse_record(record) for record in records]
     stream, dirt = joined(records, chance, garbage)
     errors: list[tomoyo.PolicySyntaxError] = []
     assert tomoyo.parse_audit(stream, report=errors.append) == expected
@@ -119,10 +121,10 @@ def test_records_are_the_same_to_every_reader(garbage: bool, seed: int) -> None:
     assert tomoyo.parse_audit(stream.decode("latin-1"), report=lambda _: None) == expected
     assert list(tomoyo.iterate_audit(io.BytesIO(stream), report=lambda _: None)) == expected
     assert list(tomoyo.iterate_audit(pieces(stream, chance), report=lambda _: None)) == expected
-    cutter = tomoyo.RecordCutter()
+    cutter = RecordCutter()
     cut = [(record, line) for chunk in pieces(stream, chance) for record, line in zip(cutter.feed(chunk), cutter.lines)]
     cut += zip(cutter.close(), cutter.lines)
-    found = [(record, line) for record, line in cut if tomoyo.outline(record)]
+    found = [(record, line) for record, line in cut if outline(record)]
     assert [record for record, _ in found] == records
     assert [lines[line - 1].rpartition(b"\0")[2].rstrip(b"\r") for _, line in found] == [r.split(b"\n")[0] for r in records]
     assert by_recorder(pieces(stream, chance), bytes) == records
@@ -145,12 +147,12 @@ def test_queries_are_the_same_to_every_reader(garbage: bool, seed: int) -> None:
         assert (request.serial, request.retry, request.record) == (parsed.serial, parsed.retry, parsed.record)
     # To a reader of audit records each is something else, and costs no record.
     record = chance.choice(AUDIT)
-    assert tomoyo.parse_audit(stream + b"\n" + record, report=lambda _: None)[-1:] == [tomoyo.parse_record(record)]
+    assert tomoyo.parse_audit(stream + b"\n" + record, report=lambda _: None)[-1:] == [parse_record(record)]
 
 
 @pytest.mark.parametrize("joint", JOINTS)
 def test_the_commands_read_the_same(joint: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = [tomoyo.parse_record(record) for record in AUDIT]
+    expected = [parse_record(record) for record in AUDIT]
     stream = joint.join(AUDIT) + joint
     for data in (stream, stream.replace(b"\r", b"").replace(b"\n", b"\r\n"), b"-- MARK --\n" + stream):
         log = tmp_path / "log"
@@ -174,12 +176,12 @@ def test_the_commands_read_the_same(joint: bytes, tmp_path: Path, capsys: pytest
 def test_what_stands_behind_a_record_is_reported_in_its_place() -> None:
     errors: list[tomoyo.PolicySyntaxError] = []
     text = AUDIT[0] + b"file read /x\n" + AUDIT[1]
-    assert tomoyo.parse_audit(text, file="log", report=errors.append) == [tomoyo.parse_record(AUDIT[1])]
+    assert tomoyo.parse_audit(text, file="log", report=errors.append) == [parse_record(AUDIT[1])]
     assert [str(error) for error in errors] == ["log:4:1: expected 3 lines in an audit record, found 4: 'file read /x'"]
     with pytest.raises(tomoyo.PolicySyntaxError, match="found 4"):
-        tomoyo.parse_record(AUDIT[0] + b"file read /x\n")
+        parse_record(AUDIT[0] + b"file read /x\n")
     with pytest.raises(ValueError, match="expected one audit record, found 2"):
-        tomoyo.parse_record(AUDIT[0] + AUDIT[1])
+        parse_record(AUDIT[0] + AUDIT[1])
     with pytest.raises(ValueError, match="a pending request, not an audit record"):
         tomoyo.parse_audit(QUERIES[0])
 
@@ -212,5 +214,5 @@ HOSTILE = {
 @pytest.mark.parametrize("size", [3, 1 << 20])
 def test_reading_is_linear(text: bytes, size: int) -> None:
     chunks = (text[start : start + size] for start in range(0, len(text), size))
-    *_, last = tomoyo.cut_records([*chunks, b"\n\n", AUDIT[0]])
+    *_, last = cut_records([*chunks, b"\n\n", AUDIT[0]])
     assert last == AUDIT[0]

@@ -11,6 +11,7 @@ import pytest
 
 import tomoyo
 from tomoyo import PolicySyntaxError
+from tomoyo.syntax.formatting import format_query
 
 FOLDER = Path(__file__).parents[1] / "data" / "records"
 AUDIT = (FOLDER / "audit.log").read_bytes()
@@ -23,7 +24,7 @@ def test_records_round_trip() -> None:
     assert len(records) == AUDIT.count(b"\0")
     assert tomoyo.format_audit(records).encode() == AUDIT
     queries = tomoyo.parse_query(QUERY)
-    assert tomoyo.format_query(queries).encode() == QUERY
+    assert format_query(queries).encode() == QUERY
 
 
 def test_every_part_of_a_record_is_read() -> None:

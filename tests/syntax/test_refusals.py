@@ -15,7 +15,7 @@ import pytest
 import tomoyo
 from tests.interfaces import PARSE
 from tomoyo.cli import main
-from tomoyo.model.words import quoted
+from tomoyo.model.words import GroupReference, Quoted, Word, quoted
 from tomoyo.syntax.lines import Effect
 
 FOLDER = Path(__file__).parents[1] / "data" / "refusals"
@@ -28,7 +28,7 @@ def test_a_message_shows_a_word_as_policy_has_it() -> None:
     assert quoted(r"/a\\b\*\001") == r"'/a\\b\*\001'"
     assert quoted("/\x1b[2J\n\xe9\u20ac\udcff") == r"'/\033[2J\012\351\342\202\254\377'"
     assert (quoted(7), quoted(None)) == ("7", "None")
-    for make in (tomoyo.Word, tomoyo.Quoted, tomoyo.GroupReference, tomoyo.DomainName):
+    for make in (Word, Quoted, GroupReference, tomoyo.DomainName):
         with pytest.raises(ValueError, match=r"unknown escape|begins with a namespace") as caught:
             make(r"/x\y")
         assert r"'/x\y'" in str(caught.value)

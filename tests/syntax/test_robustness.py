@@ -14,9 +14,9 @@ import tomoyo
 from tests.fuzz import PARSERS, mutations, parse
 from tests.generate import INTERFACES, Generator
 from tests.interfaces import PARSE, WRITE
-from tomoyo import Effect, Entry, PolicySyntaxError, Reading
+from tomoyo import Entry, PolicySyntaxError
 from tomoyo.syntax.entries import read_entry
-from tomoyo.syntax.lines import Dropped, Line, Problem, normalise
+from tomoyo.syntax.lines import Dropped, Effect, Line, Problem, Reading, normalise
 
 anything = st.one_of(st.binary(), st.text(st.characters()), st.lists(st.one_of(st.binary(), st.text(st.characters()))))
 seeds = st.integers(0, 2**32)

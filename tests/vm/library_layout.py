@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tomoyo.model.states import ServiceState
+from tomoyo.model.profiles import ServiceState
 from tomoyo.nix.names.names import NameTable
 from tomoyo.nix.source.compile import Compiled, compile_policy
 from tomoyo.nix.source.library import read_sources

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tomoyo.model.states import ServiceState
+from tomoyo.model.profiles import ServiceState
 
 from ..nix.conftest import nix_store
 from ..nix.nixstore import NixStore

@@ -10,6 +10,7 @@ import tomoyo
 from tests.interfaces import PARSE, WRITE
 from tests.test_kernel_cases import CASES, comparable
 from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
+from tomoyo.syntax.formatting import format_query
 
 from . import machine
 from .fixtures import kernel, kernel_release
@@ -45,7 +46,7 @@ def test_records_round_trip_unchanged(learned: dict[str, str]) -> None:
     assert tomoyo.format_audit(records) == learned["audit"]
     queries = tomoyo.parse_query(learned["query"])
     assert len(queries) == 3
-    assert tomoyo.format_query(queries) == learned["query"]
+    assert format_query(queries) == learned["query"]
 
 
 def test_a_lot_was_learned(learned: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tomoyo.model.states import ServiceState
+from tomoyo.model.profiles import ServiceState
 
 from . import library_layout, machine
 from .fixtures import kernel, kernel_release

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tomoyo
+from tomoyo.analysis.conversion import converted
 from tomoyo.lint.codes import LintFinding, LintSeverity
 from tomoyo.lint.linter import lint_policy
 from tomoyo.syntax.policy_text import PolicyText, TextKind
@@ -42,7 +43,7 @@ def test_what_was_learned_can_match_and_is_reached(learned: dict[str, str]) -> N
 def test_what_was_logged_can_match_with_all_that_was_known(learned: dict[str, str]) -> None:
     lines = {}
     for record in tomoyo.parse_audit(learned["audit"]):
-        line = tomoyo.converted(record)
+        line = converted(record)
         if line is not None:
             lines[line] = None
     assert len(lines) > 2000

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..kernel.securityfs import Interface
     from ..simulation.policy_reading import PolicyReading
 
+__all__ = ["activate"]
+
 
 def activate(
     directory: str | os.PathLike[str],

@@ -23,6 +23,8 @@ from .state import Lock, places, recorded_set, refuse_unknown
 if TYPE_CHECKING:
     from ..kernel.securityfs import Interface
 
+__all__ = ["collect_garbage"]
+
 
 def collect_garbage(
     directory: str | os.PathLike[str] | None = None,

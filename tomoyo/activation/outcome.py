@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from ..model.errors import TomoyoError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .plan import Plan
 
+__all__ = ["ActivationError", "InactiveError", "Outcome"]
 
-class ActivationError(Exception):
+
+class ActivationError(TomoyoError):
     """The kernel does not hold what it should, or must not be given it; the message says which lines.
 
     ``restored`` tells whether it holds again what it held before.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+__all__ = ["Plan", "Write"]
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -41,6 +43,9 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.writes)
+
+    def __repr__(self) -> str:
+        return f"<Plan: lines: {self.count}>"
 
     @property
     def count(self) -> int:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..model.domains import MAX_PROFILES
 from ..model.entries import Entry
+from ..model.errors import TomoyoError
 from ..model.exception_policy import TRANSITION_CONTROLS
 from ..model.profiles import Profile
 from ..sets.directory import FILES, SetTexts
@@ -50,10 +51,12 @@ from .plan import SETTLE, Plan, Write
 if TYPE_CHECKING:
     from ..simulation.policy_reading import Texts
 
+__all__ = ["plan"]
+
 DOMAIN, EXCEPTION, PROFILE = "domain_policy", "exception_policy", "profile"
 
 
-class NoFreeProfileError(ValueError):
+class NoFreeProfileError(TomoyoError, ValueError):
     """Profiles change in a circle, and there is no unused number to break it."""
 
 

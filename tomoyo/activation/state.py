@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..kernel.securityfs import FOLDER, Securityfs
+from ..model.errors import TomoyoError
 from ..sets.directory import FILES, PolicySetError, open_directory, read_set_text
 from ..sets.links import LOCKS, STATE, absolute, advance_links, make_directory, put_file, read_link
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..kernel.securityfs import Interface
 
 
-class UnknownStateError(ValueError):
+class UnknownStateError(TomoyoError, ValueError):
     """Another kernel than the running one is to be changed, and nobody says where its state is."""
 
 

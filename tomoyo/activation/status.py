@@ -17,6 +17,8 @@ from .drift import drift
 if TYPE_CHECKING:
     from ..kernel.securityfs import Interface, Securityfs
 
+__all__ = ["Status", "read_status"]
+
 STORE = "/nix/store"
 
 

@@ -17,6 +17,8 @@ from ..model.words import quoted
 from ..syntax.record_stream import RecordText
 from ..syntax.records import read_execution, remembered, text_of
 
+__all__ = ["converted", "execution_conditions", "request_conditions"]
+
 #: What a name of one argument or variable has behind it.
 _INDEX = re.compile(r'(?<=^exec\.argv)\[[0-9]+\]$|(?<=^exec\.envp)\["[^"]*"\]$')
 

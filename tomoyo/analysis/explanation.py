@@ -39,6 +39,8 @@ from .nearest import NearEntries
 from .remedies import Remedies
 from .undefined import UndefinedDomain, undefined_domain
 
+__all__ = ["Conclusion", "Conditional", "Explainer", "Explanation", "NearMiss", "Part", "explain"]
+
 #: How many entries that came near are given.
 NEAREST = 3
 #: What packages' names begin with.

@@ -28,6 +28,8 @@ from ..model.numbers import NumberRange, single
 from ..model.words import GroupReference, Word, domain_fault, word_fault
 from ..syntax.values import parse_range, read_ipv4, read_ipv6
 
+__all__ = ["Case", "Question", "Wanted", "parse_question", "question_of"]
+
 Wanted = str | NumberRange | AddressRange
 
 #: What an argument is called that may be any name: either path of two, the device or the directory of a mount.

@@ -26,6 +26,8 @@ from ..model.words import DomainName, GroupReference
 from .explanation import NAMES
 from .question import Question
 
+__all__ = ["Access", "Chains", "Step", "who_may"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -178,11 +180,11 @@ class Chains:
         self._from: dict[str, tuple[str, Entry | None]] | None = None
         self._rules: dict[str, TransitionRules] = {}
 
-    def to(self, domain: DomainName) -> tuple[Step, ...] | None:
+    def to(self, domain: DomainName | str) -> tuple[Step, ...] | None:
         """The way to DOMAIN, the root first; None where none leads there."""
         if self._from is None:
             self._from = self._search()
-        name = domain.text
+        name = DomainName.of(domain).text
         if name not in self._from:
             return None
         way = []

@@ -18,6 +18,8 @@ from ..model.words import Fault, domain_fault, is_namespace, path_fault, quoted,
 from ..syntax.domain_policy import FLAGS
 from ..syntax.record_stream import Outline
 
+__all__ = ["RecordFilter"]
+
 Paths = Callable[[Iterable[object]], bool]
 
 

@@ -20,6 +20,8 @@ from ..model.records import AuditRecord
 from ..syntax.record_stream import RecordText
 from ..syntax.records import read_request, read_text
 
+__all__ = ["ReplayOutcome", "Replayed", "replay"]
+
 
 class ReplayOutcome(Enum):
     """What replaying a record found."""

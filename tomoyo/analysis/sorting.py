@@ -25,6 +25,8 @@ from ..model.managers import ManagerPolicy
 from ..model.numbers import NumberRange
 from ..model.words import KERNEL, UncheckedWord, Word
 
+__all__ = ["sort_domain_policy", "sort_exception_policy", "sort_managers"]
+
 _EXECUTE = "file execute"
 _text = attrgetter("text")
 

@@ -14,6 +14,8 @@ from ..model.domains import Domain
 from ..model.words import DomainName, domain_fault
 from .selection import similar_names
 
+__all__ = ["UndefinedDomain"]
+
 
 @dataclass(frozen=True, slots=True)
 class UndefinedDomain:

@@ -28,6 +28,8 @@ from ..syntax.profiles import parse_profile
 from ..syntax.record_stream import Glance, glance
 from ..syntax.stat import parse_stat
 
+__all__ = ["AuditLog", "DropCounter", "Drops"]
+
 #: More than any record has.
 _READ = 1 << 16
 #: Records given at once; more of them wait for the next batch.

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 from ..sets.trusted_files import UnsafeFile, open_folder
 
+__all__ = ["LogFile"]
+
 _FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 

@@ -30,6 +30,8 @@ from .faults import boot_faults
 if TYPE_CHECKING:
     from ..sets.policy_set import PolicySet
 
+__all__ = ["boot_script", "check_boot"]
+
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
 #: Faults with which a system may not come up, or for which the loader refuses a set.

@@ -8,7 +8,7 @@ from .options import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..model.states import ServiceState
+    from ..model.profiles import ServiceState
 
 
 def add_library(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def read_services(arguments: argparse.Namespace) -> dict[str, ServiceState]:
 
     Raises UsageError for a state that there is not.
     """
-    from ..model.states import STATES, ServiceState
+    from ..model.profiles import STATES, ServiceState
 
     services: dict[str, ServiceState] = {}
     for text in arguments.library:

@@ -21,6 +21,8 @@ from ..model.entries import NETWORK_KINDS, Kind
 from ..model.filesystems import misnamed
 from .requests import Request, Value
 
+__all__ = ["NeverAsked", "never_asked"]
+
 #: Names that are not absolute begin with their filesystem or device; a pipe or a socket has no path at all.
 _NAME = re.compile(r"/|[^/:]+:")
 #: Names that policies make up: aggregators give them to programs, and path groups stand for the files.

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, Kind
+from ..model.errors import TomoyoError
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions
 from ..model.profiles import Config, Mode, Profile, ProfilePolicy
 from ..model.records import AuditRecord
@@ -35,6 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..syntax.lines import Report
 
+__all__ = ["DecisionEngine", "UnknownDomain", "Verdict"]
+
 _UNDEFINED = Profile(0)
 #: Files of a policy with the interface that each is for, in the order of loading.
 _LOADED = {
@@ -45,7 +48,7 @@ _LOADED = {
 }
 
 
-class UnknownDomain(LookupError):
+class UnknownDomain(TomoyoError, LookupError):
     """The policy holds no such domain, and none that it would be created from; the message is its name."""
 
 

@@ -16,6 +16,8 @@ from ..model.numbers import NumberRange
 from ..model.words import constant_length
 from .matching import Pattern, compile_pattern, fixed_tail
 
+__all__ = ["Groups"]
+
 _Item = TypeVar("_Item")
 
 

@@ -19,6 +19,8 @@ from .groups import Groups, PatternIndex
 from .matching import compile_pattern
 from .requests import Request, Value
 
+__all__ = ["EntryIndex", "Scrutiny"]
+
 #: The argument by which entries are found, where it is not the first.
 _INDEXED = {Kind.MOUNT: 1}
 #: The kinds that grant each other's operations: the kernel does not compare a network entry's protocol.

@@ -29,6 +29,8 @@ from itertools import pairwise
 
 from ..model.words import constant_length
 
+__all__ = ["Pattern", "compile_pattern", "matches"]
+
 #: Escapes for one unit, as the class of characters that they match.
 _SINGLE = {"?": "[^/]", "+": "[0-9]", "x": "[0-9A-Fa-f]", "a": "[A-Za-z]"}
 #: Escapes for a run of units; only that of ``\*`` and ``\@`` may be empty.

@@ -23,6 +23,8 @@ from ..model.numbers import NumberRange, Radix, single
 from ..model.records import FILE_TYPES, AuditRecord, Execution, FileAttributes, ParentAttributes, Task
 from ..model.words import DomainName, Quoted, Word, encode_character, word_fault
 
+__all__ = ["Request", "Value", "parse_request", "request_of", "with_attributes"]
+
 #: A name (with ``\\ooo`` as the kernel writes it), a number, or a packed address.
 Value = str | int | bytes
 

@@ -20,6 +20,8 @@ from .engine import DecisionEngine, Verdict
 from .matching import Pattern, compile_pattern
 from .requests import Request
 
+__all__ = ["Cause", "Failure", "Transition", "TransitionRules", "transition"]
+
 
 class Cause(Enum):
     """What decided on the new domain."""
@@ -107,19 +109,20 @@ class TransitionRules:
         """Whether an aggregator gives programs the name NAME."""
         return name in self._results
 
-    def control(self, domain: DomainName, program: str) -> TransitionControl | None:
+    def control(self, domain: DomainName | str, program: str) -> TransitionControl | None:
         """The line that decides where PROGRAM leads from DOMAIN; None for a child domain.
 
         A ``no_`` line only switches off its opposite; ``no_keep_domain`` comes last and means a child.
         """
-        last = domain.text.rpartition(" ")[2]
+        name = DomainName.of(domain).text
+        last = name.rpartition(" ")[2]
         switched_off = ""
         for keyword in TRANSITION_CONTROLS:
             if keyword == switched_off:
                 continue
             for key in ((keyword, program), (keyword, None)):
                 for control in self._controls.get(key, ()):
-                    if control.domain is None or str(control.domain) in (domain.text, last):
+                    if control.domain is None or str(control.domain) in (name, last):
                         if not keyword.startswith("no_"):
                             return control
                         switched_off = keyword.removeprefix("no_")

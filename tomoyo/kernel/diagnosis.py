@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..model.domains import DomainPolicy
     from .modes import ProfileModes
 
+__all__ = ["Finding", "diagnose"]
+
 #: Where the interface files are, below a machine's root.
 FOLDER = "sys/kernel/security/tomoyo"
 #: What the kernel takes where nothing says otherwise.

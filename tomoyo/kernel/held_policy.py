@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from ..sets.policy_set import PolicySet
     from .securityfs import Interface
 
+__all__ = ["read_held"]
+
 #: What is read of a kernel, in this order.
 INTERFACES = ("domain_policy", "exception_policy", "profile", "manager", "stat")
 

@@ -32,6 +32,8 @@ from .modes import ModeError, NotChanged, keep_setting_profiles, read_heads, rea
 if TYPE_CHECKING:
     from .securityfs import Interface
 
+__all__ = ["LearningSession"]
+
 #: What the process that is left behind waits to hear when all is well.
 _DONE = b"."
 

@@ -12,6 +12,8 @@ import stat
 from functools import cached_property
 from itertools import islice
 
+__all__ = ["Machine"]
+
 _PIECE = 1 << 16
 _MOST = 1 << 26
 #: Of the kernel log, the longest record, how many are read, and what priority and facility of the kernel's own are below.

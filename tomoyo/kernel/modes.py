@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.errors import TomoyoError
 from ..model.profiles import FUNCTIONALITIES, Mode, NamespaceProfiles, Profile, ProfilePolicy
 
 if TYPE_CHECKING:
     from ..model.domains import Domain, DomainPolicy
     from .securityfs import Interface
+
+__all__ = ["DomainMode", "ProfileModes", "read_heads", "read_profiles", "set_profiles"]
 
 #: What a profile is called whose operations are in several modes, and one that is not defined.
 MIXED = "mixed"
@@ -30,11 +33,11 @@ _NAMED = 10
 MODES = (*(mode.value for mode in Mode), MIXED, UNDEFINED)
 
 
-class ModeError(Exception):
+class ModeError(TomoyoError):
     """A change that was not made; the message says why, and what would make it possible."""
 
 
-class NotChanged(Exception):
+class NotChanged(TomoyoError):
     """A change that the kernel did not make, although it reported success.
 
     Attributes: domains (the names of those that are not as wanted).

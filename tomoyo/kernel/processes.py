@@ -17,6 +17,8 @@ from .securityfs import process_stat, processes
 if TYPE_CHECKING:
     from .securityfs import Securityfs
 
+__all__ = ["Process", "read_processes"]
+
 
 #: The process that all threads of the kernel descend from.
 _THREADS = 2

@@ -10,6 +10,7 @@ import errno
 import os
 import time
 
+from ..model.errors import TomoyoError
 from ..sets.directory import FILES, PolicySetError
 from ..sets.links import SAVED, absolute, advance_links, make_directory
 from ..sets.policy_set import PolicySet
@@ -21,11 +22,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .securityfs import Interface
 
+__all__ = ["read_consistent", "save"]
+
 #: How often to read again before giving up.
 ATTEMPTS = 20
 
 
-class UnsteadyPolicyError(Exception):
+class UnsteadyPolicyError(TomoyoError):
     """Policy changes faster than it can be read."""
 
 

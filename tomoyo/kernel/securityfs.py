@@ -15,6 +15,8 @@ import errno
 import os
 import time
 
+from ..model.errors import TomoyoError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
             """Whether policy is in force; None where that cannot be known."""
 
 
+__all__ = ["Interface", "Securityfs", "SecurityfsError"]
+
+
 #: Where securityfs shows TOMOYO.
 FOLDER = "/sys/kernel/security/tomoyo"
 #: Bytes of one read: what comes at once need not be put together, and memory that is not filled costs nothing.
@@ -67,7 +72,7 @@ _FLAGS = 6
 _PF_KTHREAD = 0x00200000
 
 
-class SecurityfsError(OSError):
+class SecurityfsError(TomoyoError, OSError):
     """The kernel refused, or its interface is not there; the message says what to do."""
 
     def __init__(self, number: int, path: str, advice: str) -> None:

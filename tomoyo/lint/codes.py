@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+__all__ = ["LINT_CODES", "LintCode", "LintFinding", "LintSeverity"]
+
 
 class LintSeverity(Enum):
     """How bad a finding is."""

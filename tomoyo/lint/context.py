@@ -22,6 +22,8 @@ from ..syntax.lines import column
 from ..syntax.policy_text import Placed
 from .codes import LINT_CODES, LintFinding, LintSeverity
 
+__all__ = ["LintContext"]
+
 #: Where the store is, unless a policy is for another.
 STORE = "/nix/store"
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..simulation.placed_policy import read_placed_policy
 from ..syntax.lines import Effect, Problem
-from ..syntax.policy_text import PolicyText, TextKind
+from ..syntax.policy_text import PolicyText
 from .breadth import find_breadth
 from .codes import LINT_CODES, LintFinding
 from .comments import Allowances
@@ -125,4 +125,4 @@ def lint_policy(
     return found
 
 
-__all__ = ["RULES", "PolicyText", "TextKind", "lint_policy"]
+__all__ = ["RULES", "lint_policy"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = ["AddressRange"]
+
 #: What an IPv6 address begins with that stands for an IPv4 one, as in ``::ffff:192.168.1.20``.
 _MAPPED = bytes(10) + b"\xff\xff"
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from .numbers import NumberRange, single
 from .words import DomainName, GroupReference, Quoted, Word, is_path, quoted
 
+__all__ = ["ArgumentTest", "Attribute", "Comparison", "Condition", "EnvironmentTest", "Test"]
+
 #: Attributes that a test may name, besides argv and envp, in the kernel's order.
 ATTRIBUTES: tuple[str, ...] = (
     *(f"task.{name}" for name in ["uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "pid", "ppid"]),

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .entries import Entry
 from .words import DomainName
+
+__all__ = ["Domain", "DomainPolicy"]
 
 MAX_PROFILES = 256
 MAX_GROUPS = 256
@@ -29,7 +32,7 @@ def merge_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 class Domain:
     """One domain: its name, profile, ``use_group`` numbers, flags and entries.
 
-    ``groups`` are ascending.  The flags are set by the kernel:
+    The name may be given as a str.  ``groups`` are ascending.  The flags are set by the kernel:
     ``quota_exceeded`` when learning stopped at its limit, ``transition_failed``
     when a process could not enter the domain that it should have.
     """
@@ -41,13 +44,30 @@ class Domain:
     quota_exceeded: bool = False
     transition_failed: bool = False
 
+    if TYPE_CHECKING:  # what the constructor takes, which is more than what the attributes hold
+
+        def __init__(
+            self,
+            name: DomainName | str,
+            profile: int = 0,
+            groups: tuple[int, ...] = (),
+            entries: tuple[Entry, ...] = (),
+            quota_exceeded: bool = False,
+            transition_failed: bool = False,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
+        if isinstance(self.name, str):
+            object.__setattr__(self, "name", DomainName(self.name))
         if not 0 <= self.profile < MAX_PROFILES:
             raise ValueError(f"no profile number: {self.profile}")
         if any(not 0 <= group < MAX_GROUPS for group in self.groups):
             raise ValueError(f"no group numbers: {self.groups}")
         if any(a >= b for a, b in zip(self.groups, self.groups[1:])):
             object.__setattr__(self, "groups", tuple(sorted(set(self.groups))))
+
+    def __repr__(self) -> str:
+        return f"<Domain {self.name}: profile {self.profile}, entries: {len(self.entries)}>"
 
     def with_entry(self, entry: Entry) -> Domain:
         """Add an entry, merged as the kernel merges it."""
@@ -84,8 +104,12 @@ class DomainPolicy:
     def __len__(self) -> int:
         return len(self.domains)
 
-    def domain(self, name: DomainName) -> Domain | None:
-        """The domain called NAME, or None."""
+    def __repr__(self) -> str:
+        return f"<DomainPolicy: domains: {len(self.domains)}>"
+
+    def domain(self, name: DomainName | str) -> Domain | None:
+        """The domain called NAME, or None.  Raises ValueError for a text that is no domain name."""
+        name = DomainName.of(name)
         return next((domain for domain in self.domains if domain.name == name), None)
 
     def with_domain(self, domain: Domain) -> DomainPolicy:
@@ -94,8 +118,9 @@ class DomainPolicy:
             return DomainPolicy((*self.domains, domain))
         return DomainPolicy(tuple(domain if held.name == domain.name else held for held in self.domains))
 
-    def without_domain(self, name: DomainName) -> DomainPolicy:
-        """Leave out the domain called NAME."""
+    def without_domain(self, name: DomainName | str) -> DomainPolicy:
+        """Leave out the domain called NAME.  Raises ValueError for a text that is no domain name."""
+        name = DomainName.of(name)
         return DomainPolicy(tuple(domain for domain in self.domains if domain.name != name))
 
     def merged(self, other: DomainPolicy) -> DomainPolicy:

@@ -16,6 +16,8 @@ from .conditions import Comparison, Condition
 from .numbers import NumberRange
 from .words import DomainName, GroupReference, Word, quoted
 
+__all__ = ["Argument", "ArgumentType", "Entry", "GroupKind", "Kind"]
+
 MAX_PORT = 65535
 
 
@@ -191,6 +193,9 @@ class Entry:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.text}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Entry) and self.text == other.text and self.subject == other.subject

@@ -14,6 +14,8 @@ from .entries import Entry, GroupKind
 from .numbers import NumberRange
 from .words import KERNEL, DomainName, UncheckedWord, Word, is_namespace, quoted
 
+__all__ = ["Aggregator", "ExceptionPolicy", "Group", "Member", "NamespaceExceptions", "TransitionControl"]
+
 #: Transition control keywords, in the order in which the kernel consults them.
 TRANSITION_CONTROLS = (
     "no_reset_domain",
@@ -96,6 +98,9 @@ class NamespaceExceptions:
         if not is_namespace(self.namespace):
             raise ValueError(f"not a namespace: {quoted(self.namespace)}")
 
+    def __repr__(self) -> str:
+        return f"<NamespaceExceptions {self.namespace}: lines: {len(self.lines())}>"
+
     def lines(self) -> list[str]:
         """The lines that the kernel prints, without a namespace before them."""
         lines = [str(transition) for transition in self.transitions]
@@ -145,6 +150,9 @@ class ExceptionPolicy:
     def __post_init__(self) -> None:
         if len(self.namespaces) > 1:
             object.__setattr__(self, "named", True)
+
+    def __repr__(self) -> str:
+        return f"<ExceptionPolicy: namespaces: {len(self.namespaces)}>"
 
     def __iter__(self) -> Iterator[NamespaceExceptions]:
         return iter(self.namespaces)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
+__all__ = ["KernelVersion"]
+
 Answer = TypeVar("Answer")
 
 _RELEASE = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+~-].*)?")

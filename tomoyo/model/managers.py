@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .words import DomainName, Word
 
+__all__ = ["ManagerPolicy"]
+
 
 @dataclass(frozen=True, slots=True)
 class ManagerPolicy:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+__all__ = ["Number", "NumberRange", "Radix"]
+
 #: Numbers are the kernel's unsigned long; larger ones wrap around.
 MAX_NUMBER = 2**64 - 1
 

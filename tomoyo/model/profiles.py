@@ -14,6 +14,8 @@ from enum import Enum
 from .domains import MAX_PROFILES
 from .words import KERNEL, is_namespace, quoted
 
+__all__ = ["Config", "Mode", "NamespaceProfiles", "Profile", "ProfilePolicy", "ServiceState"]
+
 #: The versions that a kernel boots with; the second is converted to the first.
 PROFILE_VERSION = 20150505
 OLD_PROFILE_VERSION = 20110903
@@ -141,6 +143,9 @@ class ProfilePolicy:
 
     namespaces: tuple[NamespaceProfiles, ...] = field(default=(NamespaceProfiles(),))
 
+    def __repr__(self) -> str:
+        return f"<ProfilePolicy: namespaces: {len(self.namespaces)}>"
+
     def __iter__(self) -> Iterator[NamespaceProfiles]:
         return iter(self.namespaces)
 
@@ -153,3 +158,27 @@ class ProfilePolicy:
         parts = {held.namespace: held for held in self.namespaces}
         parts[part.namespace] = part
         return ProfilePolicy(tuple(parts.values()))
+
+
+class ServiceState(Enum):
+    """What becomes of a request that a service's policy does not grant; the value is the profile that says so."""
+
+    DISABLE = 0
+    LEARN = 1
+    PERMISSIVE = 2
+    ENFORCE = 3
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that the profile must have."""
+        return _MODES[self]
+
+
+_MODES = {
+    ServiceState.DISABLE: Mode.DISABLED,
+    ServiceState.LEARN: Mode.LEARNING,
+    ServiceState.PERMISSIVE: Mode.PERMISSIVE,
+    ServiceState.ENFORCE: Mode.ENFORCING,
+}
+#: The states by the words that people write: their names, and the kernel's modes.
+STATES = {state.name.lower(): state for state in ServiceState} | {mode.value: state for state, mode in _MODES.items()}

@@ -14,6 +14,19 @@ from .profiles import Mode
 from .stat import Timestamp
 from .words import DomainName, Quoted, quoted
 
+__all__ = [
+    "AuditRecord",
+    "Execution",
+    "FileAttributes",
+    "FlagSet",
+    "GroupUsed",
+    "ParentAttributes",
+    "ProfileUsed",
+    "Query",
+    "Strings",
+    "Task",
+]
+
 #: File types, as ``type=`` in a record and as attributes in conditions.
 FILE_TYPES = ("file", "directory", "symlink", "fifo", "socket", "block", "char", "unknown")
 
@@ -163,6 +176,9 @@ class AuditRecord:
     path2_parent: ParentAttributes | None = None
     execution: Execution | None = None
     symlink_target: Quoted | None = None
+
+    def __repr__(self) -> str:
+        return f"<AuditRecord of {self.domain}: {self.request}>"
 
     def __str__(self) -> str:
         """The record's three lines, each with its newline."""

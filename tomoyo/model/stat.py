@@ -8,6 +8,13 @@ report is never to be written back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["Counter", "MemoryUse", "Stat", "Timestamp"]
 
 #: What the kernel counts, in its order.
 COUNTERS = (
@@ -30,6 +37,13 @@ class Timestamp:
     hour: int
     minute: int
     second: int
+
+    @property
+    def datetime(self) -> datetime:
+        """The moment as Python has it, in UTC.  Raises ValueError where Python knows no such moment."""
+        from datetime import datetime
+
+        return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, tzinfo=UTC)
 
     def __str__(self) -> str:
         date = f"{self.year:04}/{self.month:02}/{self.day:02}"

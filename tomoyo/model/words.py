@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+__all__ = ["DomainName", "GroupReference", "Quoted", "UncheckedWord", "Word"]
+
 #: Escapes that stand for varying text and may occur at most this often in a word.
 MAX_VARIABLE_ESCAPES = 20
 #: A domain name must be shorter than this (the kernel's 4096 byte buffer less 10).
@@ -295,6 +297,11 @@ class DomainName:
 
     def __str__(self) -> str:
         return self.text
+
+    @classmethod
+    def of(cls, name: DomainName | str) -> DomainName:
+        """NAME as a value.  Raises ValueError for a text that is no domain name."""
+        return cls(name) if isinstance(name, str) else name
 
     @property
     def namespace(self) -> str:

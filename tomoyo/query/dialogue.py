@@ -32,6 +32,8 @@ from ..syntax.lines import PolicySyntaxError
 from ..syntax.record_stream import QUERY_HEAD, Outline, outline
 from ..syntax.records import parse_record
 
+__all__ = ["Answer", "Arrived", "Event", "Gone", "PendingRequest", "QueryDialogue"]
+
 #: Seconds after which the kernel denies by itself.
 KERNEL_TIMEOUT = 10.0
 #: Seconds after which we write something, to make it wait on.

@@ -29,6 +29,8 @@ from .dialogue import PendingRequest
 if TYPE_CHECKING:
     from ..kernel.securityfs import Interface
 
+__all__ = ["QueryExplainer", "QueryPolicy"]
+
 #: What keeps a request from being explained: the kernel refuses, its domain is unknown, its record is odd.
 _REFUSALS = (OSError, LookupError, ValueError)
 

@@ -10,15 +10,18 @@ from collections.abc import Callable
 from ..kernel.securityfs import FOLDER, Securityfs, manager_advice
 from ..model.domains import Domain
 from ..model.entries import Entry
+from ..model.errors import TomoyoError
 from ..syntax.domain_policy import parse_domain_policy
 from .dialogue import Answer, Event, PendingRequest, QueryDialogue
+
+__all__ = ["QueryFile"]
 
 _READ = 1 << 16
 #: Seconds between two looks at the file while requests wait; a poll would return at once.
 LOOK = 0.2
 
 
-class NoManager(PermissionError):
+class NoManager(TomoyoError, PermissionError):
     """The calling process may not write to the kernel's interface files."""
 
 

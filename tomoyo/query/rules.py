@@ -32,6 +32,8 @@ from ..model.words import quoted
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
 from ..syntax.record_stream import Outline
 
+__all__ = ["QueryRule", "Ruling", "parse_query_rules"]
+
 _KEYS = ("domain", "program", "operation", "path", "request")
 _PART = re.compile(r"""\s*([^\s=]*)(=?)(?:((?:"[^"]*"|'[^']*')+)|([^\s"']\S*))?""")
 _PIECE = re.compile(r"""(["'])(.*?)\1""")

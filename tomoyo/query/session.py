@@ -21,6 +21,8 @@ from .explanation import QueryExplainer
 from .kernel_file import QueryFile
 from .rules import QueryRule, Ruling, decide, exact_rule
 
+__all__ = ["Answered", "Asked", "Explained", "Notice", "QuerySession", "Reason", "Vanished", "learned_entry"]
+
 #: Where files are whose paths the next update changes.
 STORE = "/nix/store/"
 #: Seconds that a request is held back so that its explanation comes with it.

@@ -17,6 +17,8 @@ from ..model.numbers import Number, NumberRange
 from ..model.stat import Timestamp
 from ..model.words import DomainName, GroupReference, Quoted, UncheckedWord, Word
 
+__all__ = ["plain"]
+
 _TEXTS = (Word, UncheckedWord, GroupReference, DomainName, Number, NumberRange, AddressRange, Attribute, Timestamp)
 _NAMED = (Comparison, ArgumentTest, EnvironmentTest)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..simulation.simulated_kernel import SimulatedKernel
     from .policy_set import PolicySet
 
+__all__ = ["Fault", "SetProblem", "check_policy_set"]
+
 
 class Fault(Enum):
     """What would go wrong with a policy set."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import stat
 
+from ..model.errors import TomoyoError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
         def update(self, data: bytes, /) -> None: ...
         def hexdigest(self) -> str: ...
+
+
+__all__ = ["PolicySetError"]
 
 
 #: The texts of a set, to the files that hold them.
@@ -47,7 +52,7 @@ _PIECE = 1 << 16
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class PolicySetError(Exception):
+class PolicySetError(TomoyoError):
     """A directory that cannot be used as a policy set.
 
     Attributes: path (what is wrong), reason (why, and what to do), line (in the

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ..simulation.simulated_kernel import SimulatedKernel
     from ..syntax.lines import Report
 
+__all__ = ["PolicySet", "read_policy_set", "with_digests"]
+
 #: The order in which a kernel takes the texts, each with the interface file that it is written to.
 #: Quotas are the last: one that is reached stops a kernel that is not yet active, and makes another drop lines.
 #: Transition control comes late, as it may keep the loader's programs from being executed while domains are missing.
@@ -71,6 +73,14 @@ class PolicySet:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "manifest", MappingProxyType(dict(self.manifest)))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{FILES[name]}: {len(getattr(self, name) or '')}" for name in FILES)
+        return f"<PolicySet with bytes of {sizes}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A view of a dict cannot be pickled.
+        return type(self), (*(getattr(self, name) for name in FILES), dict(self.manifest))
 
     @property
     def domains(self) -> DomainPolicy:

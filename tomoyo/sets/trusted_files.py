@@ -18,7 +18,10 @@ import os
 import stat
 from collections.abc import Callable
 
+from ..model.errors import TomoyoError
 from .directory import another_owner, other_writers
+
+__all__ = ["UnsafeFile"]
 
 # A directory on the way need not be readable, as /home of some is not.
 _LOOK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,7 +33,7 @@ _MAX_LINKS = 40
 _Check = Callable[[str, os.stat_result], None]
 
 
-class UnsafeFile(OSError):
+class UnsafeFile(TomoyoError, OSError):
     """A path that another user could turn elsewhere; ``strerror`` says why."""
 
     def __init__(self, path: str, reason: str) -> None:

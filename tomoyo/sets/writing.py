@@ -13,6 +13,8 @@ from .policy_set import set_files, with_digests
 if TYPE_CHECKING:
     from .policy_set import PolicySet
 
+__all__ = ["write_policy_set"]
+
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_DIRECTORY
 _FILE_MODES = {"boot": 0o755}
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         def stat(self) -> str: ...
 
 
+__all__ = ["Texts"]
+
+
 KERNEL = "<kernel>"
 #: What the kernel prints behind the name of a domain that says nothing.
 EMPTY = "use_profile 0\n\n"

@@ -24,6 +24,7 @@ from types import TracebackType
 
 from ..model.domains import Domain
 from ..model.entries import Entry, Kind
+from ..model.errors import TomoyoError
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
 from ..model.records import AuditRecord, Query
@@ -55,6 +56,8 @@ from ..syntax.statements import (
     StatStatement,
 )
 
+__all__ = ["KernelPanic", "SimulatedFile", "SimulatedKernel"]
+
 VERSION = "2.6.0"
 #: What a kernel with the default configuration holds from the start; a simulated one starts empty.
 BUILTIN_EXCEPTION_POLICY = """\
@@ -63,7 +66,7 @@ initialize_domain /sbin/hotplug from any
 """
 
 
-class KernelPanic(Exception):
+class KernelPanic(TomoyoError):
     """The kernel would stop here; the message is its reason."""
 
 

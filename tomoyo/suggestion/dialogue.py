@@ -18,6 +18,8 @@ from ..syntax.entries import read_entry
 from ..syntax.lines import read_line
 from .suggestions import Suggestion
 
+__all__ = ["Choice", "Decision", "SuggestionDialogue"]
+
 
 class Choice(Enum):
     """What was chosen for a suggestion."""

@@ -16,6 +16,8 @@ from ..syntax.lines import Problem, normalise
 from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind, read_lines
 from ..syntax.statements import OpenDomain
 
+__all__ = ["Insertion", "find_insertions", "insert_lines", "unified_diff"]
+
 #: Lines around a change that a diff shows.
 _CONTEXT = 3
 

@@ -33,6 +33,8 @@ from ..model.words import GroupReference, Quoted, Word, constant_length, word_fa
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
 from ..syntax.values import address_range, parse_range
 
+__all__ = ["BUILT_IN_RULES", "GeneralEntry", "Rule", "UserRule", "generalise", "parse_user_rules"]
+
 #: Where no name is ever made a pattern.
 STORE = "/nix/store/"
 #: A pattern has at most this many more escapes than the name that it is made of: three identifiers and a time.

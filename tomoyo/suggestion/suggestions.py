@@ -29,6 +29,8 @@ from ..syntax.record_stream import RecordText
 from ..syntax.records import read_domain, read_request, read_text, read_time
 from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
 
+__all__ = ["Evidence", "Suggestion", "Suggestions", "merge_suggestions", "missing_paths", "policy_of"]
+
 #: How many different entries are remembered that became one.
 KEPT = 8
 #: How much is remembered of what records ask for, in characters; an entry counts for a few hundred more than it has.

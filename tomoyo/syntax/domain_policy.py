@@ -29,6 +29,8 @@ from .statements import (
 )
 from .values import scan_unsigned
 
+__all__ = ["parse_domain_policy"]
+
 FLAGS = ("quota_exceeded", "transition_failed")
 _CONTENT = "a domain name, use_profile, use_group or an entry"
 _USE = re.compile("use_(?:profile|group) [0-9]+")

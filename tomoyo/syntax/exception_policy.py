@@ -41,6 +41,8 @@ from .statements import (
 )
 from .values import address_range, number_range, path_word, read_digits
 
+__all__ = ["parse_exception_policy"]
+
 _CONTENT = "aggregator, path_group, number_group, address_group, acl_group or a transition control such as initialize_domain"
 
 

@@ -13,6 +13,16 @@ if TYPE_CHECKING:  # so that writing one kind of policy does not load the others
     from ..model.records import AuditRecord, Query
     from ..model.stat import Stat
 
+__all__ = [
+    "format_audit",
+    "format_domain_policy",
+    "format_exception_policy",
+    "format_manager",
+    "format_profile",
+    "format_query",
+    "format_stat",
+]
+
 
 class _Part(Protocol):
     @property

@@ -41,6 +41,8 @@ from .statements import (
     UseProfile,
 )
 
+__all__ = ["Holding"]
+
 #: Entries by subject, in order; None where one was deleted and not yet collected.
 Entries = dict[str, Entry | None]
 _Key = TypeVar("_Key")

@@ -17,8 +17,11 @@ from enum import Enum
 from typing import NoReturn, TypeVar
 
 from ..model.entries import GroupKind
+from ..model.errors import TomoyoError
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion
 from ..model.words import encode_character, quoted, word_fault
+
+__all__ = ["Effect", "PolicySyntaxError", "Problem", "Reading", "Report", "Source"]
 
 Source = str | bytes | bytearray | memoryview | Iterable[str | bytes]
 
@@ -59,7 +62,7 @@ class Problem:
         return self.message + (f": {quoted(shown)}" if shown else "")
 
 
-class PolicySyntaxError(ValueError):
+class PolicySyntaxError(TomoyoError, ValueError):
     """A line that is refused, or that the kernel would drop or alter.
 
     Attributes: file, line and column (both from 1; the column counts

@@ -9,6 +9,8 @@ from ..model.words import DomainName, Word, domain_fault, word_fault
 from .lines import Effect, Line, Listener, Reading, Report, Source, replay
 from .statements import ManagerStatement, Reset, SetManager
 
+__all__ = ["parse_manager"]
+
 _CONTENT = "a program's path, a domain name or manage_by_non_root"
 
 

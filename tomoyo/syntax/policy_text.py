@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from ..model.entries import Entry
-from ..model.states import ServiceState
+from ..model.profiles import ServiceState
 from .domain_policy import read_source_line
 from .entries import read_entry
 from .exception_policy import read_exception_content
@@ -36,6 +36,8 @@ from .statements import (
     UseModule,
     UseProfile,
 )
+
+__all__ = ["PolicyText", "TextKind"]
 
 #: What the names of packages begin with.
 NAMES = "nix:/"

@@ -27,6 +27,8 @@ from .lines import Effect, Line, Listener, Reading, Report, Source, replay
 from .statements import Change, ChangeProfile, ProfileLine, ProfileStatement, Reset, SetVersion
 from .values import read_digits, scan_unsigned
 
+__all__ = ["parse_profile"]
+
 _CONTENT = "PROFILE_VERSION=20150505, N-COMMENT=, N-PREFERENCE= or N-CONFIG="
 _VALUE = "use_default or { mode=MODE grant_log=yes|no reject_log=yes|no }"
 _PREFERENCE = "{ max_audit_log=N max_learning_entry=N }"

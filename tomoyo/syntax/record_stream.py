@@ -36,6 +36,8 @@ from ..model.profiles import Mode
 from ..model.records import FILE_TYPES
 from .lines import Line
 
+__all__ = ["Outline", "RecordCutter", "RecordText", "cut_records", "outline"]
+
 # Cutting
 
 #: No kernel writes a record of this many bytes: names and arguments are limited to a few pages.

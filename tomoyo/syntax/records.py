@@ -46,6 +46,8 @@ from .record_stream import (
     split_record,
 )
 
+__all__ = ["iterate_audit", "parse_audit", "parse_query", "parse_record"]
+
 Record = TypeVar("Record")
 Part = TypeVar("Part")
 

@@ -10,6 +10,8 @@ from .lines import Effect, Line, Listener, Reading, Report, Source, normalise, r
 from .statements import Reset, SetQuota, StatStatement
 from .values import scan_unsigned
 
+__all__ = ["parse_stat"]
+
 _QUOTA = "Memory used by "
 _TOTAL = "Total memory used: "
 _REPORT = "a line of a stat report, such as 'Policy update: 0'"

@@ -39,6 +39,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+__all__ = ["Bindings", "Fault", "Problem", "Programs", "Several", "Severity", "bind"]
+
 #: How the kernel sees a program that is executed through a descriptor.
 DESCRIPTOR_PATTERN = "proc:/self/fd/\\$"
 #: How the kernel sees a wrapper, whose directory is made anew at each boot; its name follows.

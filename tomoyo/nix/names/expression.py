@@ -21,12 +21,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ...model.errors import TomoyoError
 from ...model.words import quoted
 from ..store.paths import HASH_ALPHABET, HASH_LENGTH, STORE_DIRECTORY, StorePathError, parse_store_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = ["Expression", "ExpressionError", "Literal", "nix_expression"]
 
 _INDENTATION = "  "
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
@@ -38,7 +41,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _SPECIAL = re.compile(r"'+(?=[$\r]|\Z)|''+|\$+(?=[{'\r]|\Z)|\r")
 
 
-class ExpressionError(ValueError):
+class ExpressionError(TomoyoError, ValueError):
     """Something that no Nix expression can say, or an attribute that is none."""
 
 

@@ -27,6 +27,8 @@ from ...simulation.placed_policy import PlacedPolicy
 from ...syntax.policy_text import LIBRARY, Placed
 from .names import PREFIX, is_name
 
+__all__ = ["Role", "Use", "policy_uses"]
+
 
 class Role(Enum):
     """What a name is used as: a right use, or one that never matches."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from ...model.errors import TomoyoError
 from ...model.words import constant_length, decode, encode, quoted, word_fault
 from ..store.closure import Closure, ClosureError, find_root
 from ..store.paths import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from ..store.tree import Tree
 
+__all__ = ["Name", "NameSyntaxError", "NameTable", "parse_name", "read_packages"]
+
 #: What every name begins with.
 PREFIX = "nix:/"
 #: Between a package and its output.
@@ -53,7 +56,7 @@ _NUL = "\\000"
 _NO_PACKAGES = ("", ".", "..")
 
 
-class NameSyntaxError(ValueError):
+class NameSyntaxError(TomoyoError, ValueError):
     """A text is no name.
 
     text: the text that was read.

@@ -38,6 +38,8 @@ from .names import NameTable, is_name
 from .program_paths import WRAPPER_DIRECTORY
 from .rename_words import Change, Finding, NamedWords, UnsafeWords, Words
 
+__all__ = ["EntryNames", "Named", "format_source_domains", "name_policy", "unsafe_policy", "without_modules"]
+
 _USE_GROUP = re.compile(r"^use_group ([0-9]+)$", re.MULTILINE)
 _TARGET = Attribute("symlink.target")
 #: How many groups may stand in the place of one group with store paths in it.
@@ -96,9 +98,9 @@ class EntryNames:
         """What a person should know of what was named so far."""
         return tuple(self._naming.words.findings)
 
-    def domain(self, name: DomainName) -> DomainName:
+    def domain(self, name: DomainName | str) -> DomainName:
         """What the domain NAME is called."""
-        return self._naming.domain_name(name)
+        return self._naming.domain_name(DomainName.of(name))
 
     def entries(self, entry: Entry, namespace: str) -> tuple[Entry, ...]:
         """What ENTRY, of a domain of NAMESPACE, becomes."""

@@ -43,6 +43,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Set
 
+__all__ = ["Script", "WayIn", "Ways", "Wrapper", "find_ways"]
+
 #: Directories outside the store whose own symlinks are looked at.
 LINK_DIRECTORIES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/lib", "/lib64")
 #: The same, with everything below them.

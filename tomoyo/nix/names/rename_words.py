@@ -30,6 +30,8 @@ from ..store.paths import HASH_ALPHABET, HASH_LENGTH, StoreFile, StorePath, pars
 from .names import PREFIX, WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
 from .program_paths import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_ways
 
+__all__ = ["Change", "Finding"]
+
 _WRAPPER = re.compile(re.escape(WRAPPER_DIRECTORY) + r"/wrappers\.(?:[A-Za-z0-9]{10}|\\\*)/([^/]+)")
 _DESCRIPTOR = re.compile(r"proc:/self/fd/(?:[0-9]+|\\\$)")
 

@@ -49,6 +49,8 @@ from ..store.tree import Tree
 from .files import Problem, Severity, SourceError, sort_problems
 from .policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 
+__all__ = ["BootSettings", "CompileSettings", "Compiled", "Unresolved", "compile_policy"]
+
 Rule = Entry | TransitionControl
 
 

@@ -24,7 +24,8 @@ import stat
 from dataclasses import dataclass
 from enum import Enum
 
-from ...model.states import STATES
+from ...model.errors import TomoyoError
+from ...model.profiles import STATES
 from ...model.words import quoted
 from ...syntax.lines import normalise
 from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
@@ -33,7 +34,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ...model.states import ServiceState
+    from ...model.profiles import ServiceState
+
+__all__ = ["Problem", "Severity", "SourceError"]
 
 
 #: Files of a policy source.
@@ -88,7 +91,7 @@ def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column)))
 
 
-class SourceError(Exception):
+class SourceError(TomoyoError):
     """A policy source that cannot be compiled; ``problems`` holds every error and warning."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
-    from ...model.states import ServiceState
+    from ...model.profiles import ServiceState
+
+__all__ = ["library_modules", "library_services", "read_sources"]
 
 
 @cache

@@ -23,6 +23,8 @@ from ..names.names import NameTable
 from ..store.tree import Tree
 from .policy import DEFAULT_PROFILES
 
+__all__ = ["lint_names", "policy_texts"]
+
 #: Ways to use a name that never match, with what to write instead.
 _MISPLACED = {
     Role.BARE: ("the kernel compares real paths here, and a name is none", "@{}"),

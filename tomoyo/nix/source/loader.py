@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from ...model.entries import Entry
     from ...model.exception_policy import ExceptionPolicy
     from ...model.managers import ManagerPolicy
-    from ...model.profiles import ProfilePolicy
-    from ...model.states import ServiceState
+    from ...model.profiles import ProfilePolicy, ServiceState
     from ...syntax.lines import PolicySyntaxError, Source
 
     Report = Callable[[Problem], None]

@@ -56,6 +56,8 @@ from ..names.names import is_name
 from .files import Problem, Severity, SourceError, sort_problems
 from .module_numbers import Collision, assign_numbers
 
+__all__ = ["Conflicts"]
+
 #: Profiles for a policy source that has none, in every namespace that it uses.
 DEFAULT_PROFILES = """\
 PROFILE_VERSION=20150505

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from ...model.errors import TomoyoError
 from .paths import (
     StorePath,
     StorePathError,
@@ -28,6 +29,8 @@ from .paths import (
 )
 from .tree import MAX_SYMLINKS, LinkError, Tree
 
+__all__ = ["Closure", "ClosureError", "Member", "Package", "find_root", "learn_outputs"]
+
 #: Outputs that nixpkgs gives to many packages (pkgs/build-support/setup-hooks/
 #: multiple-outputs.sh and common ones beside it): suffixes of a version even
 #: where no deriver tells.
@@ -36,7 +39,7 @@ CONVENTIONAL_OUTPUTS = frozenset(
 )
 
 
-class ClosureError(ValueError):
+class ClosureError(TomoyoError, ValueError):
     """A closure cannot be read or does not hold together.
 
     reason: what is wrong, without its place.

@@ -34,6 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+__all__ = ["parse_listing", "read_listing"]
+
 _HASH_LINE = re.compile(r"[a-z0-9]+[:-][0-9a-zA-Z+/=]+|[0-9a-f]{64}")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _SIZE = re.compile(r"[0-9]{1,20}")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+__all__ = ["StoreDatabase"]
+
 #: Where Nix keeps its database unless built otherwise.
 DATABASE = "/nix/var/nix/db/db.sqlite"
 

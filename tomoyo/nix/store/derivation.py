@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ...model.errors import TomoyoError
 from ...model.words import quoted
 from .paths import parse_drv_name
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     _Value = TypeVar("_Value")
+
+__all__ = ["Derivation", "DerivationSyntaxError", "Output", "parse_derivation", "read_derivation"]
 
 #: How deep outputs of outputs may nest (only in the experimental dynamic
 #: derivations): far beyond use, far below Python's recursion limit.
@@ -43,7 +46,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _DYNAMIC = "xp-dyn-drv"
 
 
-class DerivationSyntaxError(ValueError):
+class DerivationSyntaxError(TomoyoError, ValueError):
     """A text is no derivation.
 
     msg: what is wrong, without its place.

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+__all__ = ["Executable", "Kind"]
+
 #: What the kernel looks at (BINPRM_BUF_SIZE since Linux 5.1; 128 before).
 HEAD_SIZE = 256
 

@@ -16,11 +16,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ...model.errors import TomoyoError
 from ...model.words import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+__all__ = ["StoreFile", "StorePath", "StorePathError", "find_store_path", "parse_drv_name", "parse_store_path"]
 
 #: Where Nix keeps its store unless built otherwise.
 STORE_DIRECTORY = "/nix/store"
@@ -41,7 +44,7 @@ _VERSION_DASH = re.compile("-(?=[^A-Za-z])")
 _OUTPUT_WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
-class StorePathError(ValueError):
+class StorePathError(TomoyoError, ValueError):
     """A text is no store path, or does not lie in one.
 
     text: the text that was read.

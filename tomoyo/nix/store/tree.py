@@ -17,15 +17,18 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from ...model.errors import TomoyoError
 from ...model.words import quoted
 from ...sets.directory import another_owner, other_writers
 from .paths import STORE_DIRECTORY
+
+__all__ = ["LinkError", "Resolved", "Tree"]
 
 #: How many symlinks one look-up may follow (MAXSYMLINKS, linux/namei.h).
 MAX_SYMLINKS = 40
 
 
-class LinkError(ValueError):
+class LinkError(TomoyoError, ValueError):
     """A path leads nowhere.
 
     path: what was looked up, as an inside path.

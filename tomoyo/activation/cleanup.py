@@ -41,7 +41,8 @@ def collect_garbage(
     Domains that have learned something, and learn, stay.
 
     DIRECTORY is the set in force, by default the recorded one; other arguments
-    and errors are as in ``activate``.
+    and errors are as in ``activate``.  Raises ActivationError where no set is
+    recorded.
     """
     interface = interface or Securityfs(proc=proc)
     state, locks = places(interface, state, locks)

@@ -26,8 +26,9 @@ class LogFile:
     single longer record is still written whole), or None for no limit; the old
     ones are kept as ``PATH.1`` (the newest) to ``PATH.KEEP``.
 
-    Raises UnsafeFile where PATH could be another's, OSError where the system
-    refuses.  After an error of ``write``, call it again with nothing: what was
+    Raises ValueError for a limit or number that is none, UnsafeFile where PATH
+    could be another's, IsADirectoryError where it names a directory, OSError
+    where the system refuses.  After an error of ``write``, call it again with nothing: what was
     not yet written is kept, and what is in the file continues where it ended.
     """
 

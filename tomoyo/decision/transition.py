@@ -136,7 +136,9 @@ def transition(
 
     The request names the program as execve sees it: parents resolved, a
     symlink at its end not followed.  RULES are those of the domain's
-    namespace, for who asks often.  Raises UnknownDomain.
+    namespace, for who asks often.
+
+    Raises UnknownDomain, and ValueError for any other request.
     """
     if request.kind is Kind.TRANSITION:
         return _manual_transition(engine, domain, request)

@@ -200,7 +200,10 @@ class Securityfs:
         return self.read("self_domain")
 
     def enter_domain(self, name: str) -> None:
-        """Move the calling process to the domain NAME; its own domain must permit that."""
+        """Move the calling process to the domain NAME; its own domain must permit that.
+
+        Raises SecurityfsError where it does not, or where the kernel refuses.
+        """
         descriptor = self._open("self_domain", os.O_WRONLY)
         try:
             os.write(descriptor, name.encode("latin-1"))

@@ -79,7 +79,10 @@ class Domain:
         return replace(self, entries=tuple(held for held in left if held is not None))
 
     def merged(self, other: Domain) -> Domain:
-        """This domain with OTHER's groups, flags and entries added; OTHER's profile."""
+        """This domain with OTHER's groups, flags and entries added; OTHER's profile.
+
+        Raises ValueError where OTHER has another name.
+        """
         if self.name != other.name:
             raise ValueError(f"two domains: {self.name} and {other.name}")
         return Domain(

@@ -212,7 +212,10 @@ class Entry:
         return Entry(self.kind, operations, self.arguments, self.condition)
 
     def merged(self, other: Entry) -> Entry:
-        """The one entry that the kernel makes of two that differ in operations alone."""
+        """The one entry that the kernel makes of two that differ in operations alone.
+
+        Raises ValueError where they differ in more.
+        """
         if self.subject != other.subject:
             raise ValueError(f"entries differ in more than their operations: {self} and {other}")
         if set(other.operations).issubset(self.operations):

@@ -132,7 +132,10 @@ class SimulatedKernel:
                 raise KernelPanic(f"Profile {domain.profile} (used by '{domain.name}') is not defined.")
 
     def open(self, name: str, report: Report | None = None) -> SimulatedFile:
-        """Open the interface file NAME; REPORT is told of lines dropped or altered."""
+        """Open the interface file NAME; REPORT is told of lines dropped or altered.
+
+        Raises FileNotFoundError where the kernel has no such file.
+        """
         if name not in FILES:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return SimulatedFile(self, name, report)
@@ -218,7 +221,11 @@ class SimulatedFile:
             self.kernel.managers.collect()
 
     def write(self, data: str | bytes) -> None:
-        """Write DATA; the kernel acts on each line as its newline arrives."""
+        """Write DATA; the kernel acts on each line as its newline arrives.
+
+        Raises PermissionError where the caller is no manager, and OSError for a
+        file that takes nothing.
+        """
         writer = FILES[self.name]
         if writer is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), self.name)

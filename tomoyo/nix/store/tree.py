@@ -103,7 +103,10 @@ class Tree:
         return "more than its owner may write to it"
 
     def status(self, path: str) -> os.stat_result | None:
-        """What lies at the resolved inside path PATH itself; None for nothing."""
+        """What lies at the resolved inside path PATH itself; None for nothing.
+
+        Raises `LinkError` where the system does not say.
+        """
         try:
             return os.lstat(self.outside(path))
         except OSError as error:

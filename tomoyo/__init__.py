@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .decision.transition import transition
     from .kernel.securityfs import Securityfs
     from .lint.linter import lint_policy
+    from .model.diagnostics import Diagnostic, Severity
     from .model.domains import Domain, DomainPolicy
     from .model.entries import Entry
     from .model.errors import TomoyoError
@@ -89,6 +90,7 @@ _HOMES = {
     "decision.transition": "transition",
     "kernel.securityfs": "Securityfs",
     "lint.linter": "lint_policy",
+    "model.diagnostics": "Diagnostic Severity",
     "model.domains": "Domain DomainPolicy",
     "model.entries": "Entry",
     "model.errors": "TomoyoError",
@@ -125,6 +127,7 @@ __all__ = [
     "Closure",
     "CompileSettings",
     "DecisionEngine",
+    "Diagnostic",
     "Domain",
     "DomainName",
     "DomainPolicy",
@@ -140,6 +143,7 @@ __all__ = [
     "ProfilePolicy",
     "Request",
     "Securityfs",
+    "Severity",
     "SimulatedKernel",
     "Stat",
     "Suggestions",

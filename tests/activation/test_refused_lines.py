@@ -10,7 +10,7 @@ import pytest
 
 from tests.seeds import rounds
 from tomoyo.activation.activation import activate
-from tomoyo.model.vocabulary import vocabulary
+from tomoyo.model.diagnostics import vocabulary
 from tomoyo.sets.directory import PolicySetError
 from tomoyo.sets.policy_set import PolicySet
 from tomoyo.simulation.simulated_kernel import SimulatedKernel
@@ -75,7 +75,7 @@ def test_a_misspelt_keyword_is_shown_with_the_right_one(tmp_path: Path, draw: ra
         assert (Path(error.file).name, error.line) == (f"{name}.conf", text.count("\n") + 1)
         assert error.source == wrong
         assert error.source[max(0, error.column - 1 - len(error.text)) :].find(error.text) >= 0
-        helped += error.help == f"did you mean '{word}'?"
+        helped += error.diagnostic().help == f"did you mean '{word}'?"
     assert helped > rounds(200) * 3 // 4
 
 
@@ -84,7 +84,8 @@ def test_no_keyword_is_suggested_for_the_name_of_something(tmp_path: Path, line:
     tmp_path.chmod(0o755)
     error = refusal(tmp_path, replace(policy(), exception_policy=f"{line}\n"))
     assert isinstance(error, PolicySyntaxError)
-    assert (error.source, error.help) == (line, "")
+    assert error.source == line
+    assert "did you mean" not in error.diagnostic().help
 
 
 def test_what_no_kernel_would_boot_with_is_shown_as_well(tmp_path: Path) -> None:

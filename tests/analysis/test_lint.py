@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tomoyo.lint.codes import LINT_CODES, LintFinding, LintSeverity
+from tomoyo.lint.codes import LINT_CODES
 from tomoyo.lint.linter import RULES, lint_policy
+from tomoyo.model.diagnostics import Diagnostic, Severity
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS
 from tomoyo.model.filesystems import FILESYSTEMS
 from tomoyo.syntax.domain_policy import parse_domain_policy
@@ -51,7 +52,7 @@ class Case:
         return texts
 
 
-def found(case: Case) -> list[LintFinding]:
+def found(case: Case) -> list[Diagnostic]:
     """What lint finds in CASE."""
     return lint_policy(case.texts())
 
@@ -627,9 +628,9 @@ def test_it_is_found(code: str, case: Case) -> None:
     assert findings, [str(finding) for finding in found(case)]
     texts = {text.name: text.text.split("\n") for text in case.texts()}
     for finding in findings:
-        assert finding.reason
-        assert finding.remedy or code == "dropped-line"
-        assert 1 <= finding.column <= len(texts[finding.file][finding.line - 1]) + 1
+        assert finding.message
+        assert finding.help or code == "dropped-line"
+        assert 1 <= finding.place.column <= len(texts[finding.place.file][finding.place.line - 1]) + 1
 
 
 @pytest.mark.parametrize(("code", "case"), NEGATIVE, ids=[f"{code}-{number}" for number, (code, _) in enumerate(NEGATIVE)])
@@ -644,10 +645,10 @@ def test_each_special_filesystem_is_explained() -> None:
 def test_a_pattern_that_an_entry_executes_is_a_note() -> None:
     control = "initialize_domain /opt/\\* from any"
     for case, severity in (
-        (Case(exceptions=control), LintSeverity.WARNING),
-        (Case(entries="file execute /opt/\\*", exceptions=control), LintSeverity.NOTE),
-        (Case(entries="file execute @g", exceptions=f"path_group g /opt/\\*\n{control}"), LintSeverity.NOTE),
-        (Case(entries="file execute /opt/\\@", exceptions=control), LintSeverity.WARNING),
+        (Case(exceptions=control), Severity.WARNING),
+        (Case(entries="file execute /opt/\\*", exceptions=control), Severity.NOTE),
+        (Case(entries="file execute @g", exceptions=f"path_group g /opt/\\*\n{control}"), Severity.NOTE),
+        (Case(entries="file execute /opt/\\@", exceptions=control), Severity.WARNING),
     ):
         assert [finding.severity for finding in found(case) if finding.code == "literal-pattern"] == [severity]
 
@@ -660,12 +661,15 @@ def test_a_domain_in_which_nothing_is_denied_makes_it_less_bad() -> None:
             each for each in found(Case(domains=f"{ROOT}<kernel> /a\nuse_profile {number}\n{broad}")) if each.code == "whole-tree"
         )
         severities[number] = finding.severity
-    assert severities == {0: LintSeverity.NOTE, 1: LintSeverity.NOTE, 2: LintSeverity.WARNING, 3: LintSeverity.WARNING}
+    assert severities == {0: Severity.NOTE, 1: Severity.NOTE, 2: Severity.WARNING, 3: Severity.WARNING}
 
 
 def places(text: str) -> list[tuple[str, int, int]]:
     """Code, line and column of what is found in the domain policy TEXT alone."""
-    return [(finding.code, finding.line, finding.column) for finding in lint_policy([PolicyText(TextKind.DOMAIN, "d", text)])]
+    return [
+        (finding.code, finding.place.line, finding.place.column)
+        for finding in lint_policy([PolicyText(TextKind.DOMAIN, "d", text)])
+    ]
 
 
 def test_places_are_those_of_the_words() -> None:
@@ -680,12 +684,12 @@ def test_the_place_of_an_error_is_the_one_that_every_command_tells() -> None:
     assert len(told) == 4
     found = lint_policy([PolicyText(TextKind.DOMAIN, "d", text)], codes=["dropped-line", "undefined-module"])
     dropped = [(error.line, error.column) for error in told if "use_group" not in error.text]
-    assert [(finding.line, finding.column) for finding in found if finding.code == "dropped-line"] == dropped
+    assert [(finding.place.line, finding.place.column) for finding in found if finding.code == "dropped-line"] == dropped
 
 
 def test_a_file_of_a_source_judged_alone_has_no_modules() -> None:
     (finding,) = lint_policy([PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}use_group base\n")], codes=["undefined-module"])
-    assert "folder" in finding.remedy
+    assert "folder" in finding.help
     with pytest.raises(PolicySyntaxError, match="whole folders"):
         parse_domain_policy(f"{DOMAIN}use_group base\n")
 
@@ -707,7 +711,9 @@ DOMAIN = "<kernel> /a\nuse_profile 3\n"
 def test_comments_allow_the_next_line_a_domain_or_a_file(text: str, lines: list[int]) -> None:
     findings = lint_policy([PolicyText(TextKind.DOMAIN, "d", text)])
     left = {
-        finding.line for finding in findings if finding.code in ("whole-tree", "shadowed", "implicit-profile", "unused-allow")
+        finding.place.line
+        for finding in findings
+        if finding.code in ("whole-tree", "shadowed", "implicit-profile", "unused-allow")
     }
     assert left == set(lines), [str(finding) for finding in findings]
 
@@ -716,7 +722,9 @@ def test_two_files_may_say_the_same_of_a_domain() -> None:
     texts = [PolicyText(TextKind.DOMAIN, name, f"{WEB}use_group 1\nfile read /{name}\n") for name in ("a", "b")]
     assert lint_policy(texts, codes=["duplicate"]) == []
     again = PolicyText(TextKind.DOMAIN, "c", texts[0].text)
-    assert [(finding.file, finding.line) for finding in lint_policy([*texts, again], codes=["duplicate"])] == [("c", 4)]
+    assert [(finding.place.file, finding.place.line) for finding in lint_policy([*texts, again], codes=["duplicate"])] == [
+        ("c", 4)
+    ]
 
 
 def test_a_comment_that_is_not_looked_for_is_not_unused() -> None:

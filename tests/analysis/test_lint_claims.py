@@ -17,8 +17,8 @@ from tomoyo.decision.engine import DecisionEngine, Verdict
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import Request, Value
 from tomoyo.decision.transition import transition
-from tomoyo.lint.codes import LintFinding
 from tomoyo.lint.linter import lint_policy
+from tomoyo.model.diagnostics import Diagnostic
 from tomoyo.model.domains import DomainPolicy
 from tomoyo.model.entries import Entry, Kind
 from tomoyo.model.exception_policy import TRANSITION_CONTROLS, ExceptionPolicy
@@ -324,15 +324,15 @@ def answer(verdict: Verdict) -> tuple[object, ...]:
     return verdict.mode, verdict.granted, verdict.logged, name, condition.transition if condition else None
 
 
-def without(domains: str, exceptions: str, finding: LintFinding) -> tuple[str, str]:
+def without(domains: str, exceptions: str, finding: Diagnostic) -> tuple[str, str]:
     """The texts without the entry, or its operations, that FINDING is about."""
-    lines = (domains if finding.file == "domains" else exceptions).split("\n")
-    written = lines[finding.line - 1]
-    prefix = "" if finding.file == "domains" else "acl_group 2 "
+    lines = (domains if finding.place.file == "domains" else exceptions).split("\n")
+    written = lines[finding.place.line - 1]
+    prefix = "" if finding.place.file == "domains" else "acl_group 2 "
     entry = read_entry(Line(normalise(written).removeprefix(prefix)))
     operations: tuple[str, ...] = ()
     if finding.code in ("wrong-directory", "impossible-number", "never-executed"):
-        operations = tuple(finding.reason.split(" ")[0].split("/"))
+        operations = tuple(finding.message.split(" ")[0].split("/"))
     kept = []
     for line in lines:
         statement, _ = read_line(normalise(line).removeprefix(prefix), read_entry)
@@ -343,7 +343,7 @@ def without(domains: str, exceptions: str, finding: LintFinding) -> tuple[str, s
         else:
             kept.append(line)
     text = "\n".join(kept)
-    return (text, exceptions) if finding.file == "domains" else (domains, text)
+    return (text, exceptions) if finding.place.file == "domains" else (domains, text)
 
 
 def test_what_is_claimed_changes_no_decision(draw: random.Random) -> None:
@@ -387,7 +387,7 @@ def test_duplicates_are_what_the_kernel_merges(draw: random.Random) -> None:
         for finding in lint_policy([PolicyText(TextKind.DOMAIN, "domains", domains)], codes=["duplicate"]):
             told += 1
             lines = domains.split("\n")
-            left = engine("\n".join(lines[: finding.line - 1] + lines[finding.line :]), exceptions)
+            left = engine("\n".join(lines[: finding.place.line - 1] + lines[finding.place.line :]), exceptions)
             assert left.domain(DOMAIN) == held.domain(DOMAIN), f"{finding}\n{domains}"
     assert told > POLICIES / 2
 
@@ -503,10 +503,10 @@ def test_a_superfluous_control_decides_nothing(draw: random.Random) -> None:
         lines = exceptions.split("\n")
         whole = engine(domains, exceptions)
         for finding in lint_policy(texts, codes=["shadowed"]):
-            if finding.file != "exceptions" or lines[finding.line - 1].startswith("acl_group"):
+            if finding.place.file != "exceptions" or lines[finding.place.line - 1].startswith("acl_group"):
                 continue
             told += 1
-            part = engine(domains, "\n".join(lines[: finding.line - 1] + lines[finding.line :]))
+            part = engine(domains, "\n".join(lines[: finding.place.line - 1] + lines[finding.place.line :]))
             for domain in whole.domains():
                 for program in PROGRAMS:
                     request = Request(Kind.PATH, "execute", (program,), Task(1, 1, *(0,) * 8), execution=execution)
@@ -528,7 +528,7 @@ def test_what_is_unreachable_no_chain_of_programs_reaches(draw: random.Random) -
             PolicyText(TextKind.EXCEPTION, "exceptions", exceptions),
             PolicyText(TextKind.PROFILE, "profile", profiles),
         ]
-        unreachable = {finding.entry: finding for finding in lint_policy(texts, codes=["unreachable-domain"])}
+        unreachable = {finding.subject: finding for finding in lint_policy(texts, codes=["unreachable-domain"])}
         visited = walk(draw, DecisionEngine.of(kernel.holding), kernel.holding.exception_policy())
         told += len(unreachable)
         reached += len(visited)
@@ -560,4 +560,4 @@ def test_any_text_can_be_judged(draw: random.Random) -> None:
         texts.append(PolicyText(TextKind.MODULE, "modules/m", "\n".join(module)))
         sizes = {text.name: text.text.count("\n") + 1 for text in texts}
         for finding in lint_policy(texts):
-            assert 0 <= finding.line <= sizes.get(finding.file, 0), finding
+            assert 0 <= finding.place.line <= sizes.get(finding.place.file, 0), finding

@@ -132,15 +132,15 @@ def test_every_argument_is_an_option_and_every_operation_can_be_asked_about() ->
             for name in (operation, f"{kind.keyword} {operation}"):
                 assert (kind, operation) in parse_question(name).operations
         for operation in kind.unasked:
-            with pytest.raises(ValueError, match="no operation"):
+            with pytest.raises(ValueError, match="unknown operation"):
                 parse_question(f"{kind.keyword} {operation}")
 
 
 @pytest.mark.parametrize(
     ("operation", "arguments", "reason"),
     [
-        ("fly", {}, "no operation: 'fly' (expected append, bind"),
-        ("network inet stream read", {}, "no operation: 'network inet stream read'"),
+        ("fly", {}, "unknown operation: 'fly' (expected append, bind"),
+        ("network inet stream read", {}, "unknown operation: 'network inet stream read'"),
         ("read", {"port": "1"}, "there is no port in file read, but path"),
         ("connect", {"address": "10.0.0.256", "port": "1"}, "not an IP address"),
         ("connect", {"address": "10.0.0.2-10.0.0.1", "port": "1"}, "not an IP address"),
@@ -251,7 +251,7 @@ def test_the_command(folder: str) -> None:
         done = can(folder, *words)
         assert (done.status, done.output) == (0, SSH)
     assert can(folder, "--enforced", "--op", "connect", "--port", "80") == Done(1, "", "")
-    found = json.loads(can(folder, "--json", "--enforced", "--op", "mount", "--directory", "/mnt/").output)
+    found = json.loads(can(folder, "--json", "--enforced", "--op", "mount", "--directory", "/mnt/").output)["result"]
     assert found[0]["entries"] == [{"acl_group": None, "entry": "file mount /dev/sda1 /mnt/ ext4 0x1"}]
     assert found[0]["chain"][1:] == [
         {"domain": "<kernel> /sbin/init", "entry": "file execute /sbin/init"},
@@ -260,7 +260,7 @@ def test_the_command(folder: str) -> None:
 
 
 def test_no_mode_lets_a_process_choose_its_domain(folder: str) -> None:
-    found = json.loads(can(folder, "--json", "--op", "manual_domain_transition").output)
+    found = json.loads(can(folder, "--json", "--op", "manual_domain_transition").output)["result"]
     assert [access["domain"] for access in found] == ["<kernel> /sbin/init"]
 
 
@@ -272,7 +272,7 @@ def test_the_command_tells_of_sockets_and_of_the_right_names(tmp_path: Path) -> 
     (tmp_path / "profile.conf").write_text(PROFILES)
     for address, sockets in (("10.0.0.1", [None, "IPv6"]), ("::ffff:10.0.0.1", ["IPv4", None])):
         words = ("--enforced", "--op", "connect", "--address", address)
-        found = json.loads(can(str(tmp_path), "--json", *words).output)
+        found = json.loads(can(str(tmp_path), "--json", *words).output)["result"]
         assert [entry.get("socket") for access in found for entry in access["entries"]] == sockets
         assert can(str(tmp_path), *words).output.count("(from an IPv") == 1
     for path in ("/proc/stat", "proc:/stat"):

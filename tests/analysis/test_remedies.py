@@ -12,7 +12,7 @@ from tests.seeds import rounds
 from tomoyo.analysis.explanation import Explainer
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
-from tomoyo.lint.codes import LintSeverity
+from tomoyo.model.diagnostics import Severity
 from tomoyo.nix.source.lint import lint_names
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
@@ -109,8 +109,11 @@ def findings(domains: str) -> list[tuple[str, str, str]]:
         PolicyText(TextKind.PROFILE, "profile.conf", PROFILES),
     ]
     lines = domains.split("\n")
-    found = [one for one in lint_names(texts) if one.severity.reaches(LintSeverity.WARNING)]
-    return [(lines[one.line - 1] if one.file == "domain_policy.conf" and one.line else "", one.code, one.reason) for one in found]
+    found = [one for one in lint_names(texts) if one.severity.reaches(Severity.WARNING)]
+    return [
+        (lines[one.place.line - 1] if one.place.file == "domain_policy.conf" and one.place.line else "", one.code, one.message)
+        for one in found
+    ]
 
 
 def test_what_is_proposed_grants_and_is_taken(draw: random.Random, tmp_path: Path) -> None:

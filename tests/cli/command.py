@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tomoyo.cli import main
 
@@ -18,6 +20,17 @@ class Done:
     status: int
     output: str
     messages: str
+
+    @property
+    def result(self) -> Any:
+        """The result in the JSON document that was printed."""
+        return json.loads(self.output)["result"]
+
+    @property
+    def diagnostics(self) -> list[dict[str, Any]]:
+        """The diagnostics in the JSON document that was printed."""
+        found: list[dict[str, Any]] = json.loads(self.output)["diagnostics"]
+        return found
 
 
 def tomoyo(*arguments: str | Path, stdin: bytes = b"") -> Done:

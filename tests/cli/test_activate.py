@@ -70,12 +70,18 @@ def test_a_refused_line_is_shown_with_a_caret(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(activation, "activate", raising(error))
     done = tomoyo("activate", "/set")
     shown = "    \\x1bfile raed /x\n" + " " * 13 + "^\n"
-    assert done.messages == f"domain_policy.conf:3:7: error: no file operation: 'raed'\n{shown}help: did you mean 'read'?\n"
+    assert (
+        done.messages
+        == f"domain_policy.conf:3:7: error: no file operation: 'raed' [dropped-line]\n{shown}help: did you mean 'read'?\n"
+    )
     monkeypatch.setattr(
         activation, "activate", raising(PolicySetError("/set/domain_policy.conf", "no profile", 2, "<kernel> /a"))
     )
     done = tomoyo("activate", "/set")
-    assert (done.status, done.messages) == (2, "/set/domain_policy.conf:2:1: error: no profile\n    <kernel> /a\n    ^\n")
+    assert (done.status, done.messages) == (
+        2,
+        "/set/domain_policy.conf:2:1: error: no profile [unusable-set]\n    <kernel> /a\n    ^\n",
+    )
 
 
 def test_a_long_line_is_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +174,12 @@ def test_whoever_is_not_root_is_told_so(arguments: list[str], monkeypatch: pytes
         monkeypatch.setattr(module, name, refusal)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = tomoyo(*arguments)
-    assert (done.status, done.messages) == (3, "tomoyo: error: /run/tomoyo: Permission denied; only root may do this\n")
+    told = "/run/tomoyo: Permission denied; only root may do this"
+    assert done.status == 3
+    if "--json" in arguments:
+        assert [(one["code"], one["message"]) for one in done.diagnostics] == [("system", told)]
+    else:
+        assert done.messages == f"tomoyo: error: {told}\n"
 
 
 def test_a_plan_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_set_that_boots(folder: Path) -> None:
     done = tomoyo("boot", "--check", folder)
     assert (done.status, done.output, done.messages) == (0, "", "")
-    assert json.loads(tomoyo("boot", "--check", folder, "--json").output) == {"boots": True, "problems": []}
+    assert json.loads(tomoyo("boot", "--check", folder, "--json").output) == {"diagnostics": [], "result": {"boots": True}}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_sets_that_do_not(folder: Path, command: str, told: str) -> None:
     done = tomoyo("boot", "--check", folder)
     assert done.status == 1
     assert told in done.messages
-    assert json.loads(tomoyo("boot", "--check", folder, "--json").output)["boots"] is False
+    assert tomoyo("boot", "--check", folder, "--json").result == {"boots": False}
 
 
 def test_a_line_that_the_kernel_drops_is_a_warning(tmp_path: Path) -> None:

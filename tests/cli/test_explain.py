@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -95,7 +94,7 @@ def test_what_the_kernel_would_create_is_answered_where_that_is_meant(policy: st
     done = tomoyo("explain", "--policy", policy, "--as-created", domain, "file", "read", "/etc/ssh/x")
     assert done.status == 1
     assert done.output.startswith(f"the policy has no domain '{domain}'")
-    found = json.loads(tomoyo("explain", "--json", "--policy", policy, "--as-created", domain, "file", "read", "/x").output)
+    found = tomoyo("explain", "--json", "--policy", policy, "--as-created", domain, "file", "read", "/x").result
     assert (found["domain_defined"], found["created_from"], found["mode"]) == (False, S, "enforcing")
     assert tomoyo("explain", "--policy", policy, "--as-created", "<none> /x", "file", "read", "/x").status == 2
     may = tomoyo("can", "--policy", policy, "--as-created", "--op", "manual_domain_transition", "--domain", "<kernel> /x")
@@ -138,7 +137,7 @@ def test_a_request_that_the_kernel_never_makes(policy: str, words: str, instead:
     assert (done.status, done.output) == (2, "")
     assert f"the kernel never asks for '{words}': " in done.messages
     assert (f"help: it would ask for '{instead}'" in done.messages) is bool(instead)
-    found = json.loads(tomoyo("explain", "--json", "--policy", policy, S, *words.split()).output)
+    found = tomoyo("explain", "--json", "--policy", policy, S, *words.split()).result
     assert (found["granted"], found["answer"], found["asked_instead"] or "") == (False, "never asked", instead)
     if "/proc/" in words or "execute" in words:
         return  # who may do that, by the right name or any, is shown
@@ -170,7 +169,7 @@ def test_what_is_not_known_is_not_false(policy: str) -> None:
         f'if exec.realpath="/usr/bin/\\*": runs in {S} /bin/\\*, which is created (no rule, so the program\'s own domain)',
     ]
     assert "what is known of exec.realpath, exec.argv[0] after the request" in asked.messages
-    found = json.loads(tomoyo(*ls, "--json").output)
+    found = tomoyo(*ls, "--json").result
     assert (found["answer"], found["granted"], found["certain"], found["remedy"]) == ("granted if", False, False, None)
     assert found["granted_if"][1]["conditions"] == ['exec.realpath="/usr/bin/\\*"']
     same = tomoyo(*ls, "--realpath", "/usr/bin/ls")
@@ -213,7 +212,7 @@ def test_a_domain_that_cannot_be_entered(policy: str, domain: str, words: str, s
     assert done.status == 1
     assert not done.output.startswith("granted")
     assert all(text in done.output for text in said), done.output
-    assert json.loads(tomoyo("explain", "--json", "--policy", policy, domain, *words.split()).output)["answer"] == "fails"
+    assert tomoyo("explain", "--json", "--policy", policy, domain, *words.split()).result["answer"] == "fails"
 
 
 def test_a_domain_that_is_chosen(policy: str) -> None:

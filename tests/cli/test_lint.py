@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,9 @@ def test_a_finding_has_a_place_a_reason_and_a_remedy(policy: Path) -> None:
     assert done.messages == ""
     assert done.output == (
         f"{policy}:3:11: warning: /etc/\\{{\\*\\}}/\\* is everything below /etc [whole-tree]\n"
-        "    instead: the folders below that are meant\n"
+        "    file read /etc/\\{\\*\\}/\\*\n"
+        "              ^\n"
+        "help: the folders below that are meant\n"
         "1 warning, 1 note; --severity note shows 1 more\n"
     )
 
@@ -55,27 +56,24 @@ def test_a_finding_has_a_place_a_reason_and_a_remedy(policy: Path) -> None:
 )
 def test_what_is_shown_and_what_counts(policy: Path, options: list[str], codes: list[str], status: int) -> None:
     done = tomoyo("lint", policy, "--json", *options)
-    assert [finding["code"] for finding in json.loads(done.output)["findings"]] == codes
+    assert [finding["code"] for finding in done.diagnostics] == codes
     assert done.status == status
 
 
 def test_json_has_all_of_a_finding(policy: Path) -> None:
     done = tomoyo("lint", "--json", policy)
-    assert json.loads(done.output) == {
-        "findings": [
-            {
-                "code": "whole-tree",
-                "severity": "warning",
-                "file": str(policy),
-                "line": 3,
-                "column": 11,
-                "reason": "/etc/\\{\\*\\}/\\* is everything below /etc",
-                "remedy": LINT_CODES["whole-tree"].remedy,
-                "entry": "file read /etc/\\{\\*\\}/\\*",
-            }
-        ],
-        "counts": {"error": 0, "warning": 1, "note": 1},
-    }
+    assert done.diagnostics == [
+        {
+            "code": "whole-tree",
+            "severity": "warning",
+            "message": "/etc/\\{\\*\\}/\\* is everything below /etc",
+            "help": LINT_CODES["whole-tree"].remedy,
+            "place": {"file": str(policy), "line": 3, "column": 11, "text": "file read /etc/\\{\\*\\}/\\*"},
+            "subject": "file read /etc/\\{\\*\\}/\\*",
+            "related": [],
+        }
+    ]
+    assert done.result == {"counts": {"error": 0, "warning": 1, "note": 1}}
 
 
 def test_standard_input_needs_a_kind() -> None:
@@ -93,7 +91,7 @@ def test_a_source_is_read_with_its_modules_and_the_default_profiles(tmp_path: Pa
         exceptions__web="initialize_domain nix:/web/bin/web from any",
     )
     done = tomoyo("lint", source, "--json")
-    found = {(Path(each["file"]).name, each["line"], each["code"]) for each in json.loads(done.output)["findings"]}
+    found = {(Path(each["place"]["file"]).name, each["place"]["line"], each["code"]) for each in done.diagnostics}
     assert found == {("web.conf", 4, "undefined-module"), ("web.conf", 5, "shadowed"), ("base.conf", 2, "misplaced-name")}
     assert done.status == 1
 
@@ -110,7 +108,7 @@ def test_a_set_is_read_with_its_bindings(tmp_path: Path) -> None:
     arguments += ["--closure", "/nix/var/nix/profiles/system-1-link"]
     assert tomoyo("compile", SAMPLE / "policy", "-o", tmp_path / "set", "-q", *arguments).status == 0
     done = tomoyo("lint", tmp_path / "set", "--severity", "note", "--json")
-    assert {finding["code"] for finding in json.loads(done.output)["findings"]} <= {"manager-broad", "idle-control"}
+    assert {finding["code"] for finding in done.diagnostics} <= {"manager-broad", "idle-control"}
 
 
 def test_a_closure_tells_of_names_that_nothing_has(tmp_path: Path) -> None:
@@ -127,7 +125,7 @@ def test_codes_are_listed_and_explained() -> None:
     listed = tomoyo("lint", "--list")
     assert listed.status == 0
     assert [line.split()[0] for line in listed.output.splitlines()] == list(LINT_CODES)
-    assert {each["code"] for each in json.loads(tomoyo("lint", "--list", "--json").output)} == set(LINT_CODES)
+    assert {each["code"] for each in tomoyo("lint", "--list", "--json").result} == set(LINT_CODES)
     explained = tomoyo("lint", "--explain", "store-write")
     assert explained.status == 0
     assert explained.output.startswith("store-write (error): ")
@@ -138,7 +136,7 @@ def test_codes_are_listed_and_explained() -> None:
     ("arguments", "message"),
     [
         ([], "say what to judge"),
-        (["--explain", "whole-tre"], "did you mean whole-tree?"),
+        (["--explain", "whole-tre"], "did you mean 'whole-tree'?"),
         (["--allow", "x", "-"], "there is no code 'x'"),
         (["/nonexistent.conf"], "No such file"),
         (["/nonexistent/domain_policy.conf"], "No such file"),

@@ -86,22 +86,20 @@ def test_two_policies_go_to_a_directory(folder: Path) -> None:
     assert (done.status, done.output) == (0, "")
     assert (folder / "out/domain_policy.conf").read_text() == NAMED
     assert (folder / "out/exception_policy.conf").read_text() == "initialize_domain nix:/nginx/bin/nginx from any\n"
-    assert "note: 1 bindings left out" in done.messages
+    assert "note: 1 binding left out" in done.messages
     assert name(folder, folder / "domain", "-o", folder / "out").status == 0
 
 
 def test_json(folder: Path) -> None:
-    document = json.loads(name(folder, folder / "domain", folder / "exception", "--json").output)
+    done = name(folder, folder / "domain", folder / "exception", "--json")
+    document = done.result
     assert document["domain_policy"] == NAMED
     assert document["exception_policy"] == "initialize_domain nix:/nginx/bin/nginx from any\n"
     assert document["merged_entries"] == 1
-    outside = next(finding for finding in document["findings"] if finding["change"] == "outside")
-    assert (outside["text"], outside["file"], outside["line"], outside["column"]) == (
-        f"{STRANGER}/share/page",
-        str(folder / "domain"),
-        5,
-        11,
-    )
+    outside = next(finding for finding in done.diagnostics if finding["code"] == "outside-closure")
+    place = outside["place"]
+    assert outside["subject"] == f"{STRANGER}/share/page"
+    assert (place["file"], place["line"], place["column"]) == (str(folder / "domain"), 5, 11)
 
 
 def test_naming_again_changes_nothing(folder: Path) -> None:
@@ -132,7 +130,7 @@ def test_bad_policies_write_nothing(folder: Path, policy: bytes, said: str) -> N
     [
         ((), "required"),
         (("domain", "exception"), "-o DIR"),
-        (("-", "-", "--json"), "only one policy"),
+        (("-", "-", "-o", "out"), "only one policy"),
         (("domain", "--attributes", "attributes"), "--nix"),
         (("domain", "--nix"), "--attributes"),
         (("domain", "--nix", "--set", "."), "--set goes with names"),
@@ -178,8 +176,8 @@ def test_modules_get_their_names_back(folder: Path, held: Path) -> None:
 def test_without_the_set_it_is_said_what_is_missing(folder: Path, held: Path) -> None:
     done = name(folder, folder / "domain")
     assert "use_profile 1\nuse_group 1\nuse_group 7\nuse_group 12\n\n" in done.output
-    place = f"{folder / 'domain'}:3:1: note: stays a number: use_group 1, use_group 7, use_group 12: if it is a module, --set DIR"
-    assert place in done.messages
+    place = f"{folder / 'domain'}:3:1: note: stays a number: use_group 1, use_group 7, use_group 12 [module-number]"
+    assert f"{place}\n    use_group 1\n    ^\nhelp: if it is a module, --set DIR" in done.messages
     assert "stays a number" not in name(folder, "-", stdin=LEARNED.encode()).messages
 
 
@@ -188,7 +186,7 @@ def test_what_modules_say_is_left_to_the_source(folder: Path, held: Path) -> Non
         "acl_group 1 file read /etc/a\nacl_group 7 file read /etc/b\nacl_group 12 file read /etc/c\n"
     )
     done = name(folder, "--set", held, "--json", folder / "domain", folder / "exception")
-    document = json.loads(done.output)
+    document = done.result
     assert document["exception_policy"] == "acl_group 7 file read /etc/b\n"
     assert "use_group libraries\n" in document["domain_policy"]
 
@@ -291,7 +289,7 @@ def test_nix_functions_of_both_policies(folder: Path) -> None:
     assert tomoyo(*arguments, "-o", folder / "out").status == 0
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["domain_policy.nix", "exception_policy.nix"]
     assert "aggregator ${pkgs.nginx}/bin/nginx" in (folder / "out/exception_policy.nix").read_text()
-    document = json.loads(tomoyo(*arguments, "--json").output)
+    document = tomoyo(*arguments, "--json").result
     assert document[0]["attributes"] == ["pkgs.glibc", "pkgs.nginx"]
     assert document[0]["without_attribute"][0] == {"path": PATH, "line": 1, "column": 10}
 

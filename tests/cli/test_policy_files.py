@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -62,9 +61,14 @@ def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> N
     assert done.status == 1
     assert done.output.endswith(f"{broken}: 2 errors, 1 domain, 1 entry\n")
     assert done.messages.split("\n") == [
-        f"{broken}:2:6: error: the kernel reads only read: 'readx' (expected operations of one kind, joined with '/')",
-        f"{broken}:4:1: error: not an entry: 'nonsense' (expected file, network inet, network unix, misc env or"
-        " task manual_domain_transition)",
+        f"{broken}:2:6: error: the kernel reads only read: 'readx' [altered-line]",
+        f"    {broken.read_text().splitlines()[1]}",
+        "         ^",
+        "help: did you mean 'read'?",
+        f"{broken}:4:1: error: not an entry: 'nonsense' [dropped-line]",
+        "    nonsense",
+        "    ^",
+        "help: expected file, network inet, network unix, misc env or task manual_domain_transition",
         "",
     ]
 
@@ -72,32 +76,34 @@ def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> N
 def test_check_as_json(broken: Path) -> None:
     done = tomoyo("check", "--json", broken)
     assert done.status == 1
-    first, second = json.loads(done.output)
+    first, second = done.diagnostics
     assert first == {
-        "file": str(broken),
-        "line": 2,
-        "column": 6,
-        "text": "readx",
-        "message": "the kernel reads only read",
-        "expected": "operations of one kind, joined with '/'",
-        "effect": "altered",
+        "severity": "error",
+        "code": "altered-line",
+        "message": "the kernel reads only read: 'readx'",
+        "help": "did you mean 'read'?",
+        "place": {"file": str(broken), "line": 2, "column": 6, "text": broken.read_text().splitlines()[1]},
+        "subject": "readx",
+        "related": [],
     }
-    assert (second["line"], second["effect"]) == (4, "dropped")
+    assert (second["place"]["line"], second["code"]) == (4, "dropped-line")
+    assert done.result == [{"file": str(broken), "kind": "domain", "errors": 2}]
+    assert done.messages == ""
 
 
 @pytest.mark.parametrize(
     ("kind", "line", "place", "message"),
     [
-        ("domain", "file read /proc/meminfo", "2:11", "(expected proc:/meminfo)"),
-        ("domain", "file read/getattr\t/dev/pts/\\$", "2:19", "(expected devpts:/\\$)"),
-        ("domain", "file write sysfs:/kernel/\\*", "2:12", "(expected /sys/kernel/\\*)"),
-        ("domain", "file rename /a /sys/kernel/debug/x", "2:16", "(expected debugfs:/x)"),
+        ("domain", "file read /proc/meminfo", "2:11", "help: proc:/meminfo"),
+        ("domain", "file read/getattr\t/dev/pts/\\$", "2:19", "help: devpts:/\\$"),
+        ("domain", "file write sysfs:/kernel/\\*", "2:12", "help: /sys/kernel/\\*"),
+        ("domain", "file rename /a /sys/kernel/debug/x", "2:16", "help: debugfs:/x"),
         ("domain", "file read cgroup:/x", "2:11", "calls files of cgroup by their path"),
-        ("domain", 'file execute /a exec.realpath="/proc/1/exe"', "2:32", "(expected the real path of the program)"),
-        ("exception", "path_group g /proc/meminfo", "2:14", "(expected proc:/meminfo)"),
-        ("exception", "aggregator /proc/self/fd/\\$ /b", "2:12", "(expected proc:/self/fd/\\$)"),
-        ("exception", "acl_group 1 file read /proc/meminfo", "2:23", "(expected proc:/meminfo)"),
-        ("exception", "initialize_domain /proc/self/exe from any", "2:19", "(expected proc:/self/exe)"),
+        ("domain", 'file execute /a exec.realpath="/proc/1/exe"', "2:32", "help: the real path of the program"),
+        ("exception", "path_group g /proc/meminfo", "2:14", "help: proc:/meminfo"),
+        ("exception", "aggregator /proc/self/fd/\\$ /b", "2:12", "help: proc:/self/fd/\\$"),
+        ("exception", "acl_group 1 file read /proc/meminfo", "2:23", "help: proc:/meminfo"),
+        ("exception", "initialize_domain /proc/self/exe from any", "2:19", "help: proc:/self/exe"),
         ("exception", "path_group g @h", "2:14", "a group cannot hold a group"),
         ("exception", "number_group g @h", "2:16", "a group cannot hold a group"),
         ("exception", "address_group g @h", "2:17", "a group cannot hold a group"),
@@ -111,9 +117,9 @@ def test_check_tells_what_the_kernel_never_asks_for(tmp_path: Path, kind: str, l
     assert done.messages.startswith(f"{path}:{place}: error: ")
     assert message in done.messages
     assert f"{path}: 1 error, " in done.output
-    (found,) = json.loads(tomoyo("check", "--json", path).output)
-    assert f"{found['line']}:{found['column']}" == place
-    assert found["effect"] in ("useless", "dropped")
+    (found,) = tomoyo("check", "--json", path).diagnostics
+    assert f"{found['place']['line']}:{found['place']['column']}" == place
+    assert found["code"] in ("never-asked", "useless-line", "dropped-line")
 
 
 def test_check_warns_of_a_pattern_that_is_a_word(tmp_path: Path) -> None:
@@ -187,7 +193,7 @@ def test_of_what_cannot_be_written_the_name_is_told_that_was_given(folder: str, 
 def test_options_may_stand_between_files(policy: Path, broken: Path) -> None:
     done = tomoyo("check", policy, "--json", broken)
     assert done.status == 1
-    assert [error["file"] for error in json.loads(done.output)] == [str(broken)] * 2
+    assert [error["place"]["file"] for error in done.diagnostics] == [str(broken)] * 2
 
 
 @pytest.mark.parametrize("command", ["stat", "select", "suggest"])
@@ -283,7 +289,7 @@ def test_fmt_sort(policy: Path) -> None:
 
 
 def test_fmt_as_json(policy: Path) -> None:
-    domains = json.loads(tomoyo("fmt", "--json", policy).output)["domains"]
+    domains = tomoyo("fmt", "--json", policy).result["domains"]
     assert [domain["name"] for domain in domains][1] == "<kernel> /usr/sbin/sshd /bin/bash"
     assert domains[0]["groups"] == [1]
     assert domains[0]["entries"][0] == {
@@ -313,8 +319,8 @@ def test_select(policy: Path, options: list[str], names: list[str]) -> None:
     done = tomoyo("select", policy, *options)
     assert [line for line in done.output.split("\n") if line.startswith("<")] == names
     assert done.status == (0 if names else 1)
-    assert json.loads(tomoyo("select", "--json", policy, *options).output) == [
-        domain for domain in json.loads(tomoyo("fmt", "--json", policy).output)["domains"] if domain["name"] in names
+    assert tomoyo("select", "--json", policy, *options).result == [
+        domain for domain in tomoyo("fmt", "--json", policy).result["domains"] if domain["name"] in names
     ]
 
 
@@ -357,13 +363,13 @@ def test_stat_counts(policy: Path) -> None:
     assert rows["domains"] == "3"
     assert rows["domains with profile 3"] == "1"
     assert rows["entries for file read"] == "2"
-    (found,) = json.loads(tomoyo("stat", "--json", policy).output)
+    (found,) = tomoyo("stat", "--json", policy).result
     assert found["domains with profile"] == {"0": 1, "1": 1, "3": 1}
 
 
 def test_stat_of_what_a_kernel_reported() -> None:
     report = b"Policy update:          7 (Last: 2026/11/24 02:45:35)\nTotal memory used:         64\n"
-    (found,) = json.loads(tomoyo("stat", "--kind", "stat", "--json", stdin=report).output)
+    (found,) = tomoyo("stat", "--kind", "stat", "--json", stdin=report).result
     assert found["counters"] == {"update": 7}
     assert found["total memory"] == 64
 

@@ -84,15 +84,15 @@ def test_a_closure_counts_until_another_is_named(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# x\nsorce = 1\n", ":2: error: there is no key 'sorce'\ntomoyo: help: did you mean 'source'?\n"),
-        ("[tool]\nx = 1\n", ":1: error: there is no key 'tool'\ntomoyo: help: the keys are source, library, "),
+        ("# x\nsorce = 1\n", ":2: error: there is no key 'sorce' [project-file]\n    sorce = 1\nhelp: did you mean 'source'?\n"),
+        ("[tool]\nx = 1\n", ":1: error: there is no key 'tool' [project-file]\n    [tool]\nhelp: the keys are source, library, "),
         ("source = 1\n", ":1: error: 'source' is a text or a list of texts"),
-        ('source = ["a", ""]\n', ":1: error: 'source' is a text or a list of texts, and none of them empty\n"),
-        ('\nroot = ["a"]\n', ":2: error: 'root' is a text\n"),
-        ('severity = "eror"\n', ": error: 'severity' cannot be 'eror'\ntomoyo: help: did you mean 'error'?\n"),
-        ("source = \n", ":1:10: error: not TOML: Invalid value\n"),
+        ('source = ["a", ""]\n', ":1: error: 'source' is a text or a list of texts, and none of them empty [project-file]\n"),
+        ('\nroot = ["a"]\n', ":2: error: 'root' is a text [project-file]\n"),
+        ('severity = "eror"\n', ": error: 'severity' cannot be 'eror' [project-file]\nhelp: did you mean 'error'?\n"),
+        ("source = \n", ":1:10: error: not TOML: Invalid value [project-file]\n    source = \n             ^\n"),
         ("source = '", ":1: error: not TOML: "),
-        ("a = 1\na = 2\n", ":2:6: error: not TOML: Cannot overwrite a value\n"),
+        ("a = 1\na = 2\n", ":2:6: error: not TOML: Cannot overwrite a value [project-file]\n    a = 2\n         ^\n"),
     ],
 )
 def test_what_is_wrong_is_an_error(text: str, message: str, project: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_wrong_is_an_error(text: str, message: str, project: Path) -> No
 def test_bytes_that_are_no_text_are_an_error(project: Path) -> None:
     (project / "tomoyo.toml").write_bytes(b"# x\n\xff\n")
     done = tomoyo("check")
-    assert (done.status, done.messages) == (2, "../tomoyo.toml:2: error: not UTF-8\n")
+    assert (done.status, done.messages) == (2, "../tomoyo.toml:2: error: not UTF-8 [project-file]\n    \xff\n")
 
 
 def test_commands_that_read_neither_policy_nor_closure_do_not_look(project: Path) -> None:

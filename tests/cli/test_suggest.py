@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,7 +112,7 @@ def test_output(place: Path) -> None:
 
 def test_json(place: Path) -> None:
     done = suggest("--policy", place, "--json", "--missing", place / "log")
-    first, second = map(json.loads, done.output.splitlines())
+    first, second = done.result
     assert first["entries"] == [first["general"]] == [GENERAL]
     assert (first["records"], first["first"], first["rules"]) == (2, "2026/11/24 08:01:00", ["temporary"])
     assert first["missing"] == ["/tmp/tmp.aB3dE6", "/tmp/tmp.aB3dE7"]
@@ -122,7 +121,7 @@ def test_json(place: Path) -> None:
 
 def test_rules_and_filters(place: Path) -> None:
     done = suggest("--rule", "none", "--operation", "write", "--json", place / "log")
-    assert [json.loads(line)["entries"] for line in done.output.splitlines()] == [
+    assert [suggestion["entries"] for suggestion in done.result] == [
         ["file write /b"],
         ["file write /tmp/tmp.aB3dE7"],
     ]

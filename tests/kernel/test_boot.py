@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tomoyo.boot.faults import PROFILE_VERSIONS
-from tomoyo.boot.loader import REFUSED, boot_script, check_boot, domain_managers
+from tomoyo.boot.loader import boot_script, check_boot, domain_managers
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
 from tomoyo.decision.transition import transition
+from tomoyo.model.diagnostics import Severity
 from tomoyo.model.entries import Kind
 from tomoyo.model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
-from tomoyo.sets.checks import Fault
 from tomoyo.sets.directory import MAX_FILE
 from tomoyo.sets.policy_set import PolicySet
 from tomoyo.sets.writing import write_policy_set
@@ -192,10 +192,10 @@ def test_a_set_that_would_let_no_init_start_is_refused(line: str, tmp_path: Path
     (folder / "manager.conf").write_text("")
     (folder / "exception_policy.conf").write_text("initialize_domain /bin/sh from any\n")
     before = check_boot(folder)
-    assert [problem for problem in before if problem.fault in REFUSED] == []
+    assert [problem for problem in before if problem.severity is Severity.ERROR] == []
     (folder / "exception_policy.conf").write_text(f"initialize_domain /bin/sh from any\n{line}\n")
-    (found,) = [problem for problem in check_boot(folder) if problem.fault in REFUSED]
-    assert (found.fault, found.file, found.line) == (Fault.STOPPED, "exception_policy.conf", 2)
+    (found,) = [problem for problem in check_boot(folder) if problem.severity is Severity.ERROR]
+    assert (found.code, found.place.file, found.place.line) == ("failing-execution", "exception_policy.conf", 2)
     assert "execution fails" in found.message
 
 
@@ -303,7 +303,9 @@ def test_what_is_no_quota_is_left_out_with_a_warning(shell: list[str], tmp_path:
     assert limit(shell, tmp_path, text)[0] == {}
     tmp_path.chmod(0o755)
     write_policy_set(PolicySet(DOMAINS, profile=PROFILES, stat=text), tmp_path / "checked")
-    warned = {problem.file for problem in check_boot(tmp_path / "checked") if problem.fault is Fault.LOST}
+    warned = {
+        problem.place.file for problem in check_boot(tmp_path / "checked") if problem.code in ("dropped-line", "altered-line")
+    }
     assert warned == {"stat.conf"}
 
 
@@ -360,7 +362,7 @@ def test_profiles_are_defined_for_both_or_for_none(shell: list[str], tmp_path: P
     for interface in ("profile", "domain_policy"):
         (tmp_path / "kernel" / interface).write_text(held.read(interface))
     told = run(shell, tmp_path, f'check_profiles {tmp_path}/set && check_domains && tell loads || tell "refused: $reason"')
-    refused = [problem for problem in check_boot(tmp_path / "set") if problem.fault in REFUSED]
+    refused = [problem for problem in check_boot(tmp_path / "set") if problem.severity is Severity.ERROR]
     assert (told[0] == "loads", not refused) == (boots, boots), (told, refused)
 
 
@@ -380,7 +382,9 @@ def test_nothing_is_loaded_that_others_or_any_group_may_write_to(shell: list[str
     before = path.stat().st_mode
     path.chmod(before | mode)
     assert inspected(shell, tmp_path) == f"{path} is writable by others than root"
-    assert [problem.file for problem in check_boot(tmp_path / "set")] == [part.removeprefix("set/") if "/" in part else str(path)]
+    assert [problem.place.file for problem in check_boot(tmp_path / "set")] == [
+        part.removeprefix("set/") if "/" in part else str(path)
+    ]
     # What lies in a sticky folder only its owner can put aside.
     path.chmod(before | mode | 0o1000)
     assert bool(inspected(shell, tmp_path)) == bool(check_boot(tmp_path / "set")) == bool(part)
@@ -392,7 +396,7 @@ def test_larger_files_than_both_take(shell: list[str], tmp_path: Path) -> None:
     if os.geteuid() == 0:
         assert inspected(shell, tmp_path) == "bindings.conf is too large"
     [problem] = check_boot(tmp_path / "set")
-    assert (problem.file, problem.message) == ("bindings.conf", f"more than {MAX_FILE} bytes")
+    assert (problem.place.file, problem.message) == ("bindings.conf", f"more than {MAX_FILE} bytes")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's files are trusted")
@@ -411,10 +415,10 @@ def test_files_of_other_sizes_than_the_loader_knows(
     write_policy_set(policy, tmp_path / "set")
     (tmp_path / "set/manifest.json").unlink()
     assert inspected(shell, tmp_path, script) == ""
-    assert [problem for problem in check_boot(tmp_path / "set") if problem.fault in REFUSED] == []
+    assert [problem for problem in check_boot(tmp_path / "set") if problem.severity is Severity.ERROR] == []
     assert os.system(f"cd '{tmp_path}/set' && {change}") == 0
     assert inspected(shell, tmp_path, script) == loader
-    [problem] = [problem for problem in check_boot(tmp_path / "set") if problem.fault in REFUSED]
+    [problem] = [problem for problem in check_boot(tmp_path / "set") if problem.severity is Severity.ERROR]
     assert problem.message == python
 
 

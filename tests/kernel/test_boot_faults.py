@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from tomoyo.boot.faults import boot_faults
-from tomoyo.sets.checks import Fault, check_policy_set
+from tomoyo.sets.checks import PANICS, check_policy_set
 from tomoyo.sets.policy_set import PolicySet
 from tomoyo.simulation.policy_reading import PolicyReading
 
@@ -16,7 +16,7 @@ DOMAINS = "<kernel>\nuse_profile 0\n\n<kernel> /a\nuse_profile 3\n\nfile read /x
 
 
 def faults(policy: PolicySet) -> list[str]:
-    return [f"{fault.kind} {fault}" for fault in boot_faults(parsed(policy))]
+    return [f"{fault.code} {fault.place}: {fault.message}" for fault in boot_faults(parsed(policy))]
 
 
 def parsed(policy: PolicySet) -> PolicyReading:
@@ -32,31 +32,31 @@ def parsed(policy: PolicySet) -> PolicyReading:
         (
             {"domain_policy": "", "profile": ""},
             [
-                "DAMAGED profile.conf: it is empty, so the set would confine nothing",
-                "DAMAGED domain_policy.conf: it is empty, so the set would confine nothing",
-                "PANIC domain_policy.conf: profile 0 of <kernel> is not defined in namespace <kernel>",
+                "damaged-set profile.conf: it is empty, so the set would confine nothing",
+                "damaged-set domain_policy.conf: it is empty, so the set would confine nothing",
+                "undefined-profile domain_policy.conf: profile 0 of <kernel> is not defined in namespace <kernel>",
             ],
         ),
         (
             {"domain_policy": DOMAINS.replace("use_profile 3", "use_profile 4")},
-            ["PANIC domain_policy.conf:4:1: profile 4 of <kernel> /a is not defined in namespace <kernel>"],
+            ["undefined-profile domain_policy.conf:4:1: profile 4 of <kernel> /a is not defined in namespace <kernel>"],
         ),
         (
             {"profile": PROFILES.replace("20150505", "7\x1b")},
-            [r"PANIC profile.conf:1:1: namespace <kernel> has profile version 7\x1b, and must have 20150505"],
+            ["profile-version profile.conf:1:1: namespace <kernel> has profile version 7\x1b, and must have 20150505"],
         ),
         (
             {"profile": PROFILES.replace("3-", " 3-")},
             [
-                "DAMAGED domain_policy.conf:4:1: profile 3 of <kernel> /a is not defined in namespace <kernel> as the boot "
+                "damaged-set domain_policy.conf:4:1: profile 3 of <kernel> /a is not defined in namespace <kernel> as the boot "
                 "loader reads it: there may be no space in front of a line, nor a zero in front of a number"
             ],
         ),
         (
             {"exception_policy": "keep_domain any from /a\nreset_domain any from any\n"},
             [
-                "STOPPED exception_policy.conf:2:1: reset_domain any from any: every program would need a namespace and a domain "
-                "of its own, and execution fails where they are not defined"
+                "failing-execution exception_policy.conf:2:1: reset_domain any from any: every program would need a namespace "
+                "and a domain of its own, and execution fails where they are not defined"
             ],
         ),
         (
@@ -66,8 +66,8 @@ def parsed(policy: PolicySet) -> PolicyReading:
         (
             {"bindings": "reset_domain /a from any\n"},
             [
-                "STOPPED bindings.conf:1:1: reset_domain /a from any: the domain </a> is not defined, and the kernel does not "
-                "create it, so execution fails"
+                "failing-execution bindings.conf:1:1: reset_domain /a from any: the domain </a> is not defined, and the kernel "
+                "does not create it, so execution fails"
             ],
         ),
         (
@@ -105,10 +105,10 @@ def test_it_is_what_a_kernel_panics_for() -> None:
     panics = 0
     for used, below, given in itertools.product(USED, BELOW, GIVEN):
         policy = PolicySet("".join(f"{domain}\n\n" for domain in (used, below) if domain), profile=f"{given}\n")
-        expected = any(problem.fault is Fault.PANIC for problem in check_policy_set(policy))
+        expected = any(problem.code in PANICS for problem in check_policy_set(policy))
         # The loader looks at all namespaces, whether any domain is in them or not.
         expected = expected or "PROFILE_VERSION=1\n" in policy.profile
-        found = [fault for fault in boot_faults(parsed(policy)) if fault.kind == "PANIC"]
+        found = [fault for fault in boot_faults(parsed(policy)) if fault.code in PANICS]
         assert bool(found) == expected, policy
         panics += expected
     assert panics > 20

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.command import tomoyo
 from tomoyo.kernel import machine
-from tomoyo.kernel.diagnosis import Finding, diagnose
+from tomoyo.kernel.diagnosis import diagnose
 from tomoyo.kernel.machine import Machine
 from tomoyo.kernel.securityfs import Securityfs
 
@@ -195,11 +195,11 @@ REASONS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "learning has stopped": (
         domain("<kernel> /l\nuse_profile 0\nquota_exceeded\n\n\n"),
-        [("quota_exceeded", "stopped learning at max_learning_entry: <kernel> /l")],
+        [("quota-exceeded", "stopped learning at max_learning_entry: <kernel> /l")],
     ),
     "a failed transition": (
         domain("<kernel> /l\nuse_profile 0\ntransition_failed\n\n\n"),
-        [("transition_failed", "and could not: <kernel> /l")],
+        [("transition-failed", "and could not: <kernel> /l")],
     ),
 }
 
@@ -223,10 +223,10 @@ def test_each_reason_is_found_and_nothing_else(root: Path, name: str) -> None:
     change, expected = REASONS[name]
     change(root)
     found = diagnose(Machine(root))
-    assert [finding.check for finding in found] == [check for check, _ in expected], found
+    assert [finding.code for finding in found] == [check for check, _ in expected], found
     for finding, (_, reason) in zip(found, expected):
-        assert reason in finding.reason
-        assert finding.remedy
+        assert reason in finding.message
+        assert finding.help
 
 
 def test_copies_do_not_tell_whether_it_is_active(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_copies_do_not_tell_whether_it_is_active(root: Path, monkeypatch: pytest
     monkeypatch.setattr(Securityfs, "is_kernel", True)
     monkeypatch.setattr(Securityfs, "active", None)
     [finding] = diagnose(Machine(root))
-    assert finding.reason.startswith("cannot find out whether TOMOYO is active")
+    assert finding.message.startswith("cannot find out whether TOMOYO is active")
     assert {path: path.read_bytes() for path in (root / TOMOYO).iterdir()} == before
 
 
@@ -267,12 +267,12 @@ def test_the_kernel_log_tells_that_the_loader_was_missing(
         found = Machine(root)
         assert found.kernel_log
     [finding] = diagnose(found)
-    assert ("the policy loader /set/boot was not there when the trigger was executed" in finding.reason) is is_kernels
+    assert ("the policy loader /set/boot was not there when the trigger was executed" in finding.message) is is_kernels
 
 
 def test_a_packed_configuration_comes_first(root: Path) -> None:
     (root / "proc/config.gz").write_bytes(gzip.compress(b'# CONFIG_SECURITY_TOMOYO is not set\nCONFIG_LSM="yama"\n'))
-    assert [finding.check for finding in diagnose(Machine(root))] == ["configuration"]
+    assert [finding.code for finding in diagnose(Machine(root))] == ["configuration"]
     (root / "proc/config.gz").write_bytes(b"\x1f\x8b garbage")
     assert diagnose(Machine(root)) == []
 
@@ -280,12 +280,12 @@ def test_a_packed_configuration_comes_first(root: Path) -> None:
 def test_nobody_but_root_may_look(root: Path) -> None:
     (root / TOMOYO / "profile").unlink()
     (root / TOMOYO / "profile").symlink_to("loop")
-    [finding] = [found for found in diagnose(Machine(root)) if found.check == "access"]
-    assert finding.remedy == "run this as root"
+    [finding] = [found for found in diagnose(Machine(root)) if found.code == "access"]
+    assert finding.help == "run this as root"
 
 
 def test_an_empty_machine(tmp_path: Path) -> None:
-    assert [finding.check for finding in diagnose(Machine(tmp_path))] == ["mount", "loader"]
+    assert [finding.code for finding in diagnose(Machine(tmp_path))] == ["mount", "loader"]
 
 
 def test_special_files_are_not_read(root: Path) -> None:
@@ -312,10 +312,6 @@ def test_the_command_line() -> None:
     assert parameters('a b=1 b=2 c="x y" "d=e f" -- g=1\n') == {"a": "", "b": "2", "c": "x y", "d": "e f"}
 
 
-def test_a_finding_is_plain_data() -> None:
-    assert Finding("mount", "a", "b").nixos == ""
-
-
 def test_a_folder_that_nobody_but_root_may_enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = str(root / TOMOYO)
     isdir, stat = os.path.isdir, os.stat
@@ -328,4 +324,4 @@ def test_a_folder_that_nobody_but_root_may_enter(root: Path, monkeypatch: pytest
     monkeypatch.setattr("tomoyo.kernel.diagnosis.os.path.isdir", lambda path: str(path) != folder and isdir(path))
     monkeypatch.setattr("tomoyo.kernel.diagnosis.os.stat", refuse)
     finding = diagnose(Machine(root))[-1]
-    assert (finding.check, finding.remedy) == ("access", "run this as root")
+    assert (finding.code, finding.help) == ("access", "run this as root")

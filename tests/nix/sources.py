@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tomoyo.nix.source.files import Problem, Severity, SourceError
+from tomoyo.model.diagnostics import Diagnostic, Severity
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.policy import Conflicts, SourcePolicy, combine_sources
 
@@ -21,7 +22,7 @@ def write_source(folder: Path, **files: str) -> Path:
 
 def warnings(*folders: Path) -> list[str]:
     """What is not an error about the policy sources in FOLDERS."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     combine_sources(read_sources(folders), report=problems.append)
     assert all(problem.severity is Severity.WARNING for problem in problems)
     return shown(tuple(problems), folders[0].parent)
@@ -37,10 +38,11 @@ def refusals(folder: Path, *folders: Path, conflicts: Conflicts = Conflicts.REFU
     try:
         combined(folder, *folders, conflicts=conflicts)
     except SourceError as error:
-        return shown(error.problems, folder.parent)
+        return shown(error.diagnostics, folder.parent)
     return []
 
 
-def shown(problems: tuple[Problem, ...], folder: Path) -> list[str]:
+def shown(problems: tuple[Diagnostic, ...], folder: Path) -> list[str]:
     """PROBLEMS as text, with places relative to FOLDER."""
-    return [str(problem).replace(f"{folder}/", "") for problem in problems]
+    told = [f"{one.place}: {one.message}" if one.place.file else one.message for one in problems]
+    return [text.replace(f"{folder}/", "") + (f"; {one.help}" if one.help else "") for text, one in zip(told, problems)]

@@ -79,7 +79,7 @@ def test_what_is_unresolved_is_told_with_its_place(toy: ToyStore, closure: list[
     assert tomoyo("bind", *closure, policy) == tomoyo("bind", *closure, policy)
     done = tomoyo("bind", *closure, policy)
     assert (done.status, done.output) == (1, expected(toy))
-    first, second = done.messages.splitlines()
+    first, second = (line for line in done.messages.splitlines() if ": error: " in line)
     assert first.startswith(f"{policy}:4:12: error: nix:/glibc/lib/libc.so.6: ")
     assert "write @nix:/glibc/lib/libc.so.6" in first
     assert second.startswith(f"{policy}:5:11: error: @nix:/evil/x: ")
@@ -113,7 +113,7 @@ def test_json_holds_everything(toy: ToyStore, closure: list[str], tmp_path: Path
     policy.write_text(f"{POLICY}file read @nix:/evil/x\n")
     done = tomoyo("bind", "--json", *closure, policy)
     assert done.status == 1
-    document = json.loads(done.output)
+    document = done.result
     assert document["aggregators"][0] == {
         "namespace": "<kernel>",
         "executed": f"{toy.paths[0]}/bin/nginx",
@@ -122,9 +122,9 @@ def test_json_holds_everything(toy: ToyStore, closure: list[str], tmp_path: Path
     assert document["path_groups"] == [
         {"namespace": "<kernel>", "name": "nix:/glibc/lib/libc.so.6", "members": [f"{toy.paths[1]}/lib/libc.so.6"]}
     ]
-    (problem,) = document["problems"]
-    assert (problem["severity"], problem["fault"], problem["text"]) == ("error", "unknown_package", "@nix:/evil/x")
-    assert (problem["file"], problem["line"], problem["column"]) == (str(policy), 4, 11)
+    (problem,) = done.diagnostics
+    assert (problem["severity"], problem["code"], problem["subject"]) == ("error", "unknown-package", "@nix:/evil/x")
+    assert problem["place"] == {"file": str(policy), "line": 4, "column": 11, "text": "file read @nix:/evil/x"}
 
 
 def test_strict_names(toy: ToyStore, closure: list[str], tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tomoyo.decision.matching import matches
+from tomoyo.model.diagnostics import Severity
 from tomoyo.model.exception_policy import ExceptionPolicy
-from tomoyo.nix.names.bindings import Bindings, Fault, Programs, Several, Severity, bind
+from tomoyo.nix.names.bindings import Bindings, Programs, Several, bind
 from tomoyo.nix.names.name_uses import (
     Role,
     Use,
@@ -59,7 +60,7 @@ def lines(bindings: Bindings) -> list[str]:
 
 
 def faults(bindings: Bindings) -> list[tuple[str, str]]:
-    return [(problem.use.written, problem.fault.name) for problem in bindings.problems]
+    return [(problem.use.written, problem.diagnostic.code) for problem in bindings.problems]
 
 
 # Uses
@@ -120,23 +121,24 @@ def test_a_name_that_never_matches_is_a_use_of_that_kind(toy: ToyStore, line: st
     assert use == Use("<kernel>", role, "nix:/x/y")
     result = bound(toy, domains)
     assert lines(result) == []
-    assert faults(result) == [(use.written, "MISUSED")]
-    assert "nix:/x/y" in result.problems[0].reason
+    assert faults(result) == [(use.written, "misplaced-name")]
+    assert "nix:/x/y" in result.problems[0].diagnostic.message
 
 
 def test_mixed_operations_are_both_uses(toy: ToyStore) -> None:
     toy.add("x", {"y": Program()})
     result = bound(toy, "<kernel>\nfile execute/read nix:/x/y\n")
     assert lines(result) == [f"aggregator {toy.paths[0]}/y nix:/x/y"]
-    assert faults(result) == [("nix:/x/y", "MISUSED")]
+    assert faults(result) == [("nix:/x/y", "misplaced-name")]
     result = bound(toy, "<kernel>\nfile execute/read @nix:/x/y\n")
     assert lines(result) == [f"path_group nix:/x/y {toy.paths[0]}/y"]
-    assert faults(result) == [("@nix:/x/y", "MISUSED")]
+    assert faults(result) == [("@nix:/x/y", "misplaced-name")]
 
 
 def placed(kind: TextKind, name: str, text: str) -> dict[Use, tuple[str, int, int]]:
     found = use_places(read_placed_policy([PolicyText(kind, name, text)]))
-    return {use: one.where(use.written) for use, one in found.items()}
+    places = {use: one.where(use.written) for use, one in found.items()}
+    return {use: (place.file, place.line, place.column) for use, place in places.items()}
 
 
 def test_each_use_has_its_first_place() -> None:
@@ -252,9 +254,9 @@ def test_two_versions_are_both_bound(toy: ToyStore) -> None:
     strict = bound(toy, domains, several=Several.REFUSE)
     # Only one of the two has that file.
     assert lines(strict) == expected[-1:]
-    assert {fault for _, fault in faults(strict)} == {"AMBIGUOUS"}
-    assert all(problem.paths == (str(one), str(three)) for problem in strict.problems)
-    assert str(one) in strict.problems[0].reason
+    assert {fault for _, fault in faults(strict)} == {"ambiguous-name"}
+    assert all([place.file for place in problem.diagnostic.related] == [str(one), str(three)] for problem in strict.problems)
+    assert str(one) in strict.problems[0].diagnostic.message
     versioned = "<kernel> nix:/openssl-3.3.1/bin/openssl\n"
     assert lines(bound(toy, versioned, several=Several.REFUSE)) == [
         f"aggregator {three}/bin/openssl nix:/openssl-3.3.1/bin/openssl"
@@ -278,50 +280,50 @@ def test_a_strangers_package_is_never_bound(nginx: ToyStore) -> None:
     result = bound(nginx, "<kernel> nix:/nginx/bin/nginx nix:/evil/bin/evil\nfile read @nix:/evil/bin/evil\n")
     assert "zzz" not in str(lines(result))
     assert "yyy" not in str(lines(result))
-    assert faults(result) == [("nix:/evil/bin/evil", "UNKNOWN_PACKAGE"), ("@nix:/evil/bin/evil", "UNKNOWN_PACKAGE")]
+    assert faults(result) == [("nix:/evil/bin/evil", "unknown-package"), ("@nix:/evil/bin/evil", "unknown-package")]
 
 
 @pytest.mark.parametrize(
     ("use", "fault", "reason"),
     [
-        ("@nix:/nosuch/x", "UNKNOWN_PACKAGE", "no package nosuch, so this grants nothing"),
-        ("@nix:/nginx-1.27/bin/nginx", "UNKNOWN_PACKAGE", "no package nginx-1.27, so this grants nothing; there is nginx-1.26.0"),
-        ("@nix:/nginx^dev/x", "UNKNOWN_PACKAGE", "package nginx with output dev"),
-        ("@nix:/glibc^lib/x", "UNKNOWN_PACKAGE", "there is glibc-2.40, glibc-2.40^dev"),
-        ("@nix:/nginx/bin/ngin", "MISSING_FILE", "is called so"),
-        ("@nix:/nginx", "MISSING_FILE", "write @nix:/nginx/"),
-        ("@nix:/glibc/lib", "MISSING_FILE", "write @nix:/glibc/lib/"),
-        ("@nix:/glibc/lib/ld.so/", "MISSING_FILE", "no directory: write @nix:/glibc/lib/ld.so"),
-        ("@nix:/glibc/lib/\\*.txt", "MISSING_FILE", "is called so"),
+        ("@nix:/nosuch/x", "unknown-package", "no package nosuch, so this grants nothing"),
+        ("@nix:/nginx-1.27/bin/nginx", "unknown-package", "no package nginx-1.27, so this grants nothing; there is nginx-1.26.0"),
+        ("@nix:/nginx^dev/x", "unknown-package", "package nginx with output dev"),
+        ("@nix:/glibc^lib/x", "unknown-package", "there is glibc-2.40, glibc-2.40^dev"),
+        ("@nix:/nginx/bin/ngin", "missing-file", "is called so"),
+        ("@nix:/nginx", "missing-file", "write @nix:/nginx/"),
+        ("@nix:/glibc/lib", "missing-file", "write @nix:/glibc/lib/"),
+        ("@nix:/glibc/lib/ld.so/", "missing-file", "no directory: write @nix:/glibc/lib/ld.so"),
+        ("@nix:/glibc/lib/\\*.txt", "missing-file", "is called so"),
         ("@nix:/glibc/lib/\\*/", "", ""),
         ("@nix:/glibc/\\{\\*\\}/ld.so", "", ""),
-        ("@nix:/../x", "MALFORMED", "'..'"),
-        ("@nix:/nginx/../x", "MALFORMED", "'..'"),
-        ("@nix:/ngin\\*/x", "MALFORMED", "package"),
-        ("@nix:/nginx^out/x", "MALFORMED", "left out"),
+        ("@nix:/../x", "malformed-name", "'..'"),
+        ("@nix:/nginx/../x", "malformed-name", "'..'"),
+        ("@nix:/ngin\\*/x", "malformed-name", "package"),
+        ("@nix:/nginx^out/x", "malformed-name", "left out"),
     ],
 )
 def test_a_name_without_a_match_says_why(nginx: ToyStore, use: str, fault: str, reason: str) -> None:
     result = bound(nginx, f"<kernel>\nfile read {use}\n")
     assert faults(result) == ([(use, fault)] if fault else [])
     assert (lines(result) == []) == bool(fault)
-    assert all(reason in problem.reason for problem in result.problems)
+    assert all(reason in problem.diagnostic.message for problem in result.problems)
 
 
 @pytest.mark.parametrize(
     ("name", "fault", "reason"),
     [
-        ("nix:/nginx/share/a\\040b", "NOT_EXECUTABLE", "no x bit"),
-        ("nix:/system-path/bin/nginx", "NOT_EXECUTABLE", "another package: write nix:/nginx/bin/nginx"),
-        ("nix:/nginx/bin", "MISSING_FILE", "directory cannot be executed"),
-        ("nix:/nginx/lib/\\*", "NOT_EXECUTABLE", "no program matches"),
-        ("nix:/nginx/bin/x", "MISSING_FILE", "is called so"),
+        ("nix:/nginx/share/a\\040b", "not-executable", "no x bit"),
+        ("nix:/system-path/bin/nginx", "not-executable", "another package: write nix:/nginx/bin/nginx"),
+        ("nix:/nginx/bin", "missing-file", "directory cannot be executed"),
+        ("nix:/nginx/lib/\\*", "not-executable", "no program matches"),
+        ("nix:/nginx/bin/x", "missing-file", "is called so"),
     ],
 )
 def test_what_cannot_be_executed_says_why(nginx: ToyStore, name: str, fault: str, reason: str) -> None:
     result = bound(nginx, f"<kernel>\nfile execute {name}\n")
     assert faults(result) == [(name, fault)]
-    assert reason in result.problems[0].reason
+    assert reason in result.problems[0].diagnostic.message
     assert lines(result) == []
 
 
@@ -336,9 +338,9 @@ def test_a_symlink_in_a_group_is_told(toy: ToyStore) -> None:
         f"file read @nix:/{name}\n" for name in ("bash/bin/sh", "farm/sh", "farm/out", "farm/dir", "bash/bin/gone", "farm/s\\?")
     )
     result = bound(toy, domains)
-    assert [problem.severity for problem in result.problems] == 6 * [Severity.NOTE]
-    assert {fault for _, fault in faults(result)} == {"LINK"}
-    told = [problem.reason for problem in result.problems]
+    assert [problem.diagnostic.severity for problem in result.problems] == 6 * [Severity.NOTE]
+    assert {fault for _, fault in faults(result)} == {"linked-file"}
+    told = [problem.diagnostic.message for problem in result.problems]
     assert told[0].endswith("write @nix:/bash/bin/bash")
     assert told[1].endswith("write @nix:/bash/bin/bash")
     assert "out of the closure, to '/etc/passwd'" in told[2]
@@ -352,7 +354,10 @@ def test_a_name_behind_a_linked_directory_is_never_seen(toy: ToyStore) -> None:
     toy.add("bash-5", {"bin/bash": Program(), "bin/sh": Link("bash"), "sbin": Link("bin")})
     result = bound(toy, "<kernel> nix:/bash/sbin/sh\nfile read @nix:/bash/sbin/sh\n")
     assert lines(result) == []
-    assert [problem.reason.partition("write ")[2] for problem in result.problems] == ["nix:/bash/bin/sh", "@nix:/bash/bin/bash"]
+    assert [problem.diagnostic.message.partition("write ")[2] for problem in result.problems] == [
+        "nix:/bash/bin/sh",
+        "@nix:/bash/bin/bash",
+    ]
 
 
 def test_patterns_match_beside_links(toy: ToyStore) -> None:
@@ -419,12 +424,12 @@ def test_two_names_for_one_program_are_an_error(toy: ToyStore) -> None:
     toy.add("farm", {"openssl": Link(f"{three}/bin/openssl")})
     domains = "<kernel> nix:/openssl/bin/openssl\nfile execute nix:/openssl-3.3.1/bin/openssl\n"
     result = bound(toy, domains)
-    assert faults(result) == [("nix:/openssl-3.3.1/bin/openssl", "CONFLICT")]
-    assert result.problems[0].reason.endswith("always write nix:/openssl-3.3.1/bin/openssl")
+    assert faults(result) == [("nix:/openssl-3.3.1/bin/openssl", "name-conflict")]
+    assert result.problems[0].diagnostic.message.endswith("always write nix:/openssl-3.3.1/bin/openssl")
     assert lines(result) == [f"aggregator {one}/bin/openssl nix:/openssl/bin/openssl"]
     # Where there is one version, the shorter name does.
     both = bound(toy, "<kernel> nix:/openssl/bin/c_rehash nix:/openssl-1.1.1w/bin/\\*\n")
-    assert [problem.reason.rpartition(" ")[2] for problem in both.problems] == ["nix:/openssl/bin/c_rehash"]
+    assert [problem.diagnostic.message.rpartition(" ")[2] for problem in both.problems] == ["nix:/openssl/bin/c_rehash"]
     assert lines(both) == [f"aggregator {one}/bin/openssl nix:/openssl-1.1.1w/bin/openssl"]
     # Namespaces do not meddle with each other.
     assert bound(toy, "<kernel> nix:/openssl/bin/openssl\n<a> nix:/openssl-3.3.1/bin/openssl\n").problems == ()
@@ -435,7 +440,7 @@ def test_the_policys_own_aggregators_count(nginx: ToyStore) -> None:
     domains = "<kernel> nix:/nginx/bin/nginx\n"
     for own in (f"aggregator {d}/bin/nginx /usr/sbin/nginx\n", "aggregator /nix/store/\\*-system-path/bin/\\* /usr/sbin/nginx\n"):
         result = bound(nginx, domains, own)
-        assert faults(result) == [("nix:/nginx/bin/nginx", "CONFLICT")]
+        assert faults(result) == [("nix:/nginx/bin/nginx", "name-conflict")]
         assert lines(result) == [f"aggregator {a}/bin/nginx nix:/nginx/bin/nginx"]
     same = f"aggregator {d}/bin/nginx nix:/nginx/bin/nginx\n"
     assert bound(nginx, domains, same).problems == ()
@@ -447,7 +452,7 @@ def test_names_that_the_policy_gives_itself(nginx: ToyStore) -> None:
     assert bound(nginx, domains, exceptions).problems == ()
     # An old binding is none of its own.
     exceptions = exceptions.replace("/opt", "/nix/store/" + "z" * 32 + "-tool-1")
-    assert [fault for _, fault in faults(bound(nginx, domains, exceptions))] == 2 * ["UNKNOWN_PACKAGE"]
+    assert [fault for _, fault in faults(bound(nginx, domains, exceptions))] == 2 * ["unknown-package"]
 
 
 # Special places
@@ -462,11 +467,11 @@ def test_wrappers_have_a_name_at_every_boot(toy: ToyStore) -> None:
     ]
     assert result.problems == ()
     assert faults(bound(toy, "<kernel> nix:/wrappers\n<kernel> nix:/wrappers/a/b\n")) == [
-        ("nix:/wrappers", "MALFORMED"),
-        ("nix:/wrappers/a/b", "MALFORMED"),
+        ("nix:/wrappers", "malformed-name"),
+        ("nix:/wrappers/a/b", "malformed-name"),
     ]
     pattern = "<kernel>\nfile execute nix:/wrappers/s\\*\n"
-    assert faults(bound(toy, pattern)) == [("nix:/wrappers/s\\*", "MISSING_FILE")]
+    assert faults(bound(toy, pattern)) == [("nix:/wrappers/s\\*", "missing-file")]
     for name in ("sudo", "su", "ping"):
         toy.make(f"/run/wrappers/wrappers.0123456789/{name}", Program())
     assert lines(bound(toy, pattern)) == [
@@ -484,11 +489,13 @@ def test_systemds_executor_is_bound_to_its_descriptor_when_it_is_used(toy: ToySt
         f"aggregator {systemd}/lib/systemd/systemd-executor nix:/systemd/lib/systemd/systemd-executor",
         "aggregator proc:/self/fd/\\$ nix:/systemd/lib/systemd/systemd-executor",
     ]
-    assert [(problem.severity, problem.fault) for problem in result.problems] == [(Severity.NOTE, Fault.DESCRIPTOR)]
+    assert [(problem.diagnostic.severity, problem.diagnostic.code) for problem in result.problems] == [
+        (Severity.NOTE, "executed-by-descriptor")
+    ]
     assert "proc:" not in str(lines(bound(toy, programs=Programs.ALL)))
     toy.add("systemd-257", {"lib/systemd/systemd-executor": Program()})
     two = "".join(f"<kernel> nix:/systemd-{version}/lib/systemd/systemd-executor\n" for version in (256, 257))
-    assert "CONFLICT" in {fault for _, fault in faults(bound(toy, two))}
+    assert "name-conflict" in {fault for _, fault in faults(bound(toy, two))}
 
 
 def test_managers_are_told_by_their_real_path(toy: ToyStore) -> None:
@@ -496,7 +503,7 @@ def test_managers_are_told_by_their_real_path(toy: ToyStore) -> None:
     result = bound(toy, managers="nix:/bash/bin/sh\n<kernel> nix:/bash/bin/bash\nnix:/x/y\nnix:/bash/bin/\\*\n")
     assert result.managers == (("nix:/bash/bin/sh", (f"{bash}/bin/bash",)),)
     assert lines(result) == [f"aggregator {bash}/bin/bash nix:/bash/bin/bash"]
-    assert faults(result) == [("nix:/x/y", "UNKNOWN_PACKAGE"), ("nix:/bash/bin/\\*", "MISUSED")]
+    assert faults(result) == [("nix:/x/y", "unknown-package"), ("nix:/bash/bin/\\*", "misplaced-name")]
 
 
 def test_hostile_file_names_are_bound_exactly(toy: ToyStore) -> None:
@@ -606,7 +613,7 @@ def test_whatever_is_bound_is_used_and_trusted(nginx: ToyStore, chosen: list[str
             assert group.name.text in referred
             assert all(str(member).startswith((*trusted, "/run/wrappers/")) for member in group.members)
     # Each use is bound or told, or the reason of a conflict that it is part of says its name.
-    conflicts = [problem.reason for problem in result.errors if problem.fault is Fault.CONFLICT]
+    conflicts = [problem.diagnostic.message for problem in result.errors if problem.diagnostic.code == "name-conflict"]
     told = {word.strip(",") for reason in conflicts for word in reason.split()}
     groups = {group.name.text for part in result.policy for group in part.groups}
     names = [line.name.text for part in result.policy for line in part.aggregators]
@@ -636,7 +643,7 @@ def test_what_is_told_to_write_binds(toy: ToyStore) -> None:
         for form in forms:
             line, exceptions = form.format(name), f"path_group g nix:/{name}\n" if "@g" in form else ""
             for problem in bound(toy, f"<kernel>\n{line}\n", exceptions).problems:
-                _, found, remedy = problem.reason.rpartition("write ")
+                _, found, remedy = problem.diagnostic.message.rpartition("write ")
                 if not found:
                     continue
                 told += 1
@@ -645,5 +652,5 @@ def test_what_is_told_to_write_binds(toy: ToyStore) -> None:
                     remedy if remedy.startswith("file ") else line.replace("@g" if "@g" in form else problem.use.written, remedy)
                 )
                 after = after.replace("==", "=")
-                assert bound(toy, f"<kernel>\n{after}\n").problems == (), (line, problem.reason)
+                assert bound(toy, f"<kernel>\n{after}\n").problems == (), (line, problem.diagnostic.message)
     assert told > 30

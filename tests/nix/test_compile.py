@@ -16,10 +16,11 @@ import pytest
 
 from tests.generate import Generator
 from tomoyo.cli import main
+from tomoyo.model.diagnostics import Severity
 from tomoyo.nix.names.bindings import Several
 from tomoyo.nix.names.names import NameTable
 from tomoyo.nix.source.compile import BootSettings, Compiled, CompileSettings, Unresolved, compile_policy
-from tomoyo.nix.source.files import Severity, SourceError
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.store.closure_formats import parse_listing
 from tomoyo.nix.store.tree import Tree
@@ -111,7 +112,7 @@ def compiled(source: Path, system: Path, settings: CompileSettings | None = None
 def refusals(source: Path, system: Path, settings: CompileSettings | None = None) -> list[str]:
     with pytest.raises(SourceError) as caught:
         compiled(source, system, settings)
-    return shown(caught.value.problems, source.parent)
+    return shown(caught.value.diagnostics, source.parent)
 
 
 def command(*arguments: object) -> int:
@@ -433,7 +434,7 @@ def test_the_command_writes_a_set(source: Path, system: Path, tmp_path: Path, ca
     assert read_policy_set(output) == compiled(source, system).policy
     # Again, in the place of the old one; and what it prints as JSON is the manifest.
     assert command(*arguments(system), source, "-o", output, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((output / "manifest.json").read_text())
+    assert json.loads(capsys.readouterr().out)["result"] == json.loads((output / "manifest.json").read_text())
 
 
 def test_nothing_is_written_where_there_is_an_error(
@@ -445,12 +446,14 @@ def test_nothing_is_written_where_there_is_an_error(
     assert sorted(tmp_path.rglob("*")) == before
     output, errors = capsys.readouterr()
     assert output == ""
-    assert [line.split(": ")[0] for line in errors.splitlines()] == [
+    assert [line.split(": ")[0] for line in errors.splitlines() if ": error: " in line] == [
         f"{source}/domains/x.conf:1:10",
         f"{source}/domains/x.conf:3:6",
     ]
     assert command(*arguments(system), source, "--check", "--json") == 2
-    assert [problem["line"] for problem in json.loads(capsys.readouterr().out)] == [1, 3]
+    document = json.loads(capsys.readouterr().out)
+    assert [one["place"]["line"] for one in document["diagnostics"]] == [1, 3]
+    assert document["result"] is None
 
 
 @pytest.mark.parametrize(
@@ -530,7 +533,9 @@ def test_random_text_never_ends_in_anything_but_an_answer(system: Path, tmp_path
         try:
             policy = compiled(source, system).policy
         except SourceError as error:
-            unplaced += [problem.message for problem in error.problems if problem.severity is Severity.ERROR and not problem.file]
+            unplaced += [
+                problem.message for problem in error.diagnostics if problem.severity is Severity.ERROR and not problem.place.file
+            ]
         else:
             compiled_sets += 1
             assert check_policy_set(policy) == []

@@ -16,14 +16,14 @@ import tomoyo
 from tomoyo.cli import main
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
-from tomoyo.lint.codes import LintSeverity
 from tomoyo.lint.linter import lint_policy
+from tomoyo.model.diagnostics import Severity
 from tomoyo.model.profiles import ServiceState
 from tomoyo.model.records import FileAttributes, Task
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import WRAPPERS, NameTable, parse_name
 from tomoyo.nix.source.compile import Compiled, CompileSettings, compile_policy
-from tomoyo.nix.source.files import Severity, SourceError
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.library import library_modules, library_services, read_sources
 from tomoyo.nix.source.lint import lint_names, policy_texts
 from tomoyo.nix.source.module_numbers import FIRST_NUMBER
@@ -134,7 +134,7 @@ def test_an_unknown_service_and_other_profiles_are_refused(tmp_path: Path) -> No
     )
     with pytest.raises(SourceError) as caught:
         read_sources([source], {"ngnix": ServiceState.PERMISSIVE, "nginx": ServiceState.ENFORCE})
-    unknown, other = shown(caught.value.problems, tmp_path)
+    unknown, other = shown(caught.value.diagnostics, tmp_path)
     assert unknown.startswith("the library has no policy for 'ngnix'; it has ")
     assert "nginx" in unknown
     assert other == "source/profile.conf: profile 3 is not enforcing, which the library's state enforce takes it for"
@@ -235,7 +235,7 @@ def test_all_of_it_together_is_a_policy_and_lint_clean(tmp_path: Path) -> None:
         "nix:/nginx/bin/nginx",
         "nix:/lighttpd/bin/lighttpd",
     }
-    findings = [str(one) for one in lint_policy(policy_texts(files)) if one.severity.reaches(LintSeverity.WARNING)]
+    findings = [str(one) for one in lint_policy(policy_texts(files)) if one.severity.reaches(Severity.WARNING)]
     assert [finding for finding in findings if str(FOLDER) in finding] == []
 
 

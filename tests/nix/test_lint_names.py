@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.lint.codes import LintFinding
+from tomoyo.model.diagnostics import Diagnostic
 from tomoyo.nix.names.names import NameTable
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.lint import lint_names, policy_texts
@@ -20,14 +20,14 @@ from .test_compile import POLICY, generation, write_store
 CODES = ("misplaced-name", "unresolved-name")
 
 
-def judged(folder: Path, names: NameTable | None = None, tree: Tree | None = None) -> list[LintFinding]:
+def judged(folder: Path, names: NameTable | None = None, tree: Tree | None = None) -> list[Diagnostic]:
     """What lint finds in the policy source in FOLDER, of names alone."""
     return lint_names(policy_texts(read_sources([folder])), names, tree, codes=CODES)
 
 
-def shown(findings: list[LintFinding]) -> list[tuple[str, str, int, int]]:
+def shown(findings: list[Diagnostic]) -> list[tuple[str, str, int, int]]:
     """Code, file, line and column."""
-    return [(finding.code, Path(finding.file).name, finding.line, finding.column) for finding in findings]
+    return [(finding.code, Path(finding.place.file).name, finding.place.line, finding.place.column) for finding in findings]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_a_name_where_it_never_matches(tmp_path: Path, line: str, remedy: str) -
     )
     found = judged(source)
     assert {each[:3] for each in shown(found)} == {("misplaced-name", "web.conf", 4), ("misplaced-name", "m.conf", 1)}
-    assert {finding.remedy for finding in found} == {remedy}
+    assert {finding.help for finding in found} == {remedy}
     for finding in found:
-        assert line[finding.column - 1 :].startswith(finding.reason.partition(":")[0][0])
+        assert line[finding.place.column - 1 :].startswith(finding.message.partition(":")[0][0])
 
 
 @pytest.mark.parametrize(

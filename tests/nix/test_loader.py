@@ -8,7 +8,8 @@ import pytest
 
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
-from tomoyo.nix.source.files import Problem, SourceError
+from tomoyo.model.diagnostics import Diagnostic
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.loader import (
     PolicyForm,
     PolicyLoadError,
@@ -150,10 +151,10 @@ def test_policies_are_loaded(tmp_path: Path) -> None:
         load_policy(source, single)
     with pytest.raises(PolicyLoadError, match="without domains"):
         load_policy(source / "modules" / "site.conf")
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     single.write_text("<kernel> /a\nuse_profile 3\nfile raed /x\n")
     assert load_policy(single, report=problems.append).profiles is None
-    assert [problem.place for problem in problems] == [f"{single}:3:6"]
+    assert [str(problem.place) for problem in problems] == [f"{single}:3:6"]
 
 
 def test_an_engine_is_loaded_from_the_kernels_files(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def entries(named: Named) -> list[str]:
 
 
 def changes(named: Named) -> list[Change]:
-    return [finding.change for finding in named.findings]
+    return [Change(finding.code) for finding in named.findings]
 
 
 HEAD = "<kernel> /x\nuse_profile 1\n"
@@ -182,7 +182,7 @@ def test_what_has_no_name_is_kept_and_told(system: System, learned: str, change:
     named = system.name(f"{HEAD}{learned}\n")
     assert entries(named) == [system.text(learned)]
     assert changes(named) == ([change] if change else []), named.findings
-    assert all(reason in finding.reason for finding in named.findings)
+    assert all(reason in finding.message for finding in named.findings)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_arguments_are_generalised_with_a_warning(system: System, test: str, exp
     named = system.name(f"{HEAD}file execute /x {test}\n")
     assert entries(named) == [f"file execute /x{expected}"]
     assert changes(named) == [Change.LOOSENED]
-    assert "loosens" in named.findings[0].reason
+    assert "loosens" in named.findings[0].message
     assert named.findings[0].text == system.text(test)
 
 
@@ -235,7 +235,7 @@ def test_two_packages_of_one_name_and_version_are_both_granted_and_told(system: 
     ]
     assert changes(named) == [Change.AMBIGUOUS] * 2 or sorted(map(str, changes(named))) == [str(Change.AMBIGUOUS)] * 2
     for finding in named.findings:
-        assert all(str(system.paths[name]) in finding.reason for name in ("twin", "other"))
+        assert all(str(system.paths[name]) in finding.message for name in ("twin", "other"))
 
 
 def test_ways_into_one_program_are_one_domain(system: System) -> None:
@@ -247,9 +247,9 @@ def test_ways_into_one_program_are_one_domain(system: System) -> None:
         "<kernel> nix:/nginx/bin/nginx\nuse_profile 1\nuse_group 1\n\nfile read /a\nfile read/write @nix:/hosts\nfile read /b\n\n"
     )
     (finding,) = named.findings
-    assert (finding.change, finding.text) == (Change.MERGED, system.text("<kernel> $nginx/bin/nginx"))
-    assert "profile 1, where this one had 3" in finding.reason
-    assert "groups of both" in finding.reason
+    assert (Change(finding.code), finding.subject) == (Change.MERGED, system.text("<kernel> $nginx/bin/nginx"))
+    assert "profile 1, where this one had 3" in finding.message
+    assert "groups of both" in finding.message
     assert named.merged_entries == 2
 
 
@@ -270,8 +270,8 @@ def test_a_pattern_and_a_program_that_it_matches_have_one_name(system: System) -
 def test_patterns_that_no_longer_see_a_program_are_told(system: System) -> None:
     named = system.name(f"{HEAD}file execute /\\{{\\*\\}}/nginx\nfile execute $sw/bin/nginx\n")
     (finding,) = named.findings
-    assert (finding.change, finding.text) == (Change.UNREACHED, "/\\{\\*\\}/nginx")
-    assert "nginx" in finding.reason
+    assert (Change(finding.code), finding.subject) == (Change.UNREACHED, "/\\{\\*\\}/nginx")
+    assert "nginx" in finding.message
 
 
 def test_a_word_that_claims_to_be_a_name_and_is_none(system: System) -> None:
@@ -342,7 +342,7 @@ def test_exception_policies(system: System) -> None:
     named = system.name(HEAD, EXCEPTIONS)
     assert named.exceptions is not None
     assert format_exception_policy(named.exceptions) == system.text(NAMED_EXCEPTIONS)
-    assert [(finding.change, finding.text) for finding in named.findings if finding.change is Change.KEPT] == [
+    assert [(Change(finding.code), finding.subject) for finding in named.findings if finding.code == Change.KEPT.value] == [
         (Change.KEPT, system.text("$core/bin/cat"))
     ]
 

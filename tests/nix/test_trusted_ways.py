@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Done, tomoyo
-from tomoyo.nix.names.bindings import Fault, bind
+from tomoyo.nix.names.bindings import bind
 from tomoyo.nix.names.name_uses import Role, Use
 from tomoyo.nix.names.program_paths import find_program, find_ways
 from tomoyo.nix.store.paths import StorePath
@@ -423,8 +423,8 @@ def test_no_manager_is_what_a_link_of_others_leads_to(system: System, target: st
     use = Use("<kernel>", Role.MANAGER, "nix:/farm/bin/x")
     found = bind([use], system.toy.names, system.toy.tree)
     assert found.managers == ()
-    assert found.errors[0].fault in (Fault.UNSAFE, Fault.NOT_EXECUTABLE)
-    assert said in found.errors[0].reason
+    assert found.errors[0].diagnostic.code in ("unsafe-place", "not-executable")
+    assert said in found.errors[0].diagnostic.message
 
 
 def test_learned_words_through_such_places_stay_as_they_are(system: System) -> None:

@@ -101,7 +101,7 @@ def test_any_log_is_read_in_constant_memory(piece: bytes, length: int, wrong: in
         (" argc=", " argc=99999999999999999999999", 1, "not a number"),
         ("exec={", "exek={", 1, "not expected in a record"),
         ("\n<kernel>", "\nkernel", 2, "a domain name"),
-        ("\nfile execute", "\nfile run", 3, "no file operation"),
+        ("\nfile execute", "\nfile run", 3, "unknown file operation"),
         ("\nfile execute", "\n\nfile execute", 2, "expected 3 lines in an audit record, found 2"),
         ("\n<kernel>", "\n<kernel>\n<kernel>", 4, "expected 3 lines in an audit record, found 4"),
         ("#2026", "2026", 1, "not a record"),

@@ -186,18 +186,18 @@ def test_old_bindings_and_domains_stay_while_they_are_used(kernel: Kernel) -> No
     assert (found["old"][0], found["new"][0]) == (0, 0), found["new"]
     mapped = {line for line in bindings(1, "map") if line.startswith("path_group ")}
     used = {"run": bindings(1, "run"), "map": mapped}
-    outcome = json.loads(found["new"][1])
+    outcome = json.loads(found["new"][1])["result"]
     # What nobody used is gone at once, and so is a domain that nobody was in.
     assert set(outcome["kept"]) == set().union(*used.values())
     assert outcome["left"] == ["<kernel> nix:/run/bin/app"]
     assert "domain_policy: delete <kernel> nix:/map/bin/app" in outcome["plan"]
-    assert set(json.loads(found["status"][1])["stale_bindings"]) == set().union(*used.values())
+    assert set(json.loads(found["status"][1])["result"]["stale_bindings"]) == set().union(*used.values())
     for name in collected:
         gone = used.pop(name, set())
         kept = set().union(*used.values())
         held = {line for line in found[f"{name}: bindings"].splitlines() if "/nix/store" in line}
         assert held == bindings(2) | kept, name
-        dry, done = (json.loads(found[f"{name}: gc{option}"][1]) for option in (" -n", ""))
+        dry, done = (json.loads(found[f"{name}: gc{option}"][1])["result"] for option in (" -n", ""))
         assert set(done["kept"]) == set(dry["kept"]) == kept, name
         assert {f"exception_policy: delete {line}" for line in gone} <= set(done["plan"]), name
         assert ("<kernel> nix:/run/bin/app" in found[f"{name}: domains"]) is ("run" in used), name
@@ -225,11 +225,11 @@ def test_bindings_in_use_go_at_once_if_told(kernel: Kernel) -> None:
     steps.tomoyo("now", "activate", "--now", "--json", f"{SETS}/new")
     steps.add("switched", "read", "exception_policy")
     found = steps.run(kernel, files)
-    assert set(json.loads(found["kept"][1])["kept"]) == bindings(1, "run")
+    assert set(json.loads(found["kept"][1])["result"]["kept"]) == bindings(1, "run")
     assert found["gc"][0] == 0
     for name in ("collected", "switched"):
         assert {line for line in found[name].splitlines() if "/nix/store" in line} == bindings(2), name
-    assert json.loads(found["now"][1])["kept"] == []
+    assert json.loads(found["now"][1])["result"]["kept"] == []
 
 
 # With names
@@ -260,7 +260,7 @@ def test_what_is_saved_with_names_compiles_and_changes_nothing(kernel: Kernel) -
     for name in ("compile", "activate", "save", "compile again", "save all"):
         assert found[name][0] == 0, (name, found[name])
     assert found["activate again"] == [0, "", "tomoyo: note: nothing to do\n"]
-    assert json.loads(found["status"][1])["drift"] == []
+    assert json.loads(found["status"][1])["result"]["drift"] == []
     assert found["activate saved"][0] == 2
     assert "a symbolic link" in found["activate saved"][2]
     assert found["activate what was saved"] == [0, "", "tomoyo: note: nothing to do\n"]

@@ -52,7 +52,7 @@ def test_before_activation(kernel: Kernel) -> None:
     status, doctor, mode = answers(kernel, [["tomoyo", "status"], ["tomoyo", "doctor", "--json"], ["tomoyo", "mode"]])
     assert (status[0], status[1].splitlines()[:2]) == (1, ["TOMOYO 2.6.0: not active", "domains: 1 (1 undefined)"])
     assert doctor[0] == 1
-    assert [finding["check"] for finding in json.loads(doctor[1])] == ["trigger", "active"]
+    assert [finding["code"] for finding in json.loads(doctor[1])["diagnostics"]] == ["trigger", "active"]
     assert mode[1] == "  0 undefined  <kernel>\n"
 
 
@@ -71,7 +71,7 @@ def test_they_do_as_the_c_tools_do(kernel: Kernel) -> None:
         ["program", change, "-r", "1", "<kernel> /usr/bin/s"],
     ]
     _, _, pid, theirs, ours, *changes = answers(kernel, steps)
-    processes = json.loads(ours[1])
+    processes = json.loads(ours[1])["result"]
     listed = re.findall(r"^ *(\d+)[ +-]* (.*) \((\d+)\) (<.*)$", theirs[1], re.MULTILINE)
     wanted = {int(number): (int(profile), domain) for profile, _, number, domain in listed}
     assert len(wanted) > 20
@@ -116,11 +116,11 @@ def test_status_and_modes(kernel: Kernel) -> None:
     ]
     files = {f"set/{FILES[name]}": text.encode() for name, text in SET.items()}
     _, _, _, status, told, doctor, everything, one, undefined, forced, none, modes, check = answers(kernel, steps, files)
-    found = json.loads(status[1])
+    found = json.loads(status[1])["result"]
     assert (status[0], found["version"], found["active"]) == (1, "2.6.0", True)
     assert found["domains"] == {"disabled": 2, "learning": 1, "permissive": 1}
     assert found["processes"] == {"disabled": sum(found["processes"].values())}
-    assert found["quota_exceeded"] == ["<kernel> /z"]
+    assert found["quota-exceeded"] == ["<kernel> /z"]
     assert found["stale_bindings"] == [f"aggregator /nix/store/{'1' * 32}-s-2/bin/s nix:/s/bin/s"]
     # What the kernel has by itself, and the Python that runs this, are not in the set.
     assert found["drift"] == [
@@ -129,7 +129,7 @@ def test_status_and_modes(kernel: Kernel) -> None:
         "managers: 1 managers not wanted",
     ]
     assert "differences from the set: 3\n" in told[1]
-    assert [finding["check"] for finding in json.loads(doctor[1])] == ["quota_exceeded"]
+    assert [finding["code"] for finding in json.loads(doctor[1])["diagnostics"]] == ["quota-exceeded"]
     assert everything[0] == 1
     assert everything[2].count("has no entries") == 3
     assert (one[0], one[1]) == (0, "  3 enforcing  <kernel> /usr/bin/s\n")
@@ -209,11 +209,11 @@ def test_each_selection_means_the_same_to_the_c_tools(kernel: Kernel) -> None:
     expected = [name for name in ALL if any("file read /etc/x" in text for text in _entries(MANY, name))]
     assert [line for line in matched[1].splitlines() if line.startswith("<")] == expected
     assert "1-CONFIG={ mode=enforcing " in profile
-    modes = {state["domain"]: state["mode"] for state in json.loads(after[1])}
+    modes = {state["domain"]: state["mode"] for state in json.loads(after[1])["result"]}
     assert modes["<kernel> /opt/s"] == "enforcing"
     assert modes["<other>"] == "learning"  # another namespace has its own profiles
     pids = {int(number) for number in re.findall(r"^ *\d+[ +-]* .* \((\d+)\) <", processes[1], re.MULTILINE)}
-    listed = {process["pid"] for process in json.loads(ours[1]) if "pstree" not in process["domain"]}
+    listed = {process["pid"] for process in json.loads(ours[1])["result"] if "pstree" not in process["domain"]}
     assert listed <= pids
     assert len(listed) >= 2
 
@@ -225,7 +225,7 @@ def _options(theirs: list[str], number: str) -> list[str]:
 
 def _profiles(text: str) -> dict[str, int]:
     """Domains that are no by-product of running the test, by name."""
-    return {state["domain"]: state["profile"] for state in json.loads(text) if state["domain"] in ALL}
+    return {state["domain"]: state["profile"] for state in json.loads(text)["result"] if state["domain"] in ALL}
 
 
 def _entries(policy: str, name: str) -> list[str]:

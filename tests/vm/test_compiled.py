@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.generate import Generator
+from tomoyo.model.diagnostics import Severity
 from tomoyo.nix.names.names import NameTable
 from tomoyo.nix.source.compile import CompileSettings, Unresolved, compile_policy
-from tomoyo.nix.source.files import Severity, SourceError
+from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.store.closure import Closure
 from tomoyo.nix.store.tree import Tree
@@ -72,9 +73,9 @@ def compiled(source: Path) -> PolicySet:
             return compile_policy(read_sources([source]), NameTable(Closure(())), Tree(str(source)), settings=settings).policy
         except SourceError as error:
             wrong = defaultdict(set)
-            for problem in error.problems:
+            for problem in error.diagnostics:
                 if problem.severity is Severity.ERROR:
-                    wrong[problem.file].add(problem.line)
+                    wrong[problem.place.file].add(problem.place.line)
         for name, numbers in wrong.items():
             lines = Path(name).read_bytes().split(b"\n")
             Path(name).write_bytes(b"\n".join(line for number, line in enumerate(lines, 1) if number not in numbers))

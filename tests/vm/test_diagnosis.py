@@ -108,7 +108,7 @@ AFTER: dict[str, tuple[list[list[str]], list[list[str]], list[Told]]] = {
             ["write", "profile", "4-PREFERENCE={ max_audit_log=1024 max_learning_entry=999 }\n"],
             ["write", "domain_policy", f"{LEARNER}\ndelete quota_exceeded\n"],
         ],
-        [("quota_exceeded", f"stopped learning at max_learning_entry: {LEARNER}", "raise max_learning_entry")],
+        [("quota-exceeded", f"stopped learning at max_learning_entry: {LEARNER}", "raise max_learning_entry")],
     ),
     "undefined groups": (
         [["write", "domain_policy", f"{LEARNER}\nfile read @NONE\nuse_group 9\n"]],
@@ -124,7 +124,7 @@ AFTER: dict[str, tuple[list[list[str]], list[list[str]], list[Told]]] = {
         [["quota"], ["program", "/run/other", "-c", ":"]],
         [["write", "stat", "Memory used by policy: 0\n"], ["write", "domain_policy", "<kernel>\ndelete transition_failed\n"]],
         [
-            ("transition_failed", "could not: <kernel>", "delete transition_failed"),
+            ("transition-failed", "could not: <kernel>", "delete transition_failed"),
             ("quota", "bytes of memory for policy are in use", "echo 'Memory used by policy: "),
         ],
     ),
@@ -146,11 +146,11 @@ def run(kernel: Kernel, steps: list[list[str]], **options: Any) -> list[Any]:
 
 def assert_told(answer: list[Any], expected: list[Told], name: str) -> None:
     """Whether `doctor --json` gave these findings and no other."""
-    found = json.loads(answer[1])
-    assert [finding["check"] for finding in found] == [check for check, _, _ in expected], (name, found)
+    found = json.loads(answer[1])["diagnostics"]
+    assert [finding["code"] for finding in found] == [check for check, _, _ in expected], (name, found)
     for finding, (_, reason, remedy) in zip(found, expected, strict=True):
-        assert reason in finding["reason"], name
-        assert remedy in finding["remedy"], name
+        assert reason in finding["message"], name
+        assert remedy in finding["help"], name
     assert answer[0] == (1 if expected else 0), name
 
 
@@ -227,19 +227,21 @@ def test_refusals_memory_and_bindings_are_counted(kernel: Kernel) -> None:
     assert enforced[0] != 0
     assert "secret" in enforced[2]
     assert permissive[:2] == [0, "x\n"]
-    first, second = ({counter["name"]: counter for counter in json.loads(each[1])["counters"]} for each in (before, after))
+    first, second = (
+        {counter["name"]: counter for counter in json.loads(each[1])["result"]["counters"]} for each in (before, after)
+    )
     for mode in ("enforcing", "permissive"):
         [name] = [name for name in second if mode in name]
         assert second[name]["count"] > first[name]["count"], name
         assert second[name]["last"], name
         assert f"policy {name}: {second[name]['count']} (last " in text[1]
         assert f"Policy {name}:" in stat
-    memory = {each["name"]: each for each in json.loads(after[1])["memory"]}
+    memory = {each["name"]: each for each in json.loads(after[1])["result"]["memory"]}
     assert memory["policy"]["quota"] == 12345678
     assert f"memory used by policy: {memory['policy']['used']} of 12345678 bytes\n" in text[1]
     assert memory["policy"]["used"] > 1000
     # The store path is gone, so nothing can need its binding.
-    assert json.loads(after[1])["stale_bindings"] == bindings.splitlines()[1:]
+    assert json.loads(after[1])["result"]["stale_bindings"] == bindings.splitlines()[1:]
     assert f"bindings that nothing needs any more: 1\n  {bindings.splitlines()[1]}\n" in text[1]
 
 
@@ -344,7 +346,7 @@ def test_whether_it_is_active_is_tried(kernel: Kernel) -> None:
     assert (found["meant"][0], found["accepted"][0]) == (0, 0), (found["meant"], found["accepted"])
     assert found["reads"][:2] == [0, "x\n"]
     assert found["does not read"][0] != 0
-    status = json.loads(found["status"][1])
+    status = json.loads(found["status"][1])["result"]
     assert (found["status"][0], status["active"]) == (1, False)
     assert any("the trigger has not been executed" in reason for reason in status["inactive"])
     assert found["status in words"][1].startswith("TOMOYO 2.6.0: not active")
@@ -352,6 +354,6 @@ def test_whether_it_is_active_is_tried(kernel: Kernel) -> None:
     assert_told(found["doctor"], [WAITING, INACTIVE], "doctor")
     assert found["learn"][0] == 3
     for name in ("active status", "status, no manager"):
-        assert json.loads(found[name][1])["active"] is True
+        assert json.loads(found[name][1])["result"]["active"] is True
     assert found["nothing to do"] == [0, "", "tomoyo: note: nothing to do\n"]
     assert found["updates"] == found["no more updates"]

@@ -6,8 +6,8 @@ import pytest
 
 import tomoyo
 from tomoyo.analysis.conversion import converted
-from tomoyo.lint.codes import LintFinding, LintSeverity
 from tomoyo.lint.linter import lint_policy
+from tomoyo.model.diagnostics import Diagnostic, Severity
 from tomoyo.syntax.policy_text import PolicyText, TextKind
 
 from . import machine
@@ -52,6 +52,6 @@ def test_what_was_logged_can_match_with_all_that_was_known(learned: dict[str, st
     assert [str(finding) for finding in lint_policy([text], codes=codes) if is_claim(finding)] == []
 
 
-def is_claim(finding: LintFinding) -> bool:
+def is_claim(finding: Diagnostic) -> bool:
     """Whether FINDING claims that something never matches: of a tmpfs, which may be a layer of an overlay, it does not."""
-    return finding.code != "never-asked" or finding.severity is not LintSeverity.NOTE
+    return finding.code != "never-asked" or finding.severity is not Severity.NOTE

@@ -173,7 +173,7 @@ def refuse_damaged(wanted: SetTexts) -> None:
     from ..sets.policy_set import policy_set_of
 
     for problem in check_digests(policy_set_of(wanted)):
-        raise PolicySetError(os.path.join(wanted.path, problem.file), problem.message)
+        raise PolicySetError(os.path.join(wanted.path, problem.place.file), problem.message)
 
 
 def _refuse_unbootable_texts(wanted: SetTexts) -> None:
@@ -190,9 +190,8 @@ def refuse_unbootable(wanted: PolicyReading) -> None:
 
     path = getattr(wanted.texts, "path", "")
     for fault in boot_faults(wanted):
-        text = wanted.texts.files().get(fault.file, "") if isinstance(wanted.texts, SetTexts) else ""
-        source = text.split("\n")[fault.line - 1] if fault.line and text else ""
-        raise PolicySetError(os.path.join(path, fault.file), fault.message, fault.line, source)
+        place = fault.place
+        raise PolicySetError(os.path.join(path, place.file), fault.message, place.line, place.text)
     if wanted.manage_by_non_root:
         reason = "manage_by_non_root lets other users change the policy, and the kernel does not print it, so it is not activated"
         raise PolicySetError(os.path.join(path, "manager.conf"), reason)

@@ -66,7 +66,7 @@ def read_status(securityfs: Securityfs, wanted: PolicySet | None = None) -> Stat
     from ..kernel.diagnosis import why_inactive
     from ..kernel.machine import Machine
 
-    return replace(status, inactive=tuple(finding.reason for finding in why_inactive(Machine())))
+    return replace(status, inactive=tuple(finding.message for finding in why_inactive(Machine())))
 
 
 def status_of(

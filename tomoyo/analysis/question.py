@@ -22,6 +22,7 @@ from ..decision.groups import Groups
 from ..decision.index import argument_matches, asked_as
 from ..decision.requests import Request
 from ..model.addresses import AddressRange
+from ..model.diagnostics import did_you_mean
 from ..model.entries import MAX_PORT, Argument, ArgumentType, Entry, Kind
 from ..model.filesystems import asked_name
 from ..model.numbers import NumberRange, single
@@ -166,11 +167,9 @@ def _operations(text: str) -> list[tuple[Kind, str]]:
         ]
         if not known:
             there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, there, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else f" (expected {', '.join(there)})"
-            raise ValueError(f"no operation: '{f'{keyword} {name}'.strip()}'{hint}")
+            near = did_you_mean(name, there)
+            hint = f"; {near}" if near else f" (expected {', '.join(there)})"
+            raise ValueError(f"unknown operation: '{f'{keyword} {name}'.strip()}'{hint}")
         found += known
     return found
 

@@ -178,8 +178,8 @@ class _Excerpt:
 
     def objection(self, domain: Domain, entry: Entry, unheard: str) -> str:
         """What lint says of ENTRY, in DOMAIN, that is more than a note, but for the code UNHEARD; empty where it is nothing."""
-        from ..lint.codes import LintSeverity
         from ..lint.linter import lint_policy
+        from ..model.diagnostics import Severity
         from ..syntax.formatting import format_profile
         from ..syntax.policy_text import PolicyText, TextKind
 
@@ -198,9 +198,9 @@ class _Excerpt:
         if self._engine.profiles is not None:
             texts.append(PolicyText(TextKind.PROFILE, f"{_NAME} profiles", format_profile(self._engine.profiles)))
         for finding in lint_policy(texts):
-            about = finding.line == remedy or (finding.code == "write-and-execute" and f"'{entry}'" in finding.reason)
-            if finding.file == _NAME and about and finding.severity.reaches(LintSeverity.WARNING) and finding.code != unheard:
-                return f"lint warns: {finding.reason} [{finding.code}]"
+            about = finding.place.line == remedy or (finding.code == "write-and-execute" and f"'{entry}'" in finding.message)
+            if finding.place.file == _NAME and about and finding.severity.reaches(Severity.WARNING) and finding.code != unheard:
+                return f"lint warns: {finding.message} [{finding.code}]"
         return ""
 
     def _groups(self, domain: Domain, entries: Iterable[Entry]) -> Iterator[str]:

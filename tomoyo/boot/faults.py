@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..sets.directory import FILES, printable
-from ..simulation.policy_reading import KERNEL, line_of
+from ..model.diagnostics import Diagnostic, Place, Severity
+from ..sets.checks import damaged, domain_place
+from ..sets.directory import FILES
+from ..simulation.policy_reading import KERNEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,42 +22,19 @@ _ELSEWHERE = "reset_domain"
 _DIGITS = "0123456789"
 
 
-class BootFault:
-    """Something for which no kernel should be given a set.
-
-    Attributes:
-        kind: the name of a ``policy_set.Fault``.
-        file: of the set.
-        line: in it, from 1; 0 for the file as a whole.
-        message: what is wrong.
-    """
-
-    __slots__ = ("file", "kind", "line", "message")
-
-    def __init__(self, kind: str, file: str, line: int, message: str) -> None:
-        self.kind = kind
-        self.file = file
-        self.line = line
-        self.message = message
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:1" if self.line else self.file
-        return f"{place}: {printable(self.message)}"
-
-
-def boot_faults(policy: PolicyReading) -> Iterator[BootFault]:
+def boot_faults(policy: PolicyReading) -> Iterator[Diagnostic]:
     """Find what the boot loader refuses the set POLICY for, beside damage and what lies in the files' places."""
     texts = policy.texts
     for name in _NEVER_EMPTY:
         if not getattr(texts, name):
-            yield BootFault("DAMAGED", FILES[name], 0, "it is empty, so the set would confine nothing")
+            yield damaged(FILES[name], "it is empty, so the set would confine nothing")
     profiles: dict[str, set[str]] = {}
     yield from _read_profiles(texts.profile, profiles)
     yield from _undefined_profiles(policy, profiles)
     yield from _dead_ends(policy)
 
 
-def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]:
+def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[Diagnostic]:
     """Put the profiles of TEXT into FOUND, by namespace, as find_profiles in boot.sh does; tell of versions.
 
     It knows what a kernel prints and ``compile`` writes.  The kernel takes more:
@@ -69,12 +48,12 @@ def _read_profiles(text: str, found: dict[str, set[str]]) -> Iterator[BootFault]
         if keyword == "PROFILE_VERSION":
             if version not in PROFILE_VERSIONS:
                 message = f"namespace {namespace} has profile version {version}, and must have {PROFILE_VERSIONS[0]}"
-                yield BootFault("PANIC", FILES["profile"], number, message)
+                yield _error("profile-version", message, Place(FILES["profile"], number, 1, whole))
         elif line[:1] in _DIGITS and "-" in line:
             found.setdefault(namespace, set()).add(line.partition("-")[0])
 
 
-def _undefined_profiles(policy: PolicyReading, profiles: dict[str, set[str]]) -> Iterator[BootFault]:
+def _undefined_profiles(policy: PolicyReading, profiles: dict[str, set[str]]) -> Iterator[Diagnostic]:
     """Find domains whose profile is not defined where the boot loader looks for it: PROFILES by namespace."""
     used: dict[tuple[str, int], str] = {}
     for name in policy.blocks:
@@ -82,16 +61,15 @@ def _undefined_profiles(policy: PolicyReading, profiles: dict[str, set[str]]) ->
     for (namespace, profile), name in used.items():
         if str(profile) in profiles.get(namespace, ()):
             continue
-        kind, message = "PANIC", f"profile {profile} of {name} is not defined in namespace {namespace}"
+        code, message = "undefined-profile", f"profile {profile} of {name} is not defined in namespace {namespace}"
         part = policy.namespaces.get(namespace)
         if part and profile in part.profiles:
-            kind = "DAMAGED"
+            code = "damaged-set"
             message += " as the boot loader reads it: there may be no space in front of a line, nor a zero in front of a number"
-        line = line_of(policy.texts.domain_policy, name)
-        yield BootFault(kind, FILES["domain_policy"], line, message)
+        yield _error(code, message, domain_place(policy.texts.domain_policy, name))
 
 
-def _dead_ends(policy: PolicyReading) -> Iterator[BootFault]:
+def _dead_ends(policy: PolicyReading) -> Iterator[Diagnostic]:
     """Transition control that leads to no domain: what it catches, perhaps the first program, fails to execute."""
     texts = policy.texts
     names = [name for name in ("exception_policy", "bindings") if _ELSEWHERE in getattr(texts, name)]
@@ -109,5 +87,11 @@ def _dead_ends(policy: PolicyReading) -> Iterator[BootFault]:
             # The kernel asks first whether a transition is not to happen.
             if str(missing.rule) in exempt:
                 continue
-            places = [number for number, line in enumerate(lines, 1) if line.endswith(str(missing.rule))]
-            yield BootFault("STOPPED", FILES[name], places[0] if places else 0, f"{missing.rule}: {missing.reason}")
+            found = ((number, line) for number, line in enumerate(lines, 1) if line.endswith(str(missing.rule)))
+            number, line = next(found, (0, ""))
+            place = Place(FILES[name], number, 1 if number else 0, line)
+            yield _error("failing-execution", f"{missing.rule}: {missing.reason}", place)
+
+
+def _error(code: str, message: str, place: Place) -> Diagnostic:
+    return Diagnostic(Severity.ERROR, code, message, place=place)

@@ -17,10 +17,12 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model.diagnostics import Diagnostic, Place, Severity
 from ..model.words import DomainName, quoted
-from ..sets.checks import Fault, SetProblem, check_policy_set
+from ..sets.checks import PANICS, check_policy_set, damaged
 from ..sets.directory import FILES, MAX_FILE, PolicySetError
 from ..sets.links import STATE
 from ..sets.policy_set import read_policy_set
@@ -34,8 +36,6 @@ __all__ = ["boot_script", "check_boot"]
 
 #: The longest first line that every kernel executes.
 _MAX_INTERPRETER = 125
-#: Faults with which a system may not come up, or for which the loader refuses a set.
-REFUSED = (Fault.PANIC, Fault.STOPPED, Fault.DAMAGED)
 #: The lines of stat.conf that the loader takes.
 _QUOTA = re.compile("Memory used by (policy|audit log|query message): *[0-9]+")
 _BEGIN = "# settings: begin\n"
@@ -165,10 +165,10 @@ def script_for(
     )
 
 
-def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
+def check_boot(directory: str | os.PathLike[str]) -> list[Diagnostic]:
     """Find what a kernel that boots with the set in DIRECTORY would meet, in the order in which it would.
 
-    A loader refuses the set for any problem whose fault is in REFUSED.  What
+    With any error a system may not come up, or the loader refuses the set.  What
     only the running kernel knows, such as whether a quota is too small, is not
     found.  Files outside of the set are named by their whole path.
     """
@@ -177,49 +177,55 @@ def check_boot(directory: str | os.PathLike[str]) -> list[SetProblem]:
         policy = read_policy_set(path)
     except PolicySetError as error:
         inside = os.path.dirname(error.path) == path
-        return [SetProblem(Fault.DAMAGED, os.path.basename(error.path) if inside else error.path, 0, 0, error.reason)]
+        return [damaged(os.path.basename(error.path) if inside else error.path, error.reason)]
     except OSError as error:
-        return [SetProblem(Fault.DAMAGED, str(error.filename or path), 0, 0, error.strerror or str(error))]
+        return [damaged(str(error.filename or path), error.strerror or str(error))]
     found = [*_check_loader(policy, path), *_check_quotas(policy)]
     if not _is_plain(path):
-        found.insert(0, SetProblem(Fault.DAMAGED, path, 0, 0, "its loader takes only a path of printable ASCII"))
+        found.insert(0, damaged(path, "its loader takes only a path of printable ASCII"))
     judged = check_policy_set(policy)
     reading = PolicyReading(policy)
     reading.parse(list(reading.blocks))
     for fault in boot_faults(reading):
         # The simulated kernel tells of each domain.
-        if fault.kind != "PANIC" or not any(problem.fault is Fault.PANIC for problem in judged):
-            column = 1 if fault.line else 0
-            found.append(SetProblem(Fault[fault.kind], fault.file, fault.line, column, fault.message))
+        if fault.code not in PANICS or not any(problem.code in PANICS for problem in judged):
+            found.append(fault)
     return [*found, *judged]
 
 
-def _check_quotas(policy: PolicySet) -> list[SetProblem]:
+def _check_quotas(policy: PolicySet) -> list[Diagnostic]:
     """Quotas that a kernel would take, but the loader leaves out, as it must know them to be large enough."""
     return [
-        SetProblem(Fault.LOST, FILES["stat"], number, 1, "the boot loader leaves this out: write 'Memory used by policy: BYTES'")
+        Diagnostic(
+            Severity.WARNING,
+            "dropped-line",
+            "the boot loader leaves this out",
+            "write 'Memory used by policy: BYTES'",
+            Place(FILES["stat"], number, 1, line),
+        )
         for number, line in enumerate(policy.stat_settings().split("\n"), 1)
         if line.lstrip().startswith("Memory used by ") and not _QUOTA.fullmatch(line)
     ]
 
 
-def _check_loader(policy: PolicySet, path: str) -> list[SetProblem]:
+def _check_loader(policy: PolicySet, path: str) -> list[Diagnostic]:
     """What would keep the kernel from executing the set's loader, if it has one."""
     if policy.boot is None:
         return []
     found = []
     if not os.access(os.path.join(path, FILES["boot"]), os.X_OK):
-        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 0, 0, "it cannot be executed; 'chmod 755' makes that possible"))
+        found.append(replace(damaged(FILES["boot"], "it cannot be executed"), help="'chmod 755' makes that possible"))
     first = policy.boot.partition("\n")[0]
     interpreter = first.removeprefix("#!").strip().partition(" ")[0]
     if not first.startswith("#!/") or not os.access(interpreter, os.X_OK):
-        found.append(SetProblem(Fault.DAMAGED, FILES["boot"], 1, 1, f"its shell cannot be executed: {quoted(first)}"))
+        fault = damaged(FILES["boot"], f"its shell cannot be executed: {quoted(first)}")
+        found.append(replace(fault, place=Place(FILES["boot"], 1, 1, first)))
     sizes = _known_sizes(policy.boot)
     texts = {file: getattr(policy, name) for name, file in FILES.items() if name != "boot"}
     for file, text in texts.items():
         if sizes.get(file, len(text)) != len(text):
             message = f"has {len(text)} bytes, and the set's loader takes only one of {sizes[file]}"
-            found.append(SetProblem(Fault.DAMAGED, file, 0, 0, message))
+            found.append(damaged(file, message))
     return found
 
 

@@ -122,9 +122,8 @@ def _help(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(text)
         return 0 if arguments else 2
-    from difflib import get_close_matches
+    from ..model.diagnostics import did_you_mean
 
-    near = get_close_matches(arguments[0], COMMANDS, 1)
-    hint = f"; did you mean '{near[0]}'?" if near else "; 'tomoyo --help' lists the commands"
-    message("error", f"there is no command '{arguments[0]}'{hint}")
+    advice = did_you_mean(arguments[0], COMMANDS) or "'tomoyo --help' lists the commands"
+    message("error", f"there is no command '{arguments[0]}'", advice, code="usage")
     return 2

@@ -30,7 +30,7 @@ def refused(error: OSError, folder: str = "") -> int:
     FOLDER is where the interface files should be, for an ERROR that does not say itself what to do.
     """
     if getattr(error, "advice", None):
-        message("error", str(error))
+        message("error", str(error), code="system")
         return 3
     reason = error.strerror or str(error)
     if folder and isinstance(error, (FileNotFoundError, NotADirectoryError)) and str(error.filename).startswith(folder):
@@ -39,5 +39,5 @@ def refused(error: OSError, folder: str = "") -> int:
         reason = Securityfs(folder).why_missing()
     elif isinstance(error, PermissionError) and os.geteuid():
         reason += ONLY_ROOT
-    message("error", f"{error.filename or 'kernel'}: {reason}")
+    message("error", f"{error.filename or 'kernel'}: {reason}", code="system")
     return 3

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
-from .messages import counted, tell
+from . import messages
+from .messages import counted
 from .options import UsageError, message
 from .progress import Progress
 
@@ -45,6 +46,9 @@ class LogReader:
             yield from self.progress.counted(self._texts(logs), "records")
 
     def _texts(self, logs: Sequence[str]) -> Iterator[RecordText]:
+        from dataclasses import replace
+
+        from ..model.diagnostics import Severity
         from ..syntax.records import iterate_texts
 
         for name in logs or ["-"]:
@@ -56,9 +60,8 @@ class LogReader:
                 self.broken += 1
                 self.progress.clear()
                 if self.broken <= TOLD:
-                    tell(
-                        f"{called}:{error.line}:{error.column}", "warning", f"record is broken, and skipped: {error.explanation}"
-                    )
+                    told = error.diagnostic(Severity.WARNING)
+                    messages.report(replace(told, code="broken-record", message=f"record is broken, and skipped: {told.message}"))
                 elif self.broken == TOLD + 1:
                     message("warning", "more broken records are counted only")
 

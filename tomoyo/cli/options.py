@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from ..model.diagnostics import did_you_mean
+from . import messages
 from .messages import message as message
-from .messages import say, show_line
-from .messages import tell as tell
+from .messages import report as report
+from .messages import set_result as set_result
 from .messages import visible as visible
 from .streams import output_error, silence
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..nix.source.loader import PolicyFiles
-    from ..syntax.lines import PolicySyntaxError, Report
+    from ..syntax.lines import Report
     from ..syntax.policy_text import PolicyText
 
 #: Kinds of policy files, with the interface file that each is of.
@@ -69,10 +71,17 @@ _FILES = ("FILE", "DIR", "SOURCE_DIR", "LOG", "PATH", "ROOT", "DOMAIN_POLICY", "
 class Parser(argparse.ArgumentParser):
     """A parser that says what it has to say as the commands do, whatever becomes of it."""
 
+    _advice = ""
+
     def error(self, message: str) -> NoReturn:
         """Write how to use the command, and MESSAGE; end with exit code 2."""
-        say(self.format_usage())
-        tell(self.prog, "error", message)
+        if not messages.collecting():
+            messages.say(self.format_usage())
+        advice = self._advice
+        if message.startswith("unrecognized arguments: "):
+            option = message.removeprefix("unrecognized arguments: ").partition(" ")[0].partition("=")[0]
+            advice = did_you_mean(option, self._option_string_actions) if option.startswith("--") else ""
+        messages.message("error", message, advice, code="usage", subject=self.prog)
         sys.exit(2)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -85,7 +94,12 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
+            self._advice = did_you_mean(str(value), map(str, action.choices or ()))
             raise _as_written(error, value) from None
+
+    def has_option(self, option: str) -> bool:
+        """Whether there is such an OPTION."""
+        return option in self._option_string_actions
 
     def print_help(self, file: Any = None) -> None:
         """Print what --help tells; raises OSError where that cannot be written."""
@@ -100,7 +114,7 @@ def _as_written(error: argparse.ArgumentError, value: object) -> argparse.Argume
     return error
 
 
-def command_parser(module: ModuleType, name: str, purpose: str) -> argparse.ArgumentParser:
+def command_parser(module: ModuleType, name: str, purpose: str) -> Parser:
     """The parser of the command in MODULE."""
     parser = Parser(
         prog=f"tomoyo {name}",
@@ -123,6 +137,10 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
 
 def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
     parser = command_parser(module, name, purpose)
+    options = arguments[: arguments.index("--") if "--" in arguments else None]
+    for form in ("json", "sarif"):
+        if f"--{form}" in options and parser.has_option(f"--{form}"):
+            messages.collect(form)
     # Files and options may come in any order, as in 'check FILE --json FILE'; behind '--' everything is as it stands.
     parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
     from .project import ProjectError, fill_from_project, set_project_defaults
@@ -131,9 +149,7 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
         project = set_project_defaults(parser)
         parsed = parse(arguments)
     except ProjectError as error:
-        tell(error.place, "error", error.message)
-        if error.advice:
-            message("help", error.advice)
+        report(error.diagnostic)
         return 2
     except SystemExit as stop:  # argparse has printed its message
         return 2 if stop.code else 0
@@ -158,7 +174,20 @@ def _refuse_empty_names(parser: argparse.ArgumentParser, parsed: argparse.Namesp
 
 
 def carried_out(name: str, work: Callable[[], int]) -> int:
-    """Do the WORK of the command NAME and give its exit code; tell of input that is unusable and of what the system refused."""
+    """Do the WORK of the command NAME and give its exit code; report input that is unusable and what the system refused."""
+    status = _guarded(name, work)
+    if messages.collecting():
+        status = _guarded(name, lambda: _with_document(status)) or status
+    messages.as_text()
+    return status
+
+
+def _with_document(status: int) -> int:
+    messages.write_document(status)
+    return status
+
+
+def _guarded(name: str, work: Callable[[], int]) -> int:
     try:
         status = work()
         error = output_error()
@@ -166,15 +195,13 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
             raise error
         return status
     except UsageError as error:
-        message("error", error.message)
-        if error.advice:
-            message("help", error.advice)
+        message("error", error.message, error.advice, code="usage")
     except ValueError as error:
         from ..syntax.lines import PolicySyntaxError  # not loaded by commands that parse nothing
 
         if not isinstance(error, PolicySyntaxError):
             raise
-        place("error", error.file, error)
+        report(error.diagnostic())
     except BrokenPipeError:
         silence(sys.stdout)  # whoever read it has seen enough
     except OSError as error:
@@ -189,7 +216,7 @@ def system_error(name: str, error: OSError) -> int:
     from ..sets.trusted_files import UnsafeFile
 
     if getattr(error, "advice", None):  # of a kernel that refused
-        message("error", str(error))
+        message("error", str(error), code="system")
         return 3
     where = error.filename
     if where is None and (output_error() is not None or error.errno in _FULL):
@@ -197,16 +224,8 @@ def system_error(name: str, error: OSError) -> int:
         silence(sys.stdout)
     where = name if where is None else where
     hint = ONLY_ROOT if isinstance(error, PermissionError) and not isinstance(error, UnsafeFile) and os.geteuid() else ""
-    message("error", f"{where}: {error.strerror or error}{hint}")
+    message("error", f"{where}: {error.strerror or error}{hint}", code="system")
     return 2 if error.errno in _OF_NAMES or isinstance(error, UnsafeFile) else 3
-
-
-def place(severity: str, file: str, error: PolicySyntaxError) -> None:
-    """Write ERROR to standard error as ``FILE:LINE:COLUMN: SEVERITY: TEXT``, then the line with a caret, and help."""
-    tell(f"{file}:{error.line}:{error.column}", severity, error.explanation)
-    show_line(error.source, error.column)
-    if error.help:
-        say(f"help: {visible(error.help)}\n")
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:
@@ -221,6 +240,11 @@ def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -
             help="what kind of policy the files hold (default: by their names, their directories and what they say)",
         )
     add_kernel(parser)
+    add_json(parser)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
@@ -404,8 +428,8 @@ def policy_errors() -> Iterator[None]:
     except PolicyLoadError as error:
         raise UsageError(str(error), error.help) from None
     except SourceError as error:
-        for problem in error.problems:
-            tell(problem.place or "tomoyo", problem.severity.value, problem.message)
+        for diagnostic in error.diagnostics:
+            report(diagnostic)
         raise UsageError("the policy source cannot be used") from None
 
 
@@ -438,11 +462,3 @@ def print_policy(text: str) -> None:
     else:
         lines = data.decode(errors="replace").split("\n")
         sys.stdout.write("\n".join(map(visible, lines)))
-
-
-def print_json(value: Any) -> None:
-    """Print plain data as JSON."""
-    import json
-
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")

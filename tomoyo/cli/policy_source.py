@@ -9,7 +9,7 @@ from .closure_options import read_closure
 from .library_options import add_library, read_services
 from .logs import TOLD
 from .messages import counted
-from .options import UsageError, message, policy_errors, read_policy, source_form, tell
+from .options import UsageError, message, policy_errors, read_policy, report, source_form
 from .project import FILE, let_source
 
 TYPE_CHECKING = False
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..decision.engine import DecisionEngine
     from ..model.domains import DomainPolicy
     from ..model.exception_policy import ExceptionPolicy
-    from ..nix.source.files import Problem
     from ..nix.source.loader import Bind
 
 
@@ -58,10 +57,8 @@ def may_be_asked(engine: DecisionEngine, name: str, *, as_created: bool | None) 
         raise UsageError(str(error)) from None
     if found is None or (as_created and found.above is not None):
         return True
-    message("error", found.problem)
-    creation = with_modules(found.creation, engine)
     option = "; --as-created asks about that" if as_created is not None and found.above is not None else ""
-    message("help", creation + option)
+    message("error", found.problem, with_modules(found.creation, engine) + option, code="undefined-domain")
     return False
 
 
@@ -131,7 +128,7 @@ def read_engine(arguments: argparse.Namespace) -> DecisionEngine:
     else:
         found = [read_policy(arguments.interface or KERNEL, None, form="KERNEL")]
     with policy_errors():
-        loaded = combine_files(found, services=read_services(arguments), bindings=_bindings(arguments), report=_report)
+        loaded = combine_files(found, services=read_services(arguments), bindings=_bindings(arguments), report=report)
     for note in loaded.notes:
         message("note", note)
     return loaded.engine()
@@ -157,7 +154,3 @@ def _bindings(arguments: argparse.Namespace) -> Bind | None:
         return bind(uses, trusted.names, trusted.tree, exceptions=exceptions, links=trusted.links).policy
 
     return bindings
-
-
-def _report(problem: Problem) -> None:
-    tell(problem.place or "tomoyo", problem.severity.value, problem.message)

@@ -13,6 +13,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from ..model.diagnostics import Diagnostic, Place, Severity, did_you_mean
 from .messages import message
 
 TYPE_CHECKING = False
@@ -47,14 +48,12 @@ _PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)
 class ProjectError(Exception):
     """A ``tomoyo.toml`` that cannot be used.
 
-    Attributes: place, ``FILE:LINE:COLUMN`` as far as it is known; message; advice, what to do, which may be empty.
+    Attributes: diagnostic.
     """
 
-    def __init__(self, place: str, message: str, advice: str = "") -> None:
+    def __init__(self, place: Place, message: str, advice: str = "") -> None:
         super().__init__(place, message, advice)
-        self.place = place
-        self.message = message
-        self.advice = advice
+        self.diagnostic = Diagnostic(Severity.ERROR, "project-file", message, advice, place)
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,16 @@ def read_project(path: str) -> Project | None:
         text = data.decode()
         found = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise ProjectError(f"{shown}:{data.count(10, 0, error.start) + 1}", "not UTF-8") from None
+        line = data.count(10, 0, error.start)
+        text = data.split(b"\n")[line].decode("latin-1")
+        raise ProjectError(Place(shown, line + 1, text=text), "not UTF-8") from None
     except RecursionError:
-        raise ProjectError(shown, "nested too deeply") from None
+        raise ProjectError(Place(shown), "nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         at = _PLACE.search(str(error))
-        place = f"{shown}:{at[1]}:{at[2]}" if at and at[1] else f"{shown}:{text.count(chr(10)) + 1}" if at else shown
+        lines = text.split("\n")
+        number, column = (int(at[1]), int(at[2])) if at and at[1] else (len(lines) if at else 0, 0)
+        place = Place(shown, number, column, lines[number - 1] if number else "")
         raise ProjectError(place, f"not TOML: {_PLACE.sub('', str(error))}") from None
     directory = os.path.dirname(path)
     return Project(shown, {key: _values(key, value, text, shown, directory) for key, value in found.items()})
@@ -128,12 +131,10 @@ def _read(path: str, shown: str) -> bytes | None:
 def _values(key: str, value: Any, text: str, shown: str, directory: str) -> list[str]:
     """The VALUE of KEY as texts; paths as they are seen from here."""
     found = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*[.=]|^[ \t]*\[+[ \t]*{re.escape(key)}\b", text, re.MULTILINE)
-    place = f"{shown}:{text.count(chr(10), 0, found.start()) + 1}" if found else shown
+    number = text.count("\n", 0, found.start()) if found else 0
+    place = Place(shown, number + 1, text=text.split("\n")[number]) if found else Place(shown)
     if key not in KEYS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, KEYS, 1)
-        advice = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(KEYS)}"
+        advice = did_you_mean(key, KEYS) or f"the keys are {', '.join(KEYS)}"
         raise ProjectError(place, f"there is no key '{key}'", advice)
     is_path, is_several = KEYS[key]
     values = value if isinstance(value, list) and is_several else [value]
@@ -184,11 +185,8 @@ def set_project_defaults(parser: argparse.ArgumentParser) -> Project | None:
 
 def _check_choice(path: str, key: str, value: str, choices: Iterable[Any] | None) -> None:
     if choices is not None and value not in choices:
-        from difflib import get_close_matches
-
-        near = get_close_matches(value, list(choices), 1)
-        advice = f"did you mean '{near[0]}'?" if near else f"it is one of {', '.join(choices)}"
-        raise ProjectError(path, f"'{key}' cannot be '{value}'", advice)
+        advice = did_you_mean(value, choices) or f"it is one of {', '.join(choices)}"
+        raise ProjectError(Place(path), f"'{key}' cannot be '{value}'", advice)
 
 
 def fill_from_project(parser: argparse.ArgumentParser, parsed: argparse.Namespace, project: Project) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from ..model.addresses import AddressRange, address_text
 from ..model.conditions import ATTRIBUTES, STRING_ATTRIBUTES, ArgumentTest, Attribute, Comparison, Condition, Test
+from ..model.diagnostics import did_you_mean
 from ..model.entries import Argument, ArgumentType, Entry, Kind
 from ..model.numbers import NumberRange, Radix, single
 from ..model.records import FILE_TYPES, AuditRecord, Execution, FileAttributes, ParentAttributes, Task
@@ -288,10 +289,8 @@ def _parse_attribute(text: str) -> tuple[str, int | str | None]:
     if variable:
         return f'exec.envp["{_word(name, variable[2])}"]', None if value == "NULL" else _string(name, value)
     if name not in ATTRIBUTES or "." not in name:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, ATTRIBUTES, 1)
-        raise ValueError(f"no such attribute: '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        near = did_you_mean(name, ATTRIBUTES)
+        raise ValueError(f"unknown attribute: '{name}'" + (f"; {near}" if near else ""))
     if name in STRING_ATTRIBUTES:
         return name, _string(name, value)
     if name.endswith(".type"):

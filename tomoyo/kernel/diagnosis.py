@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.words import quoted
-from ..sets.checks import Fault, check_policy_set
+from ..sets.checks import check_policy_set
 from ..sets.policy_set import PolicySet
 from .machine import Machine
 from .modes import UNDEFINED, read_profiles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..model.domains import DomainPolicy
     from .modes import ProfileModes
 
-__all__ = ["Finding", "diagnose"]
+__all__ = ["diagnose"]
 
 #: Where the interface files are, below a machine's root.
 FOLDER = "sys/kernel/security/tomoyo"
@@ -37,9 +37,8 @@ SHOWN = 5
 _MISSING_LOADER = re.compile(r"Not activating Mandatory Access Control as (.*) does not exist")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A reason: which check found it, what is wrong, and what to do, on NixOS and finix where that is another thing."""
+class _Reason(NamedTuple):
+    """Which check found it, what is wrong, and what to do; on NixOS and finix, where that is another thing."""
 
     check: str
     reason: str
@@ -47,19 +46,35 @@ class Finding:
     nixos: str = ""
 
 
-def diagnose(machine: Machine) -> list[Finding]:
+def diagnose(machine: Machine) -> list[Diagnostic]:
     """Find every reason why TOMOYO does not work on MACHINE; nothing where it does.
 
-    Where MACHINE's interface files are copies of a kernel's, they do not tell
-    whether policy is in force, and nothing is said of that.
+    Each is an error whose code names the check that found it.  Where MACHINE's
+    interface files are copies of a kernel's, they do not show whether policy is
+    in force, and nothing is said of that.
     """
+    return _diagnostics(machine, _reasons(machine))
+
+
+def why_inactive(machine: Machine) -> list[Diagnostic]:
+    """Find every reason why policy is not in force on MACHINE, where it is not."""
+    return _diagnostics(machine, _inactive(machine))
+
+
+def _diagnostics(machine: Machine, found: list[_Reason]) -> list[Diagnostic]:
+    return [
+        Diagnostic(Severity.ERROR, each.check, each.reason, (machine.is_nixos and each.nixos) or each.remedy) for each in found
+    ]
+
+
+def _reasons(machine: Machine) -> list[_Reason]:
     folder = machine.path(FOLDER)
     if not os.path.isdir(folder):
         found = [*_kernel(machine), *_loader(machine)]
         try:
             os.stat(folder)
         except PermissionError:
-            found.append(Finding("access", f"{folder}: only root may look there", "run this as root"))
+            found.append(_Reason("access", f"{folder}: only root may look there", "run this as root"))
         except OSError:
             pass  # there is none, which the others have told
         return found
@@ -67,15 +82,15 @@ def diagnose(machine: Machine) -> list[Finding]:
     try:
         active = securityfs.active
     except SecurityfsError as error:
-        return [*_kernel(machine), *_loader(machine), Finding("access", str(error), "run this as root")]
+        return [*_kernel(machine), *_loader(machine), _Reason("access", str(error), "run this as root")]
     if active is False:
-        return why_inactive(machine)
+        return _inactive(machine)
     found = [*_kernel(machine)]
     if active is None:
         found += _loader(machine)
         if securityfs.is_kernel:
             found.append(
-                Finding(
+                _Reason(
                     "active",
                     "cannot find out whether TOMOYO is active: <kernel> defines all profiles, or memory is nearly at its quota",
                     "look for 'Mandatory Access Control activated' in the kernel log",
@@ -84,14 +99,13 @@ def diagnose(machine: Machine) -> list[Finding]:
     return [*found, *_policy(securityfs)]
 
 
-def why_inactive(machine: Machine) -> list[Finding]:
-    """Find every reason why policy is not in force on MACHINE, where it is not."""
+def _inactive(machine: Machine) -> list[_Reason]:
     found = [*_kernel(machine), *_trigger(machine)]
     loader = [*_loader(machine)]
     return found + (loader or [_waiting(machine)])
 
 
-def _kernel(machine: Machine) -> Iterator[Finding]:
+def _kernel(machine: Machine) -> Iterator[_Reason]:
     for check in (_configuration, _modules, _mount):
         yield from check(machine)
 
@@ -99,12 +113,12 @@ def _kernel(machine: Machine) -> Iterator[Finding]:
 # The kernel
 
 
-def _configuration(machine: Machine) -> Iterator[Finding]:
+def _configuration(machine: Machine) -> Iterator[_Reason]:
     configuration = machine.configuration
     if not configuration:
         return
     if configuration.get("SECURITY_TOMOYO") != "y":
-        yield Finding(
+        yield _Reason(
             "configuration",
             f"the kernel {machine.release} was built without CONFIG_SECURITY_TOMOYO=y",
             "boot a kernel that has it, such as Debian's",
@@ -112,7 +126,7 @@ def _configuration(machine: Machine) -> Iterator[Finding]:
             "structuredExtraConfig.SECURITY_TOMOYO = lib.kernel.yes; } ];",
         )
     elif configuration.get("SECURITY_TOMOYO_OMIT_USERSPACE_LOADER") == "y":
-        yield Finding(
+        yield _Reason(
             "configuration",
             "the kernel was built with CONFIG_SECURITY_TOMOYO_OMIT_USERSPACE_LOADER=y: it runs no loader",
             "build it without",
@@ -120,7 +134,7 @@ def _configuration(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _modules(machine: Machine) -> Iterator[Finding]:
+def _modules(machine: Machine) -> Iterator[_Reason]:
     """Which security modules are on, and why."""
     parameters = machine.parameters
     chosen = parameters.get("security")
@@ -128,7 +142,7 @@ def _modules(machine: Machine) -> Iterator[Finding]:
     wanted = parameters.get("lsm")
     nixos = 'security.lsm = [ "tomoyo" ]; and no security= in boot.kernelParams (finix: security.tomoyo.kernel.lsm)'
     if machine.is_nixos and chosen is not None:
-        yield Finding(
+        yield _Reason(
             "modules",
             f"the command line has security={chosen}, which NixOS refuses beside lsm=",
             "take it away, and name tomoyo in lsm=",
@@ -137,44 +151,44 @@ def _modules(machine: Machine) -> Iterator[Finding]:
     if "tomoyo" in modules.split(","):
         return
     if wanted is not None and "tomoyo" not in wanted.split(","):
-        yield Finding("modules", f"the command line has lsm={wanted}, without tomoyo", f"boot with lsm={wanted},tomoyo", nixos)
+        yield _Reason("modules", f"the command line has lsm={wanted}, without tomoyo", f"boot with lsm={wanted},tomoyo", nixos)
     elif wanted is None and chosen not in (None, "tomoyo"):
-        yield Finding(
+        yield _Reason(
             "modules",
             f"the command line has security={chosen}, which leaves out every other module of its kind",
             "name all modules in lsm= instead",
             nixos,
         )
     elif modules:
-        yield Finding(
+        yield _Reason(
             "modules", f"TOMOYO is not among the kernel's modules ({modules})", f"boot with lsm={modules},tomoyo", nixos
         )
     elif wanted is None and chosen is None and "tomoyo" not in machine.configuration.get("LSM", "tomoyo").split(","):
         modules = machine.configuration["LSM"]
-        yield Finding(
+        yield _Reason(
             "modules", f"the kernel starts {modules} by default, without tomoyo", f"boot with lsm={modules},tomoyo", nixos
         )
 
 
-def _mount(machine: Machine) -> Iterator[Finding]:
+def _mount(machine: Machine) -> Iterator[_Reason]:
     if os.path.isdir(machine.path(FOLDER)):
         return
     points = [fields[1] for line in machine.text("proc/mounts").splitlines() if (fields := line.split())[2:3] == ["securityfs"]]
     if "/sys/kernel/security" not in points:
         elsewhere = f", but on {points[0]}" if points else ""
-        yield Finding(
+        yield _Reason(
             "mount",
             f"securityfs is not mounted on /sys/kernel/security{elsewhere}",
             "mount -t securityfs securityfs /sys/kernel/security",
             "NixOS does so by itself; on finix security.tomoyo.enable does",
         )
     elif "tomoyo" in machine.text("sys/kernel/security/lsm").strip().split(","):
-        yield Finding(
+        yield _Reason(
             "mount", "securityfs shows no folder tomoyo, although the module is on", "look for errors in the kernel log"
         )
 
 
-def _trigger(machine: Machine) -> Iterator[Finding]:
+def _trigger(machine: Machine) -> Iterator[_Reason]:
     default = machine.configuration.get("SECURITY_TOMOYO_ACTIVATION_TRIGGER", TRIGGER)
     trigger = machine.parameters.get("TOMOYO_trigger", default)
     given = "TOMOYO_trigger" in machine.parameters
@@ -183,34 +197,34 @@ def _trigger(machine: Machine) -> Iterator[Finding]:
     first = machine.text("proc/1/cmdline").partition("\0")[0]
     executable = machine.is_executable(trigger)
     if not trigger.startswith("/"):
-        yield Finding("trigger", f"the trigger {quoted(trigger)} is no absolute path", remedy, nixos)
+        yield _Reason("trigger", f"the trigger {quoted(trigger)} is no absolute path", remedy, nixos)
     elif executable is None:
-        yield Finding("trigger", f"there is no {trigger}, whose execution would activate TOMOYO", remedy, nixos)
+        yield _Reason("trigger", f"there is no {trigger}, whose execution would activate TOMOYO", remedy, nixos)
     elif not executable:
-        yield Finding("trigger", f"the trigger {trigger} cannot be executed", remedy, nixos)
+        yield _Reason("trigger", f"the trigger {trigger} cannot be executed", remedy, nixos)
     elif first.startswith("/") and first != trigger:
         how = "the command line names" if given else "the kernel waits for"
         reason = f"{how} {trigger} as the trigger, but the first program was executed as {first}: they are compared as text"
-        yield Finding("trigger", reason, f"boot with TOMOYO_trigger={first}", nixos)
+        yield _Reason("trigger", reason, f"boot with TOMOYO_trigger={first}", nixos)
 
 
-def _loader(machine: Machine) -> Iterator[Finding]:
+def _loader(machine: Machine) -> Iterator[_Reason]:
     default = machine.configuration.get("SECURITY_TOMOYO_POLICY_LOADER", LOADER)
     loader = machine.parameters.get("TOMOYO_loader", default)
     remedy = "boot with TOMOYO_loader= and the path of a set's boot loader, which 'tomoyo compile' writes"
     nixos = "security.tomoyo.enable = true; sets TOMOYO_loader"
     executable = machine.is_executable(loader) if loader.startswith("/") else None
     if executable is None:
-        yield Finding("loader", f"the policy loader {loader} is not there, so nothing is activated", remedy, nixos)
+        yield _Reason("loader", f"the policy loader {loader} is not there, so nothing is activated", remedy, nixos)
     elif not executable:
-        yield Finding("loader", f"the policy loader {loader} is no file that can be executed", f"chmod 755 {loader}", nixos)
+        yield _Reason("loader", f"the policy loader {loader} is no file that can be executed", f"chmod 755 {loader}", nixos)
     elif missing := _MISSING_LOADER.findall(machine.kernel_log):
         reason = f"the policy loader {missing[-1]} was not there when the trigger was executed, so nothing was activated"
-        yield Finding("loader", reason, "see that it is there before the first program is executed, and boot", nixos)
+        yield _Reason("loader", reason, "see that it is there before the first program is executed, and boot", nixos)
 
 
-def _waiting(machine: Machine) -> Finding:
-    return Finding(
+def _waiting(machine: Machine) -> _Reason:
+    return _Reason(
         "active",
         "TOMOYO is there, but not active: the trigger has not been executed since the system came up",
         f"execute {machine.parameters.get('TOMOYO_trigger', TRIGGER)}, or see what is said about the trigger",
@@ -220,7 +234,7 @@ def _waiting(machine: Machine) -> Finding:
 # The policy
 
 
-def _policy(securityfs: Securityfs) -> Iterator[Finding]:
+def _policy(securityfs: Securityfs) -> Iterator[_Reason]:
     try:
         held = PolicySet(
             domain_policy=securityfs.domain_policy(),
@@ -231,13 +245,13 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
         stat = securityfs.stat()
         modes = read_profiles(securityfs)
     except SecurityfsError as error:
-        yield Finding("access", str(error), "run this as root")
+        yield _Reason("access", str(error), "run this as root")
         return
     from ..syntax.domain_policy import parse_domain_policy
     from ..syntax.lines import Reading
 
     if not held.manager.strip():
-        yield Finding(
+        yield _Reason(
             "managers",
             "there are no managers: nobody can change policy until the next boot",
             "name the domain that is to change policy, such as '<kernel> /usr/bin/tomoyo', in the set's manager.conf, and boot",
@@ -250,18 +264,18 @@ def _policy(securityfs: Securityfs) -> Iterator[Finding]:
     yield from _memory(stat)
 
 
-def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
+def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[_Reason]:
     states = [modes.of(domain) for domain in domains]
     undefined = [state.domain for state in states if state.mode == UNDEFINED]
     if undefined:
-        yield Finding(
+        yield _Reason(
             "profiles",
             f"these domains use a profile that is not defined: {_some(undefined)}",
             "define it in the set's profile.conf: a boot with this policy ends in a panic",
             "security.tomoyo.profiles",
         )
     if states and all(state.mode == "disabled" for state in states):
-        yield Finding(
+        yield _Reason(
             "profiles",
             "all domains are in disabled mode, so nothing is confined or learned",
             "put domains into another mode: 'tomoyo mode --name DOMAIN --set learning'",
@@ -269,28 +283,29 @@ def _modes(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
         )
 
 
-def _flags(domains: DomainPolicy, modes: ProfileModes) -> Iterator[Finding]:
+def _flags(domains: DomainPolicy, modes: ProfileModes) -> Iterator[_Reason]:
     exceeded = [domain.name.text for domain in domains if domain.quota_exceeded]
     failed = [domain.name.text for domain in domains if domain.transition_failed]
     if exceeded:
-        yield Finding(
-            "quota_exceeded",
+        yield _Reason(
+            "quota-exceeded",
             f"these domains stopped learning at max_learning_entry: {_some(exceeded)}",
             "raise max_learning_entry in their profile's PREFERENCE, then write 'delete quota_exceeded' to the domain",
             "security.tomoyo.learning.maxEntries",
         )
     if failed:
-        yield Finding(
-            "transition_failed",
+        yield _Reason(
+            "transition-failed",
             f"these domains have processes that should have entered another domain, and could not: {_some(failed)}",
             "look for too long domain names and for memory; then write 'delete transition_failed' to the domain",
         )
 
 
-def _undefined(held: PolicySet) -> Iterator[Finding]:
-    found = [problem.message for problem in check_policy_set(held) if problem.fault is Fault.UNDEFINED]
+def _undefined(held: PolicySet) -> Iterator[_Reason]:
+    codes = ("undefined-group", "undefined-acl-group")
+    found = [problem.message for problem in check_policy_set(held) if problem.code in codes]
     if found:
-        yield Finding(
+        yield _Reason(
             "groups",
             f"these groups grant nothing: {_some(found)}",
             "define them, or take away what names them",
@@ -298,7 +313,7 @@ def _undefined(held: PolicySet) -> Iterator[Finding]:
         )
 
 
-def _memory(text: str) -> Iterator[Finding]:
+def _memory(text: str) -> Iterator[_Reason]:
     from ..syntax.stat import parse_stat
 
     effects = {
@@ -311,7 +326,7 @@ def _memory(text: str) -> Iterator[Finding]:
         used = memory.used or 0
         # What would exceed the quota is not stored, so use stays a little below it.
         if memory.quota and used + 4096 > memory.quota:
-            yield Finding(
+            yield _Reason(
                 "quota",
                 f"{used} of {memory.quota} bytes of memory for {memory.name} are in use: {effects[memory.name]}",
                 f"echo 'Memory used by {memory.name}: {memory.quota * 2}' > /{FOLDER}/stat",

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from ..decision.matching import compile_pattern
 from ..model.addresses import AddressRange
 from ..model.conditions import Comparison
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import MAX_PORT, Argument, Entry, GroupKind, Kind
 from ..model.filesystems import FILESYSTEMS, asked_name
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length
 from ..syntax.policy_text import NAMES
-from .codes import LintFinding, LintSeverity
 from .context import Access, LintContext, Remark, accesses
 
 #: Top-level folders of many owners; reading below the second ones is common and gives little away.
@@ -79,7 +79,7 @@ def _heads(names: tuple[str, ...]) -> frozenset[str]:
 _SECRET_HEADS, _SYSTEM_HEADS = _heads(SECRETS), _heads(SYSTEM_FILES)
 
 
-def find_breadth(context: LintContext) -> Iterator[LintFinding]:
+def find_breadth(context: LintContext) -> Iterator[Diagnostic]:
     """Entries that grant too much at once."""
 
     def judge(entry: Entry, namespace: str) -> list[Remark]:
@@ -164,7 +164,7 @@ def _judge_width(text: str, head: str, found: set[Access]) -> Remark | None:
     looks = found <= _LOOKS
     whole = _SYSTEM.fullmatch(text)
     if head == "/" and _SYSTEM_PART.match(text):
-        severity = LintSeverity.ERROR if not looks else LintSeverity.WARNING if Access.READ in found else LintSeverity.NOTE
+        severity = Severity.ERROR if not looks else Severity.WARNING if Access.READ in found else Severity.NOTE
         last = text.rpartition("/")[2]
         if whole is None and not _ANYTHING.fullmatch(last):
             return Remark("whole-system", f"{text} is meant for any folder of the system", text, severity.lowered)
@@ -173,7 +173,7 @@ def _judge_width(text: str, head: str, found: set[Access]) -> Remark | None:
     tree = head.removesuffix("/")
     if (tree in _TREES or tree in _LIGHT_TREES) and _BELOW_TREE.fullmatch(text, len(head)):
         light = looks and (tree in _LIGHT_TREES or Access.READ not in found)
-        severity = LintSeverity.NOTE if light else LintSeverity.WARNING
+        severity = Severity.NOTE if light else Severity.WARNING
         return Remark("whole-tree", f"{text} is everything below {tree}", text, severity)
     return None
 
@@ -193,9 +193,9 @@ def _judge_store(text: str, found: set[Access], store: str) -> Remark | None:
     if "\\" not in component or _HASH.match(component):
         return Remark("store-hash", f"{text} means one build, and nothing after the next upgrade", text)
     if _ONLY_WILDCARDS.fullmatch(component):
-        severity = LintSeverity.ERROR if not looks else LintSeverity.WARNING if Access.READ in found else LintSeverity.NOTE
+        severity = Severity.ERROR if not looks else Severity.WARNING if Access.READ in found else Severity.NOTE
         return Remark("whole-store", f"{text} is of every package in the store, whoever built it", text, severity)
-    severity = LintSeverity.WARNING if found == {Access.LOOK} else LintSeverity.ERROR
+    severity = Severity.WARNING if found == {Access.LOOK} else Severity.ERROR
     return Remark("store-pattern", f"{text} matches whatever anybody builds and calls so", text, severity)
 
 
@@ -230,7 +230,7 @@ def _judge_device(entry: Entry) -> Iterator[Remark]:
 
 def _judge_variable(name: str) -> Iterator[Remark]:
     if name in VARIABLES:
-        yield Remark("any-variable", f"{name} makes programs load code", name, LintSeverity.NOTE)
+        yield Remark("any-variable", f"{name} makes programs load code", name, Severity.NOTE)
     elif "\\" in name:
         pattern = compile_pattern(name)
         included = next((variable for variable in VARIABLES if pattern.matches(variable)), None)

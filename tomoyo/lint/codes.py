@@ -8,37 +8,11 @@ policies name it in comments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-__all__ = ["LINT_CODES", "LintCode", "LintFinding", "LintSeverity"]
+from ..model.diagnostics import Severity
 
+__all__ = ["LINT_CODES", "LintCode"]
 
-class LintSeverity(Enum):
-    """How bad a finding is."""
-
-    ERROR = "error"
-    """It does not do what it says, or gives away what confinement is for."""
-    WARNING = "warning"
-    """Most likely not meant."""
-    NOTE = "note"
-    """Worth knowing."""
-
-    @property
-    def rank(self) -> int:
-        """0 for the worst."""
-        return _RANKS[self.value]
-
-    def reaches(self, limit: LintSeverity) -> bool:
-        """Whether this is as bad as LIMIT, or worse."""
-        return self.rank <= limit.rank
-
-    @property
-    def lowered(self) -> LintSeverity:
-        """One step less bad."""
-        return LintSeverity.WARNING if self is LintSeverity.ERROR else LintSeverity.NOTE
-
-
-_RANKS = {"error": 0, "warning": 1, "note": 2}
 _EASED = ("Too much at once", "Writing and executing")
 
 
@@ -56,7 +30,7 @@ class LintCode:
 
     name: str
     family: str
-    severity: LintSeverity
+    severity: Severity
     reason: str
     remedy: str
     explanation: str
@@ -65,35 +39,6 @@ class LintCode:
     def eased(self) -> bool:
         """Whether it is a step less bad in a domain where nothing is denied anyway, in disabled or learning mode."""
         return self.family in _EASED
-
-
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """Something that is worth a look.
-
-    code: the name of its LintCode.
-    file, line, column: where; line and column count from 1, and are 0 where all of the file is meant.
-    reason: what is wrong here, in words.
-    remedy: what to write instead.
-    entry: the line that it is about, as the kernel would print it; may be empty.
-    """
-
-    code: str
-    severity: LintSeverity
-    file: str
-    line: int
-    column: int
-    reason: str
-    remedy: str
-    entry: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.severity.value}: {self.reason} [{self.code}]"
-
-    @property
-    def place(self) -> str:
-        """``FILE:LINE:COLUMN``, as far as it is known."""
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
 
 
 #: Each code's name, severity and reason, on the second line the remedy, then the explanation.
@@ -429,9 +374,7 @@ def _read_table(text: str) -> dict[str, LintCode]:
             continue
         first, remedy, *explanation = block.split("\n")
         name, severity, reason = first.split(": ", 2)
-        codes[name] = LintCode(
-            name, family, LintSeverity(severity), reason, remedy.removeprefix("instead: "), " ".join(explanation)
-        )
+        codes[name] = LintCode(name, family, Severity(severity), reason, remedy.removeprefix("instead: "), " ".join(explanation))
     return codes
 
 

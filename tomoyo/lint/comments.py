@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ..model.diagnostics import Diagnostic, did_you_mean
 from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind
-from .codes import LINT_CODES, LintFinding
+from .codes import LINT_CODES
 from .context import LintContext
 
 _ALLOW = re.compile(r"#+\s*lint:\s*allow\b\s*(.*)")
@@ -82,7 +83,7 @@ class Allowances:
         self._found: dict[tuple[str, str, Reach, int], list[Allowance]] = {}
         self._lines: dict[str, _Lines] = {}
         self.all: list[Allowance] = []
-        self.faults: list[LintFinding] = []
+        self.faults: list[Diagnostic] = []
         for placed in context.policy.comments:
             if _LINT.match(placed.value.text):
                 if placed.text.name not in self._lines:
@@ -103,8 +104,9 @@ class Allowances:
             more = named[2] is not None
         unknown = [code for code in codes if code not in LINT_CODES]
         if unknown or not codes:
-            what = f"there is no code {unknown[0]}{_near(unknown[0])}" if unknown else "the comment names no code"
-            self.faults.append(self._context.finding("unknown-code", placed, what, word=unknown[0] if unknown else ""))
+            what, word = (f"there is no code {unknown[0]}", unknown[0]) if unknown else ("the comment names no code", "")
+            near = did_you_mean(word, LINT_CODES)
+            self.faults.append(self._context.finding("unknown-code", placed, what, word=word, remedy=near))
         elif not rest.strip(":- "):
             self.faults.append(self._context.finding("unreasoned-allow", placed, "the comment does not say why"))
         reach, line = lines.reach(placed.line)
@@ -113,29 +115,23 @@ class Allowances:
         for code in allowance.codes:
             self._found.setdefault((placed.text.name, code, reach, line), []).append(allowance)
 
-    def allows(self, finding: LintFinding) -> bool:
+    def allows(self, finding: Diagnostic) -> bool:
         """Whether a comment allows FINDING; remembers which."""
-        lines = self._lines.get(finding.file)
+        lines = self._lines.get(finding.place.file)
         if lines is None:
             return False
         found: list[Allowance] = []
-        for reach, line in ((Reach.LINE, finding.line), (Reach.DOMAIN, lines.domain(finding.line)), (Reach.TEXT, 0)):
-            found += self._found.get((finding.file, finding.code, reach, line), ())
+        file, number = finding.place.file, finding.place.line
+        for reach, line in ((Reach.LINE, number), (Reach.DOMAIN, lines.domain(number)), (Reach.TEXT, 0)):
+            found += self._found.get((file, finding.code, reach, line), ())
         for allowance in found:
             allowance.used.add(finding.code)
         return bool(found)
 
-    def unused(self, asked: Iterable[str]) -> Iterator[LintFinding]:
+    def unused(self, asked: Iterable[str]) -> Iterator[Diagnostic]:
         """The comments that allow what was not found, of the codes that were ASKED for."""
         looked_for = set(asked)
         for allowance in self.all:
             for code in allowance.codes:
                 if code in looked_for and code not in allowance.used:
                     yield self._context.finding("unused-allow", allowance.placed, f"there is no {code} here", word=code)
-
-
-def _near(code: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(code, LINT_CODES, 1)
-    return f"; did you mean {near[0]}?" if near else ""

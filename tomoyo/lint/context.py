@@ -6,21 +6,21 @@ lists of entries (`EntryList`): those of a domain, of an acl_group, of a module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from ..decision.groups import Groups
 from ..decision.transition import TransitionRules
+from ..model.diagnostics import Diagnostic, Place, Severity
 from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
 from ..model.words import KERNEL, DomainName, GroupReference, Word
 from ..simulation.placed_policy import PlacedDomain, PlacedPolicy
-from ..syntax.lines import column
 from ..syntax.policy_text import Placed
-from .codes import LINT_CODES, LintFinding, LintSeverity
+from .codes import LINT_CODES
 
 __all__ = ["LintContext"]
 
@@ -68,7 +68,7 @@ class Remark(NamedTuple):
     code: str
     reason: str
     word: str = ""
-    severity: LintSeverity | None = None
+    severity: Severity | None = None
     remedy: str = ""
 
 
@@ -291,19 +291,21 @@ class LintContext:
         *,
         word: str = "",
         offset: int | None = None,
-        severity: LintSeverity | None = None,
+        severity: Severity | None = None,
         remedy: str = "",
         entry: str = "",
-    ) -> LintFinding:
-        """A finding of CODE at a line, at OFFSET of its normalised text or where WORD stands; without one, about the policy."""
-        known = LINT_CODES[code]
-        file, line, position = "", 0, 0
-        if placed is not None:
-            file, line = placed.text.name, placed.line
-            position = placed.column(word) if offset is None else column(placed.raw, offset)
-        return LintFinding(code, severity or known.severity, file, line, position, reason, remedy or known.remedy, entry)
+        see: Iterable[Placed[object]] = (),
+    ) -> Diagnostic:
+        """A finding of CODE at a line, at OFFSET of its normalised text or where WORD stands; without one, about the policy.
 
-    def remarks(self, judge: Callable[[Entry, str], list[Remark]]) -> Iterator[LintFinding]:
+        SEE are other lines that have to do with it.
+        """
+        known = LINT_CODES[code]
+        place = Place() if placed is None else placed.where(word, offset)
+        related = tuple(each.where() for each in see)
+        return Diagnostic(severity or known.severity, code, reason, remedy or known.remedy, place, entry, related)
+
+    def remarks(self, judge: Callable[[Entry, str], list[Remark]]) -> Iterator[Diagnostic]:
         """What JUDGE says of each entry in its namespace; it is asked once for entries of the same text."""
         said: dict[str, dict[str, list[Remark]]] = {}
         for entries in self.lists():
@@ -316,7 +318,7 @@ class LintContext:
                 for remark in found:
                     yield self.remark(remark, placed, lax=entries.lax)
 
-    def remark(self, remark: Remark, placed: Placed[object] | None, *, lax: bool = False) -> LintFinding:
+    def remark(self, remark: Remark, placed: Placed[object] | None, *, lax: bool = False) -> Diagnostic:
         """The finding that REMARK is at a line, or about all; less bad where it is LAX, so that nothing is denied anyway."""
         severity = remark.severity or LINT_CODES[remark.code].severity
         return self.finding(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model.conditions import Comparison
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.filesystems import Misnamed, misnamed
 from ..model.words import GroupReference, Quoted, Word
-from .codes import LintFinding, LintSeverity
 from .context import LintContext, Remark
 
 #: Types of mounts whose device is a directory.
 _OF_DIRECTORIES = ("--bind", "--move")
 
 
-def find_misnamed(context: LintContext) -> Iterator[LintFinding]:
+def find_misnamed(context: LintContext) -> Iterator[Diagnostic]:
     """Names of special files, wherever they stand, by which the kernel asks for nothing."""
 
     def judge(entry: Entry, namespace: str) -> list[Remark]:
@@ -95,5 +95,5 @@ def _misnamed(text: str, operation: str, context: LintContext, namespace: str) -
 
 
 def _remark(text: str, found: Misnamed) -> Remark:
-    severity = None if found.never else LintSeverity.NOTE
+    severity = None if found.never else Severity.NOTE
     return Remark("never-asked", f"{text}: {found.reason}", text, severity, found.asked)

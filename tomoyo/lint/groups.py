@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from ..decision.containment import NameIndex
 from ..decision.groups import Groups
+from ..model.diagnostics import Diagnostic
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.words import DomainName, Word
 from ..syntax.policy_text import NAMES, Placed, TextKind
-from .codes import LintFinding
 from .context import LintContext
 
 
-def find_group_faults(context: LintContext) -> Iterator[LintFinding]:
+def find_group_faults(context: LintContext) -> Iterator[Diagnostic]:
     """Groups that are undefined or unused."""
     named = context.references()
     if context.policy.has(TextKind.EXCEPTION):
@@ -28,7 +28,7 @@ def find_group_faults(context: LintContext) -> Iterator[LintFinding]:
         yield from _unused_groups(context, named)
 
 
-def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Placed[Entry]]]) -> Iterator[LintFinding]:
+def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Placed[Entry]]]) -> Iterator[Diagnostic]:
     told: set[tuple[str, GroupKind, str]] = set()
     for part in context.policy.namespaces.values():
         for placed in part.members:
@@ -40,7 +40,7 @@ def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str],
             yield context.finding("unused-group", placed, f"no entry names {kind.value} {name}", word=name)
 
 
-def find_shared_faults(context: LintContext) -> Iterator[LintFinding]:
+def find_shared_faults(context: LintContext) -> Iterator[Diagnostic]:
     """acl_groups and modules that are undefined or unused."""
     policy = context.policy
     used: set[tuple[str, int | str]] = set()
@@ -69,7 +69,7 @@ def find_shared_faults(context: LintContext) -> Iterator[LintFinding]:
             yield context.finding("unused-module", Placed(None, text, 1), f"no domain uses module {module}")
 
 
-def find_unused_aggregators(context: LintContext) -> Iterator[LintFinding]:
+def find_unused_aggregators(context: LintContext) -> Iterator[Diagnostic]:
     """Aggregators to names for which there is nothing."""
     policy = context.policy
     if not policy.has(TextKind.DOMAIN):

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from ..model.diagnostics import Diagnostic
 from ..simulation.placed_policy import read_placed_policy
 from ..syntax.lines import Effect, Problem
 from ..syntax.policy_text import PolicyText
 from .breadth import find_breadth
-from .codes import LINT_CODES, LintFinding
+from .codes import LINT_CODES
 from .comments import Allowances
 from .context import STORE, LintContext
 from .filesystems import find_misnamed
@@ -29,19 +30,16 @@ from .transitions import find_literal_patterns, find_missing, find_unreachable
 from .trust import find_changes_for_others
 from .writing import find_store_writes, find_temporary_execution, find_write_and_execute
 
-Rule = Callable[[LintContext], Iterator[LintFinding]]
-
-_EFFECTS = {Effect.DROPPED: "dropped-line", Effect.ALTERED: "altered-line", Effect.USELESS: "useless-line"}
+Rule = Callable[[LintContext], Iterator[Diagnostic]]
 
 
-def find_line_faults(context: LintContext) -> Iterator[LintFinding]:
+def find_line_faults(context: LintContext) -> Iterator[Diagnostic]:
     """Lines that the kernel would drop, or store as something else, or for nothing."""
     for placed in context.policy.problems:
         problem: Problem = placed.value
-        code = _EFFECTS.get(problem.effect)
-        if code is not None:
-            line = placed.raw.strip()
-            yield context.finding(code, placed, problem.what, offset=problem.offset, remedy=problem.expected, entry=line)
+        if problem.effect is not Effect.COMMENT:
+            line, advice = placed.raw.strip(), problem.advice
+            yield context.finding(problem.effect.code, placed, problem.what, offset=problem.offset, remedy=advice, entry=line)
 
 
 #: The rules, each with the codes that it finds; ``read_placed_policy`` and comments have some more.
@@ -90,8 +88,8 @@ def lint_policy(
     codes: Collection[str] | None = None,
     allowed: Collection[str] = (),
     store: str = STORE,
-    more: Callable[[LintContext], Iterable[LintFinding]] | None = None,
-) -> list[LintFinding]:
+    more: Callable[[LintContext], Iterable[Diagnostic]] | None = None,
+) -> list[Diagnostic]:
     """Find what is not as it should be in a policy.
 
     Arguments:
@@ -110,7 +108,7 @@ def lint_policy(
     asked = [code for code in LINT_CODES if (codes is None or code in codes) and code not in allowed]
     context = LintContext(read_placed_policy(texts), store)
     allowances = Allowances(context)
-    found: list[LintFinding] = []
+    found: list[Diagnostic] = []
     for rule, own in RULES.items():
         if not set(own).isdisjoint(asked):
             found += rule(context)
@@ -121,8 +119,12 @@ def lint_policy(
         comments = [*allowances.faults, *allowances.unused(asked)]
         found += [finding for finding in comments if finding.code in asked and not allowances.allows(finding)]
     order = {text.name: position for position, text in enumerate(context.policy.texts)}
-    found.sort(key=lambda one: (order.get(one.file, -1), one.line, one.severity.rank, one.column, one.code))
+    found.sort(key=lambda one: _position(one, order))
     return found
+
+
+def _position(one: Diagnostic, order: dict[str, int]) -> tuple[int, int, int, int, str]:
+    return order.get(one.place.file, -1), one.place.line, one.severity.rank, one.place.column, one.code
 
 
 __all__ = ["RULES", "lint_policy"]

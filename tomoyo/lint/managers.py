@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from ..decision.containment import NameIndex
 from ..decision.groups import Groups
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import Entry, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
 from ..syntax.policy_text import NAMES, Placed, TextKind
-from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext
 from .writing import PUTS, TEMPORARY, named
 
@@ -27,7 +27,7 @@ _INTERPRETER = re.compile(
 _NO_GROUPS = Groups(NamespaceExceptions())
 
 
-def find_manager_faults(context: LintContext) -> Iterator[LintFinding]:
+def find_manager_faults(context: LintContext) -> Iterator[Diagnostic]:
     """Managers that could be impersonated, or that are none."""
     policy = context.policy
     for placed in policy.manage_by_non_root:
@@ -49,19 +49,19 @@ def find_manager_faults(context: LintContext) -> Iterator[LintFinding]:
         yield from _judge_access(context, programs)
 
 
-def _judge_domain(context: LintContext, placed: Placed[object], name: DomainName) -> Iterator[LintFinding]:
+def _judge_domain(context: LintContext, placed: Placed[object], name: DomainName) -> Iterator[Diagnostic]:
     policy = context.policy
     domain = policy.domains.get(name.text)
     if not name.programs:
         yield context.finding("manager-broad", placed, f"every program that runs in {name} may manage policy", entry=name.text)
     elif domain is None and policy.has(TextKind.DOMAIN):
         reason = f"{name} is not defined, so it comes into being with the profile of whoever starts it"
-        yield context.finding("manager-undefined", placed, reason, severity=LintSeverity.NOTE, entry=name.text)
+        yield context.finding("manager-undefined", placed, reason, severity=Severity.NOTE, entry=name.text)
     if domain is not None and context.mode(domain, "file::execute") is Mode.LEARNING:
         yield context.finding("manager-learning", placed, f"{name} is a manager in learning mode", entry=name.text)
 
 
-def _judge_program(context: LintContext, placed: Placed[object], program: Word) -> Iterator[LintFinding]:
+def _judge_program(context: LintContext, placed: Placed[object], program: Word) -> Iterator[Diagnostic]:
     text = program.text
     if program.is_pattern:
         reason = f"{text} is a pattern, and the kernel compares managers literally"
@@ -73,7 +73,7 @@ def _judge_program(context: LintContext, placed: Placed[object], program: Word) 
         yield context.finding("manager-writable", placed, f"{text}: everybody may create files in that folder", entry=text)
 
 
-def _judge_access(context: LintContext, programs: dict[str, Placed[object]]) -> Iterator[LintFinding]:
+def _judge_access(context: LintContext, programs: dict[str, Placed[object]]) -> Iterator[Diagnostic]:
     """Entries that let a manager's program be changed, or be started by what is enforced."""
     managing = {placed.value for placed in context.policy.managers}
     changes: NameIndex[tuple[EntryList, Placed[Entry]]] = NameIndex(_NO_GROUPS)

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from ..decision.matching import matches_nothing
 from ..decision.transition import TransitionRules
 from ..model.conditions import Comparison
+from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word
-from .codes import LintFinding
 from .conditions import contradiction
 from .context import LintContext, Remark
 
@@ -36,7 +36,7 @@ _LARGEST = {
 }
 
 
-def find_unmatched(context: LintContext) -> Iterator[LintFinding]:
+def find_unmatched(context: LintContext) -> Iterator[Diagnostic]:
     """Entries, group members and transition controls that can never match."""
 
     def judge(entry: Entry, namespace: str) -> list[Remark]:

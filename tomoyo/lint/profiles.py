@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..model.diagnostics import Diagnostic
 from ..model.profiles import Mode
 from ..model.words import KERNEL
 from ..simulation.placed_policy import PlacedDomain
 from ..syntax.policy_text import Placed, TextKind
-from .codes import LintFinding
 from .context import LintContext
 
 #: Profiles that most systems have, used or not.
@@ -19,7 +19,7 @@ _FLAGS = {
 }
 
 
-def find_profile_faults(context: LintContext) -> Iterator[LintFinding]:
+def find_profile_faults(context: LintContext) -> Iterator[Diagnostic]:
     """Domains whose profile does not do what it should, and profiles that nothing uses."""
     policy = context.policy
     for domain in policy.domains.values():
@@ -33,7 +33,7 @@ def find_profile_faults(context: LintContext) -> Iterator[LintFinding]:
         yield from _judge_profile(context, namespace, number, placed)
 
 
-def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[LintFinding]:
+def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[Diagnostic]:
     name, opened = domain.name, domain.opened[0]
     for placed in domain.flags:
         code, reason = _FLAGS[placed.value]
@@ -56,7 +56,7 @@ def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[LintFi
         yield context.finding("enforced-without-entries", opened, f"{name} is enforced, and nothing grants it anything")
 
 
-def _judge_profile(context: LintContext, namespace: str, number: int, placed: Placed[int]) -> Iterator[LintFinding]:
+def _judge_profile(context: LintContext, namespace: str, number: int, placed: Placed[int]) -> Iterator[Diagnostic]:
     profile = context.profile(namespace, number)
     if profile is None:
         return

@@ -18,11 +18,11 @@ from ..decision.containment import covers, example
 from ..decision.groups import Groups, PatternIndex
 from ..decision.matching import compile_pattern, fixed_tail
 from ..model.addresses import AddressRange
+from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, Word, constant_length, quoted
 from ..syntax.policy_text import NAMES, Placed
-from .codes import LintFinding
 from .context import EntryList, LintContext
 
 #: The argument by which wide entries are found, where it is not the first.
@@ -33,7 +33,7 @@ _MOST_ALIKE, _MOST_TRIED = 32, 64
 _MEMBERS = 64
 
 
-def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
+def find_duplicates(context: LintContext) -> Iterator[Diagnostic]:
     """Lines that are there twice."""
     for entries in context.lists():
         held: dict[str, tuple[Placed[Entry], set[str]]] = {}
@@ -64,7 +64,7 @@ def find_duplicates(context: LintContext) -> Iterator[LintFinding]:
     yield from _repeated(context, context.policy.managers)
 
 
-def _repeated(context: LintContext, placed: Iterable[Placed[object]]) -> Iterator[LintFinding]:
+def _repeated(context: LintContext, placed: Iterable[Placed[object]]) -> Iterator[Diagnostic]:
     held: dict[object, Placed[object]] = {}
     for each in placed:
         first = held.setdefault(each.value, each)
@@ -72,7 +72,7 @@ def _repeated(context: LintContext, placed: Iterable[Placed[object]]) -> Iterato
             yield _duplicate(context, each, first)
 
 
-def _duplicate(context: LintContext, placed: Placed[object], first: Placed[object]) -> LintFinding:
+def _duplicate(context: LintContext, placed: Placed[object], first: Placed[object]) -> Diagnostic:
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
     line = placed.raw.strip()
     shown = line if len(line) <= 120 else f"{line[:117]}..."
@@ -213,7 +213,7 @@ def _is_single(argument: Argument) -> bool:
     return isinstance(argument, DomainName)
 
 
-def find_shadowed(context: LintContext) -> Iterator[LintFinding]:
+def find_shadowed(context: LintContext) -> Iterator[Diagnostic]:
     """Entries that other entries of the domain, or of what it uses, make superfluous."""
     indexes: dict[int, _Index] = {}
 
@@ -233,7 +233,7 @@ def find_shadowed(context: LintContext) -> Iterator[LintFinding]:
 
 def _shadowed(
     context: LintContext, entries: EntryList, own: _Index, others: list[tuple[EntryList, _Index]]
-) -> Iterator[LintFinding]:
+) -> Iterator[Diagnostic]:
     groups = context.groups(entries.namespace)
     for held in own.held.values():
         argument = held.entry.arguments[_INDEXED.get(held.entry.kind, 0)]
@@ -261,7 +261,7 @@ def _shadowed(
             yield _finding(context, held, shadows)
 
 
-def _finding(context: LintContext, held: _Held, shadows: list[tuple[str, _Held, str]]) -> LintFinding:
+def _finding(context: LintContext, held: _Held, shadows: list[tuple[str, _Held, str]]) -> Diagnostic:
     told = dict.fromkeys((shadow.entry.text, title, shadow.placed.line) for _, shadow, title in shadows)
     by = " and ".join(f"'{text}' {f'of {title}' if title else f'in line {line}'}" for text, title, line in list(told)[:2])
     return context.finding("shadowed", held.placed, f"'{held.entry}' adds nothing to {by}", entry=held.entry.text)

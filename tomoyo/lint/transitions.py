@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ..decision.missing_domains import missing_domains
 from ..model.conditions import TRANSITION_KEYWORDS
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
@@ -19,7 +20,6 @@ from ..model.profiles import Mode
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word, constant_length
 from ..simulation.placed_policy import PlacedDomain
 from ..syntax.policy_text import Placed, TextKind
-from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext
 
 #: What the kernel starts first is called so.
@@ -32,7 +32,7 @@ _TRIED = 64
 _CONFINED = (Mode.ENFORCING, Mode.PERMISSIVE)
 
 
-def find_unreachable(context: LintContext) -> Iterator[LintFinding]:
+def find_unreachable(context: LintContext) -> Iterator[Diagnostic]:
     """Domains that no execution leads to, or only the kernel's own."""
     policy = context.policy
     if not policy.has(TextKind.DOMAIN) or not policy.has(TextKind.EXCEPTION):
@@ -212,7 +212,7 @@ class _Ways:
         return f"{above} cannot be reached itself"
 
 
-def find_missing(context: LintContext) -> Iterator[LintFinding]:
+def find_missing(context: LintContext) -> Iterator[Diagnostic]:
     """Transitions to domains that are not defined, or that must fail."""
     policy = context.policy
     if not policy.has(TextKind.DOMAIN):
@@ -241,7 +241,7 @@ def _prefers(entry: Entry) -> bool:
     return entry.condition is not None and entry.condition.transition is not None
 
 
-def _preferences(context: LintContext) -> Iterator[LintFinding]:
+def _preferences(context: LintContext) -> Iterator[Diagnostic]:
     """Transitions and manual transitions, domain by domain."""
     for domain in context.policy.domains.values():
         for placed in domain.entries:
@@ -257,7 +257,7 @@ def _preferences(context: LintContext) -> Iterator[LintFinding]:
 
 def _shared(
     context: LintContext, domain: PlacedDomain, entries: EntryList, use: Placed[int | str], told: set[str]
-) -> Iterator[LintFinding]:
+) -> Iterator[Diagnostic]:
     """The first of each kind for a group that many domains use; what is to be done is done in the domain's own lines."""
     codes: set[str] = set()
     for program, preference, placed in context.executions(entries, domain.name.namespace)[:_TRIED]:
@@ -267,7 +267,7 @@ def _shared(
                 yield finding
 
 
-def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -> Iterator[LintFinding]:
+def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -> Iterator[Diagnostic]:
     target = str(placed.value.arguments[0])
     if target not in context.policy.domains:
         yield context.finding("created-domain", placed, f"{target} is not defined", word=target, entry=placed.value.text)
@@ -275,8 +275,8 @@ def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -
 
 
 def _way_out(
-    context: LintContext, domain: PlacedDomain, target: str, placed: Placed[Entry], severity: LintSeverity | None
-) -> Iterator[LintFinding]:
+    context: LintContext, domain: PlacedDomain, target: str, placed: Placed[Entry], severity: Severity | None
+) -> Iterator[Diagnostic]:
     other = context.policy.domains.get(target)
     own = context.mode(domain, "file::execute")
     if other is None or own not in _CONFINED:
@@ -290,7 +290,7 @@ def _way_out(
             placed,
             reason,
             word=target,
-            severity=severity if own is Mode.ENFORCING else LintSeverity.NOTE,
+            severity=severity if own is Mode.ENFORCING else Severity.NOTE,
             entry=placed.value.text,
         )
 
@@ -302,7 +302,7 @@ def _executed(
     preference: Word | DomainName | None,
     placed: Placed[Entry],
     told: set[str],
-) -> Iterator[LintFinding]:
+) -> Iterator[Diagnostic]:
     """What comes of executing PROGRAM in DOMAIN; TOLD has the domains that were told of."""
     policy = context.policy
     name = domain.name
@@ -314,7 +314,7 @@ def _executed(
         length = f"{len(target)} bytes long, and a domain's name is shorter than {MAX_DOMAIN_NAME}"
         yield context.finding("failing-execution", placed, f"{target[:60]}... is {length}", entry=entry)
     elif target in policy.domains:
-        yield from _way_out(context, domain, target, placed, LintSeverity.NOTE if preference is None else None)
+        yield from _way_out(context, domain, target, placed, Severity.NOTE if preference is None else None)
     elif target.startswith(f"{name.namespace} ") and target not in told:
         explicit, mode = wanted.startswith("<"), context.mode(domain, "file::execute")
         if not explicit and mode not in _CONFINED:
@@ -322,7 +322,7 @@ def _executed(
         told.add(target)
         shared = any(entries.entries for entries in context.used(domain))
         what = "would have no entries but those of groups" if shared else "would have no entries"
-        severity = LintSeverity.NOTE if not explicit and (shared or mode is Mode.PERMISSIVE) else None
+        severity = Severity.NOTE if not explicit and (shared or mode is Mode.PERMISSIVE) else None
         reason = f"'{entry}' leads to {target}, which is not defined and {what}"
         yield context.finding(
             "created-domain", placed, reason, word=wanted if explicit else program, severity=severity, entry=entry
@@ -343,7 +343,7 @@ def _target(domain: DomainName, program: str, preference: str) -> str:
     return f"{domain} {program if preference == 'child' else preference}"
 
 
-def _controls(context: LintContext) -> Iterator[LintFinding]:
+def _controls(context: LintContext) -> Iterator[Diagnostic]:
     """Transition controls for domains that are not there, and those that change nothing."""
     policy = context.policy
     last = {name.rpartition(" ")[2] for name in policy.domains}
@@ -378,7 +378,7 @@ def _controls(context: LintContext) -> Iterator[LintFinding]:
                 yield context.finding("shadowed", aggregator, reason, entry=str(aggregator.value))
 
 
-def find_literal_patterns(context: LintContext) -> Iterator[LintFinding]:
+def find_literal_patterns(context: LintContext) -> Iterator[Diagnostic]:
     """Patterns in transition controls, where the kernel compares words.
 
     One means something only where an entry that lets a program execute has just this pattern, since the program is then named so.
@@ -396,7 +396,7 @@ def find_literal_patterns(context: LintContext) -> Iterator[LintFinding]:
                 literal = f"the kernel takes {text} for a word, not for a pattern"
                 severity, reason = None, f"{literal}, and nothing is executed by that name"
                 if text in named[part.name]:
-                    severity, reason = LintSeverity.NOTE, f"{literal}: it is what an entry with just this pattern executes"
+                    severity, reason = Severity.NOTE, f"{literal}: it is what an entry with just this pattern executes"
                 yield context.finding("literal-pattern", placed, reason, word=text, severity=severity, entry=str(control))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..decision.containment import NameIndex
+from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import Entry, Kind
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
 from ..simulation.placed_policy import PlacedDomain
 from ..syntax.policy_text import Placed
-from .codes import LintFinding, LintSeverity
 from .context import EntryList, LintContext, Remark
 from .writing import FileReader
 
@@ -108,7 +108,7 @@ class _Index:
         return index.find(name) if index is not None else iter(())
 
 
-def find_changes_for_others(context: LintContext) -> Iterator[LintFinding]:
+def find_changes_for_others(context: LintContext) -> Iterator[Diagnostic]:
     """What a domain may change, and a more trusted one executes or reads as configuration."""
     trust = Trust(context)
     reader = FileReader(context)
@@ -139,9 +139,9 @@ def find_changes_for_others(context: LintContext) -> Iterator[LintFinding]:
                     yield _finding(context, code, change, file, other, entries)
 
 
-def _finding(context: LintContext, code: str, change: Placed[Entry], file: str, other: str, entries: EntryList) -> LintFinding:
+def _finding(context: LintContext, code: str, change: Placed[Entry], file: str, other: str, entries: EntryList) -> Diagnostic:
     what = "executes" if code == "executed-elsewhere" else "reads"
     reason = f"'{change.value}': {other}, which is more trusted, {what} {file}"
     # A wildcard may not have been meant for that file.
-    severity = LintSeverity.NOTE if "\\" in str(change.value) else None
+    severity = Severity.NOTE if "\\" in str(change.value) else None
     return context.remark(Remark(code, reason, severity=severity), change, lax=entries.lax)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..decision.containment import NameIndex, example
+from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
 from ..model.words import GroupReference, Word
 from ..syntax.policy_text import NAMES, Placed
-from .codes import LintFinding
 from .context import EntryList, LintContext, Remark
 
 #: Operations that put something else into a file, or into its place.
@@ -50,7 +50,7 @@ def named(entry: Entry, table: dict[Kind, tuple[frozenset[str], frozenset[str]]]
                 break
 
 
-def find_store_writes(context: LintContext) -> Iterator[LintFinding]:
+def find_store_writes(context: LintContext) -> Iterator[Diagnostic]:
     """Entries that let the store be changed."""
     below = context.store + "/"
 
@@ -65,7 +65,7 @@ def find_store_writes(context: LintContext) -> Iterator[LintFinding]:
     return context.remarks(judge)
 
 
-def find_temporary_execution(context: LintContext) -> Iterator[LintFinding]:
+def find_temporary_execution(context: LintContext) -> Iterator[Diagnostic]:
     """Execution of what anybody may have put there."""
 
     def judge(entry: Entry, namespace: str) -> list[Remark]:
@@ -152,7 +152,7 @@ class FileReader:
                     yield each
 
 
-def find_write_and_execute(context: LintContext) -> Iterator[LintFinding]:
+def find_write_and_execute(context: LintContext) -> Iterator[Diagnostic]:
     """Files that one domain may both change and execute."""
     reader = FileReader(context)
     told: set[tuple[int, int]] = set()
@@ -169,7 +169,7 @@ def find_write_and_execute(context: LintContext) -> Iterator[LintFinding]:
 
 def _unwanted(
     context: LintContext, reader: FileReader, changing: EntryList, executing: EntryList, told: set[tuple[int, int]]
-) -> Iterator[LintFinding]:
+) -> Iterator[Diagnostic]:
     # A group is used by many domains: of it only some names are tried with each.
     most = None if changing is executing else _TRIED
     for change, execute, name in _meetings(reader.files(changing), reader.files(executing), most):

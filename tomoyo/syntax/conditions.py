@@ -143,4 +143,4 @@ def _refuse_attribute(line: Line, offset: int, left: str) -> NoReturn:
 
     near = get_close_matches(left, ATTRIBUTES, 1)
     hint = near[0] if near else "an attribute such as task.uid, or a number"
-    line.drop(offset, left, "no such attribute", hint)
+    line.drop(offset, left, "unknown attribute", hint)

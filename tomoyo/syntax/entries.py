@@ -86,7 +86,7 @@ def _file_operations(line: Line, start: int, token: str) -> tuple[Kind, tuple[st
         if operations:
             _note_lost(line, start, token, operations)
             return kind, operations
-    line.drop(start, token, "no file operation", _FILE_OPERATIONS)
+    line.drop(start, token, "unknown file operation", _FILE_OPERATIONS)
 
 
 def _note_lost(line: Line, start: int, token: str, operations: tuple[str, ...]) -> None:
@@ -103,10 +103,10 @@ def _read_network_operations(line: Line) -> tuple[Kind, tuple[str, ...]]:
     token = line.token()
     kind = NETWORK_KINDS.get(f"{family} {protocol}")
     if kind is None:
-        line.drop(protocol_start, protocol, "no protocol", "stream, dgram, raw or seqpacket")
+        line.drop(protocol_start, protocol, "unknown protocol", "stream, dgram, raw or seqpacket")
     operations = _operations_in(token, kind.operations)
     if not operations:
-        line.drop(start, token, "no network operation", "/".join(kind.operations))
+        line.drop(start, token, "unknown network operation", "/".join(kind.operations))
     _note_lost(line, start, token, operations)
     useless = [operation for operation in operations if operation in kind.unasked]
     if useless:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NoReturn, TypeVar
 
+from ..model.diagnostics import Diagnostic, Place, Severity, meant
 from ..model.entries import GroupKind
 from ..model.errors import TomoyoError
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion
@@ -36,6 +37,11 @@ class Effect(Enum):
     ALTERED = "the kernel stores something else"
     USELESS = "the kernel stores this, but it does not do what it says"
     COMMENT = "a comment, which the kernel drops"
+
+    @property
+    def code(self) -> str:
+        """The code of a diagnostic about such a line."""
+        return "comment" if self is Effect.COMMENT else f"{self.name.lower()}-line"
 
 
 class Reading(Enum):
@@ -61,14 +67,20 @@ class Problem:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
         return self.message + (f": {quoted(shown)}" if shown else "")
 
+    @property
+    def advice(self) -> str:
+        """What to do: the keyword that was probably meant, else what should stand there; may be empty."""
+        near = meant(self.text)
+        return f"did you mean '{near}'?" if near else f"expected {self.expected}" if self.expected else ""
+
 
 class PolicySyntaxError(TomoyoError, ValueError):
     """A line that is refused, or that the kernel would drop or alter.
 
     Attributes: file, line and column (both from 1; the column counts
-    characters of the text given), source (the whole line as it was given, empty
-    where it is not known), text (the offending part), message, expected (what
-    should stand there, may be empty), effect (what the kernel does).
+    characters of the text given), source (the line as it is written, as far as
+    it is known), text (the offending part), message, expected (what should
+    stand there, may be empty), effect (what the kernel does).
     """
 
     def __init__(self, file: str, line: int, column: int, problem: Problem, source: str = "") -> None:
@@ -81,7 +93,7 @@ class PolicySyntaxError(TomoyoError, ValueError):
         self.message = problem.message
         self.expected = problem.expected
         self.effect = problem.effect
-        self._what = problem.what
+        self._problem = problem
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.explanation}"
@@ -89,15 +101,12 @@ class PolicySyntaxError(TomoyoError, ValueError):
     @property
     def explanation(self) -> str:
         """The message without the place."""
-        return self._what + (f" (expected {self.expected})" if self.expected else "")
+        return self._problem.what + (f" (expected {self.expected})" if self.expected else "")
 
-    @property
-    def help(self) -> str:
-        """What was probably meant, as a question; empty where nothing is near."""
-        from ..model.vocabulary import meant
-
-        near = meant(self.text)
-        return f"did you mean {quoted(near)}?" if near else ""
+    def diagnostic(self, severity: Severity = Severity.ERROR, file: str = "") -> Diagnostic:
+        """The same as a diagnostic of SEVERITY; FILE is where that is to be called otherwise."""
+        place = Place(file or self.file, self.line, self.column, self.source)
+        return Diagnostic(severity, self.effect.code, self._problem.what, self._problem.advice, place, self.text)
 
 
 class Dropped(Exception):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
+from ..model.diagnostics import Place
 from ..model.entries import Entry
 from ..model.profiles import ServiceState
 from .domain_policy import read_source_line
@@ -88,6 +89,10 @@ class PolicyText:
         """The module that a text of modules is, by the name of its file."""
         return self.name.rpartition("/")[2].removesuffix(SUFFIX)
 
+    def place(self, line: int = 0, column: int = 0) -> Place:
+        """The place at LINE and COLUMN of this text."""
+        return Place(self.name, line, column, self.text.split("\n")[line - 1] if line else "")
+
     def profile(self, said: int | None) -> int | None:
         """The profile that a domain gets here: where it is opened (SAID is None), or where ``use_profile`` says SAID.
 
@@ -124,9 +129,10 @@ class Placed(NamedTuple, Generic[Value]):
         """The same place with another VALUE: a part of what the line says, or what is wrong with it."""
         return Placed(value, self.text, self.line, self.raw)
 
-    def where(self, word: str = "") -> tuple[str, int, int]:
-        """File, line and column of WORD, as in `column`."""
-        return self.text.name, self.line, self.column(word)
+    def where(self, word: str = "", offset: int | None = None) -> Place:
+        """The place of WORD, as in `column`, or of what stands at OFFSET of the normalised line."""
+        position = self.column(word) if offset is None else column(self.raw, offset)
+        return Place(self.text.name, self.line, position if self.line else 0, self.raw)
 
     def column(self, word: str = "") -> int:
         """The column (from 1) at which WORD stands in the line, alone rather than within another; else that of its first word."""

@@ -16,8 +16,7 @@ import gc
 import sys
 
 from ...sets.links import LOCKS, STATE
-from ..messages import message, show_line, visible
-from ..messages import tell as tell_of
+from ..messages import message, report, visible
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
 TYPE_CHECKING = False
@@ -114,6 +113,7 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
     from ...activation.outcome import ActivationError, InactiveError
     from ...activation.state import UnknownStateError
+    from ...model.diagnostics import Diagnostic, Place, Severity
     from ...sets.directory import PolicySetError
     from ..kernel_options import refused
     from ..options import UsageError
@@ -123,15 +123,15 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     except PolicySetError as error:
         if not error.line:
             raise UsageError(str(error)) from None
-        tell_of(error.place, "error", error.reason)
-        show_line(error.source, 1)
+        place = Place(error.path, error.line, 1, error.source)
+        report(Diagnostic(Severity.ERROR, "unusable-set", error.reason, place=place))
         return 2
     except UnknownStateError as error:
         raise UsageError(f"{error} (--state and --locks)") from None
     except ActivationError as error:
-        message("error", str(error))
-        if isinstance(error, InactiveError):
-            message("help", "'tomoyo doctor' finds out why; --inactive loads the set before TOMOYO is active")
+        inactive = isinstance(error, InactiveError)
+        advice = "'tomoyo doctor' finds out why; --inactive loads the set before TOMOYO is active" if inactive else ""
+        message("error", str(error), advice, code="inactive" if inactive else "activation")
         return 3
     except OSError as error:
         return refused(error)
@@ -147,11 +147,11 @@ def print_plan(plan: Plan) -> None:
 def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
     """Print what was done, or would be."""
     if arguments.json:
-        from ..options import print_json
+        from ..options import set_result
 
         plan = [] if outcome.plan is None else outcome.plan.text().splitlines()
         stays = {"kept": list(outcome.kept), "left": list(outcome.left)}
-        print_json({"changes": outcome.changes, "plan": plan, **stays, "forgotten": outcome.forgotten})
+        set_result({"changes": outcome.changes, "plan": plan, **stays, "forgotten": outcome.forgotten})
     elif arguments.dry_run and outcome.plan:
         print_plan(outcome.plan)
     elif arguments.verbose or (outcome and not arguments.dry_run):

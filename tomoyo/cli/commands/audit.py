@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from ...model.words import quoted
 from ..kernel_options import refused
 from ..logs import check_log, shown, skipped
-from ..messages import counted
+from ..messages import counted, write_lines
 from ..options import UsageError, message, system_error
 
 TYPE_CHECKING = False
@@ -105,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.enable()  # it may run for months
     form = text
     if arguments.json:
+        write_lines()
         from ...report.record_lines import record_line as form
     chooses = filter_of(arguments)
     sink: Sink = Standard()

@@ -13,11 +13,12 @@ import sys
 from typing import Any
 
 from ..closure_options import add_closure, read_closure
-from ..options import PolicyFile, UsageError, add_files, message, place, read_files, tell, write_file
+from ..options import PolicyFile, UsageError, add_files, message, read_files, report, set_result, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...nix.names.bindings import Bindings, Problem
+    from ...model.diagnostics import Place
+    from ...nix.names.bindings import Bindings
     from ...nix.names.name_uses import Use
 
 _KINDS = ("domain", "exception", "manager")
@@ -41,8 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...nix.names.bindings import Fault, Programs, Several, bind
+    from ...nix.names.bindings import Programs, Several, bind
     from ...nix.names.name_uses import policy_uses
+    from ...syntax.formatting import format_exception_policy
     from ..progress import Progress
 
     files = [] if arguments.all_programs and not arguments.files else read_files(arguments)
@@ -62,11 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
     places = _places(files) if bindings.problems else {}
     _tell_all(bindings, places, arguments.verbose)
-    if any(problem.fault is Fault.MALFORMED for problem in bindings.problems):
+    if any(problem.diagnostic.code == "malformed-name" for problem in bindings.problems):
         return 2
-    text = _text(bindings, places, arguments.json)
+    if arguments.json:
+        set_result(_plain(bindings))
+    text = format_exception_policy(bindings.policy)
     if not arguments.output:
-        sys.stdout.write(text)
+        sys.stdout.write("" if arguments.json else text)
     elif bindings.errors:
         message("note", f"{arguments.output} is left as it was")
     else:
@@ -91,7 +95,7 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
         found: list[Any] = []
         policy = _parse(file, found)
         for error in found:
-            place("error", file.name, error)
+            report(error.diagnostic())
         errors += len(found)
         held = policies[file.kind]
         policies[file.kind] = policy if held is None else held.merged(policy)
@@ -110,11 +114,8 @@ def _parse(file: PolicyFile, errors: list[Any]) -> Any:
     return parse_manager(file.data, file=file.name, reading=Reading.AS_KERNEL, report=errors.append)
 
 
-Places = dict["Use", tuple[str, int, int]]
-
-
-def _places(files: list[PolicyFile]) -> Places:
-    """File, line and column of each use, where it first stands."""
+def _places(files: list[PolicyFile]) -> dict[Use, Place]:
+    """Where each use first stands."""
     from ...nix.names.name_uses import use_places
     from ...simulation.placed_policy import read_placed_policy
 
@@ -122,33 +123,20 @@ def _places(files: list[PolicyFile]) -> Places:
     return {use: placed.where(use.written) for use, placed in found.items()}
 
 
-def _tell_all(bindings: Bindings, places: Places, verbose: bool) -> None:
-    unknown = ("", 0, 0)
-    for problem in sorted(bindings.problems, key=lambda problem: places.get(problem.use, unknown)):
-        text = f"{problem.use.written}: {problem.reason}"
-        found = places.get(problem.use)
-        if found is None:
-            message(problem.severity.value, text)
-        else:
-            tell(":".join(map(str, found)), problem.severity.value, text)
+def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> None:
+    from ...model.diagnostics import sort_diagnostics
+
+    for diagnostic in sort_diagnostics(problem.at(places.get(problem.use)) for problem in bindings.problems):
+        report(diagnostic)
     for name, paths in bindings.managers:
         message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}")
-    for report in bindings.reports:
-        if report.unsafe or verbose:
-            message("warning" if report.unsafe else "note", f"{report.place}: {report.reason}: skipped")
+    for skipped in bindings.reports:
+        if skipped.unsafe or verbose:
+            text = f"{skipped.place}: {skipped.reason}: skipped"
+            message("warning" if skipped.unsafe else "note", text, code="unsafe-place" if skipped.unsafe else "skipped")
 
 
-def _text(bindings: Bindings, places: Places, as_json: bool) -> str:
-    if not as_json:
-        from ...syntax.formatting import format_exception_policy
-
-        return format_exception_policy(bindings.policy)
-    import json
-
-    return json.dumps(_plain(bindings, places), indent=2) + "\n"
-
-
-def _plain(bindings: Bindings, places: Places) -> dict[str, Any]:
+def _plain(bindings: Bindings) -> dict[str, Any]:
     return {
         "aggregators": [
             {"namespace": part.namespace, "executed": str(line.pattern), "name": str(line.name)}
@@ -161,18 +149,5 @@ def _plain(bindings: Bindings, places: Places) -> dict[str, Any]:
             for group in part.groups
         ],
         "managers": [{"name": name, "paths": list(paths)} for name, paths in bindings.managers],
-        "problems": [_plain_problem(problem, places.get(problem.use)) for problem in bindings.problems],
-        "skipped": [{"place": report.place, "reason": report.reason} for report in bindings.reports],
-    }
-
-
-def _plain_problem(problem: Problem, found: tuple[str, int, int] | None) -> dict[str, Any]:
-    return {
-        "severity": problem.severity.value,
-        "fault": problem.fault.name.lower(),
-        "namespace": problem.use.namespace,
-        "text": problem.use.written,
-        "message": problem.reason,
-        "paths": list(problem.paths),
-        **dict(zip(("file", "line", "column"), found or (None, None, None))),
+        "skipped": [{"place": skipped.place, "reason": skipped.reason} for skipped in bindings.reports],
     }

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from ..options import UsageError, print_json, tell
+from ..options import UsageError, report, set_result
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +34,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from ...boot.loader import REFUSED, check_boot
+    from dataclasses import replace
+
+    from ...boot.loader import check_boot
+    from ...model.diagnostics import has_errors
 
     if not os.path.isdir(os.path.normpath(arguments.check)):
         raise UsageError(f"{arguments.check} is no directory")
     found = check_boot(arguments.check)
-    refused = any(problem.fault in REFUSED for problem in found)
-    if arguments.json:
-        from ...report.plain import plain
-
-        print_json({"boots": not refused, "problems": plain(found)})
-        return 1 if refused else 0
+    refused = has_errors(found)
+    set_result({"boots": not refused})
     for problem in found:
-        file = os.path.join(arguments.check, problem.file)
-        place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
-        tell(place, "error" if problem.fault in REFUSED else "warning", problem.message)
+        report(replace(problem, place=replace(problem.place, file=os.path.join(arguments.check, problem.place.file))))
     return 1 if refused else 0
 
 

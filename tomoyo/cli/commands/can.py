@@ -23,7 +23,7 @@ from typing import Any
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..messages import message
-from ..options import UsageError, print_json, visible
+from ..options import UsageError, set_result, visible
 from ..policy_source import add_as_created, add_policy, may_be_asked, read_engine, with_modules
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.enforced:
         found = [access for access in found if access.entries]
     if arguments.json:
-        print_json([_plain(access, question) for access in found])
+        set_result([_plain(access, question) for access in found])
     else:
         for access in found:
             _show(access, question, engine)

@@ -11,13 +11,12 @@ import argparse
 
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..options import UsageError, message, print_json, tell, visible
+from ..options import UsageError, report, set_result, visible
 from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...nix.source.compile import CompileSettings
-    from ...nix.source.files import Problem
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -83,11 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
                 progress=progress,
             )
     except SourceError as error:
-        _tell(error.problems)
-        if arguments.json:
-            print_json([_plain(problem) for problem in error.problems])
+        for diagnostic in error.diagnostics:
+            report(diagnostic)
         return 2
-    _tell(compiled.warnings)
+    for diagnostic in compiled.warnings:
+        report(diagnostic)
     if arguments.output is not None:
         try:
             write_policy_set(compiled.policy, arguments.output)
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise OSError(error.errno, error.strerror, arguments.output) from None
     manifest = compiled.policy.manifest
     if arguments.json:
-        print_json(dict(manifest))
+        set_result(dict(manifest))
     elif not arguments.quiet:
         counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in manifest["counts"].items())
         print(f"{visible(arguments.output or 'ok')}: {counts}")
@@ -121,21 +120,3 @@ def _settings(arguments: argparse.Namespace) -> CompileSettings:
             fallback=not arguments.no_fallback,
         ),
     )
-
-
-def _tell(problems: tuple[Problem, ...]) -> None:
-    for problem in problems:
-        if not problem.file:
-            message(problem.severity.value, problem.message)
-        else:
-            tell(problem.place, problem.severity.value, problem.message)
-
-
-def _plain(problem: Problem) -> dict[str, object]:
-    return {
-        "severity": problem.severity.value,
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "message": problem.message,
-    }

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
-from ..options import UsageError, print_json, visible
+from ..options import UsageError, report, set_result
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     machine = Machine(arguments.root)
     found = diagnose(machine)
     if arguments.json:
-        from ...report.plain import plain
-
-        print_json(plain(found))
-        return 1 if found else 0
+        set_result({"works": not found})
     for finding in found:
-        print(visible(f"{finding.check}: {finding.reason}"))
-        # Where both are known, first the one for this system.
-        remedies = [("NixOS and finix", finding.nixos), ("remedy", finding.remedy)]
-        for name, remedy in remedies if machine.is_nixos else reversed(remedies):
-            if remedy:
-                print(visible(f"  {name}: {remedy}"))
-    if not found and Securityfs(machine.path(FOLDER)).is_kernel:
+        report(finding, sys.stdout)
+    if arguments.json or found:
+        return 1 if found else 0
+    if Securityfs(machine.path(FOLDER)).is_kernel:
         print("nothing found: TOMOYO is active, and its policy is sound")
-    elif not found:
+    else:
         print("nothing found; whether TOMOYO is active shows on the running system alone")
-    return 1 if found else 0
+    return 0

@@ -25,7 +25,8 @@ import sys
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
-from ..options import UsageError, message, visible
+from ..messages import advise, write_lines
+from ..options import UsageError, message, set_result, visible
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine, with_modules
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_as_created(parser)
     parser.add_argument("--log", metavar="FILE", help="explain each record of this log; - for standard input")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs; with --log one object a line")
     add_closure(parser)
 
 
@@ -84,17 +85,20 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     found = explainer.explain(arguments.domain, request)
     if found.conclusion is Conclusion.NEVER_ASKED and found.never_asked is not None:
-        message("error", f"the kernel never asks for '{request.text}': {found.never_asked.reason}")
-        if found.never_asked.instead is not None:
-            message("help", f"it would ask for '{found.never_asked.instead.text}'")
+        instead = found.never_asked.instead
+        advice = f"it would ask for '{instead.text}'" if instead is not None else ""
+        message("error", f"the kernel never asks for '{request.text}': {found.never_asked.reason}", advice, code="never-asked")
         if arguments.json:
-            _show(found, explainer, as_json=True)
+            set_result(found.plain())
         return 2
-    _show(found, explainer, arguments.json)
+    if arguments.json:
+        set_result(found.plain())
+    else:
+        _show(found, explainer, as_json=False)
     if found.conditional and not arguments.json and found.conclusion is not Conclusion.GRANTED:
         sys.stdout.flush()  # what to do comes after what is so
         names = ", ".join(dict.fromkeys(attribute for each in found.conditional for attribute in each.attributes))
-        message("help", f"write what is known of {names} after the request, such as task.uid=0")
+        advise(f"write what is known of {names} after the request, such as task.uid=0")
     return 0 if found.conclusion is Conclusion.GRANTED else 1
 
 
@@ -131,6 +135,8 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
     from ...analysis.explanation import Conclusion
     from ...model.entries import Entry
 
+    if arguments.json:
+        write_lines()
     log = LogReader()
     undefined = UndefinedDomains(explainer.engine, as_created=arguments.as_created)
     status = 0

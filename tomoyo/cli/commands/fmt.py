@@ -19,11 +19,11 @@ from ..options import (
     UsageError,
     add_files,
     message,
-    place,
-    print_json,
     print_policy,
     read_files,
     replace_file,
+    report,
+    set_result,
 )
 from ..progress import Progress
 from ..project import let_source
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.json:
         found = [file.plain(policy) for file, policy in zip(files, policies)]
-        print_json(found if len(files) > 1 else found[0])
+        set_result(found if len(files) > 1 else found[0])
         return 0
     texts = [_text(file, policy, arguments) for file, policy in zip(files, policies)]
     if arguments.check:
@@ -77,7 +77,7 @@ def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
             progress(f"reading {file.name}")
             policy = file.parse(errors.append)
     for error in errors:
-        place("error", file.name, error)
+        report(error.diagnostic())
     if errors:
         return None
     return _sorted(file.kind, policy) if arguments.sort else policy
@@ -94,13 +94,14 @@ def release(argument: str) -> Any:
 
 
 def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
+    from ...model.diagnostics import Severity
     from ...model.kernel_versions import DEFAULT_KERNEL
     from ...simulation.simulated_kernel import SimulatedKernel
 
     if file.kind == "module":
         raise UsageError(f"{file.name}: a kernel holds no modules", "leave out --as-kernel")
     kernel = SimulatedKernel(version or DEFAULT_KERNEL)
-    kernel.write(INTERFACES[file.kind], file.data, lambda error: place("warning", file.name, error))
+    kernel.write(INTERFACES[file.kind], file.data, lambda error: report(error.diagnostic(Severity.WARNING, file.name)))
     holding = kernel.holding
     if file.kind == "domain":
         return holding.domain_policy()
@@ -135,7 +136,7 @@ def _sorted(kind: str, policy: Any) -> Any:
 def _check(files: list[PolicyFile], texts: list[str]) -> int:
     different = [file for file, text in zip(files, texts) if text.encode("latin-1") != file.data]
     for file in different:
-        message("note", f"{file.name} is not canonical: 'tomoyo fmt -i {file.name}' makes it so")
+        message("note", f"{file.name} is not canonical", f"'tomoyo fmt -i {file.name}' makes it so")
     return 1 if different else 0
 
 

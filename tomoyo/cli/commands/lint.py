@@ -18,11 +18,11 @@ import argparse
 import os
 import sys
 
+from ...model.diagnostics import did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..messages import coloured
-from ..options import UsageError, add_kernel, policy_errors, print_json, read_policy, source_form, visible
+from ..options import UsageError, add_json, add_kernel, policy_errors, read_policy, report, set_result, source_form
 from ..progress import Progress
 from ..project import let_source
 
@@ -30,7 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...lint.codes import LintCode, LintFinding
+    from ...lint.codes import LintCode
+    from ...model.diagnostics import Diagnostic
     from ...syntax.policy_text import PolicyText
 
 _LEVELS = ("error", "warning", "note")
@@ -60,14 +61,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list all codes")
     parser.add_argument("--explain", metavar="CODE", help="explain a code")
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings alone, without the last line")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json(parser)
+    parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code hosts and editors")
     add_closure(parser)
     let_source(parser, "paths")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...lint.codes import LINT_CODES, LintSeverity
+    from ...lint.codes import LINT_CODES
+    from ...model.diagnostics import Severity
 
     codes = _codes(arguments.only)
     allowed = _codes(arguments.allow)
@@ -80,16 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
     texts, meant = _texts(arguments)
     with Progress() as progress:
         progress(f"judging {sum(text.text.count(chr(10)) for text in texts)} lines")
-        found = [one for one in _lint(texts, arguments, codes or None, allowed) if not meant or one.file in meant]
-    limit = LintSeverity(arguments.severity)
+        found = [one for one in _lint(texts, arguments, codes or None, allowed) if not meant or one.place.file in meant]
+    limit = Severity(arguments.severity)
     shown = [finding for finding in found if finding.severity.reaches(limit)]
-    if arguments.json:
-        print_json({"findings": [_plain(finding) for finding in shown], "counts": _counts(found)})
-    else:
-        _show(shown, found, arguments.quiet)
+    for finding in shown:
+        report(finding, sys.stdout)
+    set_result({"counts": _counts(found)})
+    if not (arguments.quiet or arguments.json or arguments.sarif):
+        _summarize(shown, found)
     if arguments.fail_on == "never":
         return 0
-    fatal = LintSeverity(arguments.fail_on)
+    fatal = Severity(arguments.fail_on)
     return 1 if any(finding.severity.reaches(fatal) for finding in found) else 0
 
 
@@ -100,10 +104,8 @@ def _codes(given: Iterable[str]) -> list[str]:
     codes = [code.strip() for text in given for code in text.split(",")]
     for code in codes:
         if code not in LINT_CODES:
-            from difflib import get_close_matches
-
-            near = get_close_matches(code, LINT_CODES, 1)
-            raise UsageError(f"there is no code {quoted(code)}{f'; did you mean {near[0]}?' if near else ': see --list'}")
+            near = did_you_mean(code, LINT_CODES)
+            raise UsageError(f"there is no code {quoted(code)}", near or "'tomoyo lint --list' shows all codes")
     return codes
 
 
@@ -138,7 +140,7 @@ def _texts(arguments: argparse.Namespace) -> tuple[list[PolicyText], set[str]]:
 
 def _lint(
     texts: list[PolicyText], arguments: argparse.Namespace, codes: list[str] | None, allowed: list[str]
-) -> list[LintFinding]:
+) -> list[Diagnostic]:
     from ...nix.source.lint import lint_names
 
     if not arguments.closure and not arguments.closure_file:
@@ -150,40 +152,20 @@ def _lint(
 # Output
 
 
-def _show(shown: list[LintFinding], found: list[LintFinding], quiet: bool) -> None:
-    for finding in shown:
-        severity = coloured(finding.severity.value, sys.stdout)
-        place = f"{visible(finding.place)}: " if finding.place else ""
-        print(f"{place}{severity}: {visible(finding.reason)} [{finding.code}]")
-        print(f"    instead: {visible(finding.remedy)}")
-    if quiet:
-        return
+def _summarize(shown: list[Diagnostic], found: list[Diagnostic]) -> None:
     counts = _counts(found)
     told = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts.items() if number)
     hidden = len(found) - len(shown)
     print(f"{told or 'nothing found'}{f'; --severity note shows {hidden} more' if hidden else ''}")
 
 
-def _counts(found: list[LintFinding]) -> dict[str, int]:
+def _counts(found: list[Diagnostic]) -> dict[str, int]:
     return {level: sum(finding.severity.value == level for finding in found) for level in _LEVELS}
-
-
-def _plain(finding: LintFinding) -> dict[str, object]:
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "file": finding.file,
-        "line": finding.line,
-        "column": finding.column,
-        "reason": finding.reason,
-        "remedy": finding.remedy,
-        "entry": finding.entry,
-    }
 
 
 def _show_codes(codes: list[LintCode], arguments: argparse.Namespace) -> None:
     if arguments.json:
-        print_json(
+        set_result(
             [
                 {
                     "code": code.name,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...sets.links import LOCKS
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, message, print_json, visible
+from ..options import UsageError, message, set_result, visible
 from .select import add_selection, created_domains, selected, selectors
 
 if TYPE_CHECKING:
@@ -113,6 +113,6 @@ def _show(arguments: argparse.Namespace, states: list[DomainMode]) -> None:
     if arguments.json:
         from ...report.plain import plain
 
-        print_json(plain(states))
+        set_result(plain(states))
         return
     sys.stdout.writelines(f"{state.profile:>3} {state.mode:<10} {visible(state.domain)}\n" for state in states)

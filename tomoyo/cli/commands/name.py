@@ -16,11 +16,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
+from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
-from ..options import PolicyFile, UsageError, message, place, print_json, read_file, read_policy, tell, write_file
+from ..messages import counted
+from ..options import PolicyFile, UsageError, message, read_file, read_policy, report, set_result, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
     from ...model.domains import DomainPolicy
     from ...nix.names.naming import Named
-    from ...nix.names.rename_words import Finding
 
 _FILES = {"domain": "domain_policy", "exception": "exception_policy"}
 
@@ -102,7 +104,7 @@ def _policy(file: PolicyFile) -> Any:
     errors: list[Any] = []
     policy = file.parse(errors.append)
     for error in errors:
-        place("error", file.name, error)
+        report(error.diagnostic())
     return None if errors else policy
 
 
@@ -126,12 +128,12 @@ def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies
     modules = read_modules(arguments)
     _tell_numbers(policies[0], files[0], modules)
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
-    places = tell_named(named, files)
+    tell_named(named, files)
     texts = {"domain_policy.conf": format_source_domains(named.domains, modules)}
     if named.exceptions is not None:
         texts["exception_policy.conf"] = format_exception_policy(without_modules(named.exceptions, modules))
     if arguments.json:
-        print_json(_plain(named, texts, places))
+        set_result(_plain(named, texts))
     if arguments.output:
         _write(arguments.output, texts)
     elif not arguments.json:
@@ -165,11 +167,11 @@ def _tell_numbers(policy: DomainPolicy, file: PolicyFile, modules: Mapping[str, 
     left = sorted({group for domain in policy for group in domain.groups} - set(modules.values()))
     if left:
         lines = [f"use_group {number}" for number in left]
-        where = min(_places([file], set(lines)).values(), default=(file.name, 1, 1))
-        reason = (
-            "no module of the set has it" if modules else "if it is a module, --set DIR, the set that the kernel held, says which"
-        )
-        tell(":".join(map(str, where)), "note", f"stays a number: {', '.join(lines)}: {reason}")
+        found = _places([file], set(lines)).values()
+        where = min(found, key=lambda place: place.line, default=Place(file.name, 1, 1))
+        text = f"stays a number: {', '.join(lines)}" + (": no module of the set has it" if modules else "")
+        advice = "" if modules else "if it is a module, --set DIR, the set that the kernel held, says which"
+        report(Diagnostic(Severity.NOTE, "module-number", text, advice, where))
 
 
 def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe: bool = False) -> Named:
@@ -194,75 +196,53 @@ def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe
             raise UsageError(f"not a name: {error}") from None
 
 
-def tell_named(named: Named, files: list[PolicyFile]) -> dict[str, tuple[str, int, int]]:
-    """Say what NAMED, made of the policies in FILES, had to leave or loosen; gives the places of that."""
-    places = _places(files, {finding.text for finding in named.findings})
-    _tell_all(named, places)
-    return places
-
-
-def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, tuple[str, int, int]]:
-    """Where each of TEXTS first stands: file, line and column."""
+def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, Place]:
+    """Where each of TEXTS first stands."""
     from ...syntax.lines import normalise, raw_lines
 
-    places: dict[str, tuple[str, int, int]] = {}
+    places: dict[str, Place] = {}
     for file in files if texts else ():
         for number, (raw, _) in enumerate(raw_lines(file.data), 1):
             if raw in texts:
-                places.setdefault(raw, (file.name, number, 1))
+                places.setdefault(raw, Place(file.name, number, 1, raw))
             for word in normalise(raw).split(" "):
                 quoted = word.partition("=")[2].strip('"') if '="' in word else ""
                 for text in (word, quoted):
                     if text in texts and text not in places:
-                        places[text] = (file.name, number, raw.index(text) + 1)
+                        places[text] = Place(file.name, number, raw.index(text) + 1, raw)
     return places
 
 
-def _tell_all(named: Named, places: dict[str, tuple[str, int, int]]) -> None:
+def tell_named(named: Named, files: list[PolicyFile]) -> None:
+    """Report what NAMED, made of the policies in FILES, had to leave or loosen."""
     from ...nix.names.rename_words import Change
 
-    counts = dict.fromkeys(Change, 0)
+    places = _places(files, {finding.subject for finding in named.findings})
+    counts = {Change.UNBOUND.value: 0, Change.UNSAFE.value: 0}
     for finding in named.findings:
-        counts[finding.change] += 1
-        if finding.change in (Change.UNBOUND, Change.UNSAFE):
-            continue
-        severity = "note" if finding.change is Change.MERGED else "warning"
-        where = places.get(finding.text)
-        text = f"{finding.text}: {finding.reason}"
-        if where is None:
-            message(severity, text)
+        if finding.code in counts:
+            counts[finding.code] += 1
         else:
-            tell(":".join(map(str, where)), severity, text)
-    if counts[Change.UNSAFE]:
+            report(replace(finding, place=places.get(finding.subject, finding.place)))
+    if counts[Change.UNSAFE.value]:
         message(
             "warning",
-            f"{counts[Change.UNSAFE]} store paths became patterns without a hash: whoever may add a path to the store,"
+            f"{counts[Change.UNSAFE.value]} store paths became patterns without a hash: whoever may add a path to the store,"
             " which is everyone who may run 'nix build', gets the rights of each package by taking its name",
+            code=Change.UNSAFE.value,
         )
-    if counts[Change.UNBOUND]:
-        message("note", f"{counts[Change.UNBOUND]} bindings left out: 'tomoyo bind' gives those that are needed")
+    if counts[Change.UNBOUND.value]:
+        text = f"{counted(counts[Change.UNBOUND.value], 'binding')} left out"
+        message("note", text, "'tomoyo bind' gives those that are needed", code=Change.UNBOUND.value)
     if named.merged_entries:
         message("note", f"{named.merged_entries} entries became equal to others, or part of them")
 
 
-def _plain(named: Named, texts: dict[str, str], places: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
+def _plain(named: Named, texts: dict[str, str]) -> dict[str, Any]:
     return {
         "domain_policy": texts["domain_policy.conf"],
         "exception_policy": texts.get("exception_policy.conf"),
         "merged_entries": named.merged_entries,
-        "findings": [_plain_finding(finding, places.get(finding.text)) for finding in named.findings],
-    }
-
-
-def _plain_finding(finding: Finding, where: tuple[str, int, int] | None) -> dict[str, Any]:
-    file, line, column = where or (None, None, None)
-    return {
-        "change": finding.change.name.lower(),
-        "text": finding.text,
-        "message": finding.reason,
-        "file": file,
-        "line": line,
-        "column": column,
     }
 
 
@@ -287,9 +267,10 @@ def _print_nix(arguments: argparse.Namespace, files: list[PolicyFile]) -> int:
     for file, expression in found:
         for literal in expression.literals:
             text = f"{literal.path}: no attribute gives this store path, so it stays as it is"
-            tell(f"{file.name}:{literal.line}:{literal.column}", "warning", text)
+            place = Place(file.name, literal.line, literal.column, file.data.decode("latin-1").split("\n")[literal.line - 1])
+            report(Diagnostic(Severity.WARNING, "no-attribute", text, place=place, subject=str(literal.path)))
     if arguments.json:
-        print_json([_plain_expression(file, expression) for file, expression in found])
+        set_result([_plain_expression(file, expression) for file, expression in found])
     if arguments.output:
         _write(arguments.output, {f"{_FILES[file.kind]}.nix": expression.text for file, expression in found})
     elif not arguments.json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, print_json
+from ..options import UsageError, set_result
 from .activate import print_plan
 
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return refused(error)
     if arguments.json:
-        print_json({"changes": found.count, "plan": found.text().splitlines()})
+        set_result({"changes": found.count, "plan": found.text().splitlines()})
     else:
         print_plan(found)
     return 1 if found else 0

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import print_json, visible
+from ..options import set_result, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         from ...report.plain import plain
 
-        print_json(plain(found))
+        set_result(plain(found))
         return 0
     sys.stdout.writelines(lines(found, tree=not arguments.mode))
     return 0

@@ -25,6 +25,7 @@ import os
 from contextlib import suppress
 
 from ...model.words import quoted
+from ..messages import write_lines
 from ..options import message
 
 TYPE_CHECKING = False
@@ -55,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..query_terminal import Dialogue, JsonDialogue
 
     gc.enable()  # it may run for months
+    if arguments.json:
+        write_lines()
     folder = arguments.interface or FOLDER
     rules = read_rules(arguments.rules) if arguments.rules is not None else ()
     try:

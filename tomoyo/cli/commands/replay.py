@@ -16,6 +16,7 @@ from collections import Counter
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
+from ..messages import write_lines
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, read_engine
 
 TYPE_CHECKING = False
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ...analysis.replay import ReplayOutcome, replay_texts
     from ...kernel.securityfs import SecurityfsError
 
+    if arguments.json:
+        write_lines()
     try:
         engine = read_engine(arguments)
     except SecurityfsError as error:

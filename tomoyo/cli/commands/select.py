@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..options import UsageError, add_files, message, print_json, read_files, with_module_names
+from ..options import UsageError, add_files, message, read_files, set_result, with_module_names
 from ..policy_source import add_as_created, may_be_asked
 from ..project import let_source
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         from ...report.plain import plain
 
-        print_json(with_module_names(plain(domains), modules))
+        set_result(with_module_names(plain(domains), modules))
     else:
         from ...nix.names.naming import format_source_domains
 

@@ -18,7 +18,7 @@ from ...model.profiles import ProfilePolicy
 from ...model.stat import Stat
 from ...model.words import quoted
 from ..messages import counted
-from ..options import add_files, print_json, read_files, visible
+from ..options import add_files, read_files, set_result, visible
 from ..project import let_source
 
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     found = [(file, _named(counts(file.parse()), file.modules)) for file in read_files(arguments)]
     if arguments.json:
-        print_json([{"file": file.name, "kind": file.kind, **numbers} for file, numbers in found])
+        set_result([{"file": file.name, "kind": file.kind, **numbers} for file, numbers in found])
         return 0
     for position, (file, numbers) in enumerate(found):
         print("\n" * (position > 0) + f"{visible(file.name)}:")

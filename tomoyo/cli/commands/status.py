@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, print_json, visible
+from ..options import UsageError, set_result, visible
 
 if TYPE_CHECKING:
     from ...activation.status import Status
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         from ...report.plain import plain
 
-        print_json(plain(status))
+        set_result(plain(status))
     else:
         sys.stdout.writelines(f"{visible(line)}\n" for line in lines(status, None if arguments.all else SHOWN))
     return 0 if status.active and not status.drift else 1

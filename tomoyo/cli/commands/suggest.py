@@ -30,8 +30,19 @@ from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
 from ..library_options import add_library
-from ..messages import counted, say
-from ..options import UsageError, message, print_policy, read_file, read_policy, replace_file, visible, write_file
+from ..messages import coloured, counted, say
+from ..options import (
+    UsageError,
+    message,
+    print_policy,
+    read_file,
+    read_policy,
+    replace_file,
+    report,
+    set_result,
+    visible,
+    write_file,
+)
 from ..policy_source import policy_paths
 from ..project import let_source
 from .audit import add_filter, filter_of
@@ -84,7 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     result.add_argument("--diff", action="store_true", help="show the change to the policy's files")
     result.add_argument("--in-place", action="store_true", help="make the change to the policy's files")
     result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
-    result.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    result.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_filter(parser)
     add_library(parser)
     add_closure(parser)
@@ -242,7 +253,7 @@ def _named(arguments: argparse.Namespace, found: list[Suggestion]) -> list[Sugge
     except NameSyntaxError as error:
         raise UsageError(f"not a name: {error}") from None
     for finding in names.findings:
-        message("warning", f"{finding.text}: {finding.reason}")
+        report(finding)
     return merge_suggestions(result)
 
 
@@ -277,7 +288,7 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
         try:
             _answer(dialogue, line.strip())
         except ValueError as error:
-            message("error", str(error))
+            say(f"{coloured('error', sys.stderr)}: {visible(str(error))}\n")
             continue
         if arguments.state:
             write_file(arguments.state, json.dumps(dialogue.state(), indent=1) + "\n")
@@ -367,11 +378,11 @@ def _parts(policies: list[str], added: DomainPolicy) -> list[tuple[str, str, Dom
 
 
 def _print(arguments: argparse.Namespace, chosen: Chosen) -> None:
+    if arguments.json:
+        set_result([_plain(suggestion, entries, arguments.missing) for suggestion, entries in chosen])
+        return
     domain = None
     for suggestion, entries in chosen:
-        if arguments.json:
-            sys.stdout.write(json.dumps(_plain(suggestion, entries, arguments.missing)) + "\n")
-            continue
         if suggestion.domain != domain:
             sys.stdout.write(f"{'' if domain is None else chr(10)}{suggestion.domain}\nuse_profile {suggestion.profile}\n\n")
             domain = suggestion.domain

@@ -1,6 +1,6 @@
 """Advice: why a name binds nothing, and what to write instead.
 
-One function for each fault, each giving words for `tomoyo.nix.names.bindings.Problem.reason`.
+One function for each fault, each giving words for `tomoyo.nix.names.bindings.NameProblem`.
 What cannot be said for certain is not guessed.
 """
 

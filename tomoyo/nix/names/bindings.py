@@ -13,7 +13,7 @@ into a program that another user could turn elsewhere is never bound.
 
 Beware: the kernel takes the first aggregator that matches, so a program has one
 name in each namespace.  And a group holds real paths: a name that is a symlink
-there binds nothing that is ever seen.  Both are told as a `Problem`, never
+there binds nothing that is ever seen.  Both are told as a `NameProblem`, never
 mended silently; a name with an error binds nothing and so grants nothing.
 """
 
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ...decision.matching import compile_pattern
+from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.entries import GroupKind
 from ...model.exception_policy import Aggregator, ExceptionPolicy, Group, NamespaceExceptions
 from ...model.words import KERNEL, Word, constant_length, quoted
@@ -39,7 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Bindings", "Fault", "Problem", "Programs", "Several", "Severity", "bind"]
+__all__ = ["Bindings", "NameProblem", "Programs", "Several", "bind"]
 
 #: How the kernel sees a program that is executed through a descriptor.
 DESCRIPTOR_PATTERN = "proc:/self/fd/\\$"
@@ -47,44 +48,32 @@ DESCRIPTOR_PATTERN = "proc:/self/fd/\\$"
 WRAPPER_PATTERN = f"{WRAPPER_DIRECTORY}/wrappers.\\*/"
 
 
-class Severity(Enum):
-    """How bad a problem is."""
-
-    ERROR = "error"
-    """The use is not bound, because it means nothing, too much, or never matches."""
-    NOTE = "note"
-    """The use is bound, but may not mean what was meant."""
-
-
-class Fault(Enum):
-    """What is wrong with a use."""
-
-    MALFORMED = "no name"
-    UNKNOWN_PACKAGE = "no such package"
-    MISSING_FILE = "no such file"
-    NOT_EXECUTABLE = "cannot be executed"
-    MISUSED = "never matches at this place"
-    AMBIGUOUS = "several store paths"
-    CONFLICT = "two names for one program"
-    LINK = "a symlink where real paths count"
-    DESCRIPTOR = "executed under a name that says nothing"
-    UNSAFE = "in a place that others than root may change"
-
-
 @dataclass(frozen=True, slots=True)
-class Problem:
+class NameProblem:
     """Something wrong with a use.
 
     use: which; its place is for those to know who know the text.
-    reason: why, in words, with what to write instead where that is known.
-    paths: the store paths or executed names that it is about.
+    diagnostic: what, without a place.  With an error the use is not bound,
+        because it means nothing, too much, or never matches; with a note it is
+        bound, but may not mean what was meant.  ``related`` are the store
+        paths or executed names that it is about.
     """
 
-    severity: Severity
-    fault: Fault
     use: Use
-    reason: str
-    paths: tuple[str, ...] = ()
+    diagnostic: Diagnostic
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the use is of what the closure does not have."""
+        return self.diagnostic.code in UNRESOLVED
+
+    def at(self, place: Place | None) -> Diagnostic:
+        """The diagnostic at PLACE, where the use stands."""
+        return self.diagnostic if place is None else replace(self.diagnostic, place=place)
+
+
+#: Codes of uses of what the closure does not have.
+UNRESOLVED = ("unknown-package", "missing-file", "not-executable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +92,13 @@ class Bindings:
 
     policy: ExceptionPolicy
     managers: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[NameProblem, ...] = ()
     reports: tuple[Report, ...] = ()
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
+    def errors(self) -> tuple[NameProblem, ...]:
         """The problems that leave something unbound."""
-        return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
+        return tuple(problem for problem in self.problems if problem.diagnostic.severity is Severity.ERROR)
 
 
 class Several(Enum):
@@ -168,7 +157,8 @@ def bind(
             links=links,
             contents=contents,
         )
-        binder.tell_misused({problem.use: problem.reason for problem in reversed(right.problems)})
+        reasons = {each.use: each.diagnostic.message.removeprefix(f"{each.use.written}: ") for each in reversed(right.problems)}
+        binder.tell_misused(reasons)
     return binder.bindings()
 
 
@@ -198,7 +188,7 @@ class _Binder:
         self.several = several
         self.exceptions = exceptions or ExceptionPolicy()
         self.given = _given_names(self.exceptions, contents.tree)
-        self.problems: list[Problem] = []
+        self.problems: list[NameProblem] = []
         self.namespaces = {KERNEL: None, **{part.namespace: None for part in self.exceptions}}
         self.misused: dict[Use, Use] = {}  # with what should stand there
         self.executed: list[_Executed] = []
@@ -208,13 +198,17 @@ class _Binder:
         self.managers: dict[str, tuple[str, ...]] = {}
         self.reports = contents.reports
 
-    def error(self, fault: Fault, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
-        missing = fault in (Fault.UNKNOWN_PACKAGE, Fault.MISSING_FILE, Fault.NOT_EXECUTABLE)
-        if not (missing and (use.namespace, use.role, use.text) in self.given):
-            self.problems.append(Problem(Severity.ERROR, fault, use, reason, tuple(map(str, paths))))
+    def error(self, code: str, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
+        if not (code in UNRESOLVED and (use.namespace, use.role, use.text) in self.given):
+            self.tell(Severity.ERROR, code, use, reason, paths)
 
-    def note(self, fault: Fault, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
-        self.problems.append(Problem(Severity.NOTE, fault, use, reason, tuple(map(str, paths))))
+    def note(self, code: str, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
+        self.tell(Severity.NOTE, code, use, reason, paths)
+
+    def tell(self, severity: Severity, code: str, use: Use, reason: str, paths: Iterable[object]) -> None:
+        related = tuple(Place(str(path)) for path in paths)
+        message = f"{use.written}: {reason}"
+        self.problems.append(NameProblem(use, Diagnostic(severity, code, message, subject=use.written, related=related)))
 
     def add(self, use: Use) -> None:
         """Take in one use; programs wait for `bind_programs`."""
@@ -222,7 +216,7 @@ class _Binder:
         try:
             name = parse_name(use.text)
         except NameSyntaxError as error:
-            self.error(Fault.MALFORMED, use, str(error))
+            self.error("malformed-name", use, str(error))
             return
         if use.role in advice.MISUSES:
             self.misused[use] = replace(use, role=advice.MISUSES[use.role][2])
@@ -231,7 +225,7 @@ class _Binder:
         else:
             paths = self.names.resolve(name)
             if not paths:
-                self.error(Fault.UNKNOWN_PACKAGE, use, advice.unknown_package(name, self.names))
+                self.error("unknown-package", use, advice.unknown_package(name, self.names))
             elif use.role is Role.EXECUTED:
                 self._add_executed(use, name, paths)
             elif use.role is Role.MANAGER:
@@ -244,17 +238,17 @@ class _Binder:
         if len(held) < 2 or self.several is Several.BIND:
             return True
         listed = ", ".join(map(str, held))
-        self.error(Fault.AMBIGUOUS, use, f"{len(held)} store paths have this name; say the version: {listed}", held)
+        self.error("ambiguous-name", use, f"{len(held)} store paths have this name; say the version: {listed}", held)
         return False
 
     def _missing(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         reason = advice.missing_file(name, use.role, paths, self.contents, self.names)
-        self.error(Fault.MISSING_FILE, use, reason, paths)
+        self.error("missing-file", use, reason, paths)
 
     def tell_misused(self, faults: Mapping[Use, str]) -> None:
         """Tell what to write instead of names that never match, or by FAULTS why that would not do either."""
         for use, right in self.misused.items():
-            self.error(Fault.MISUSED, use, advice.misused(use.role, use.text, faults.get(right, "")))
+            self.error("misplaced-name", use, advice.misused(use.role, use.text, faults.get(right, "")))
 
     # Groups of real paths, and managers
 
@@ -269,7 +263,7 @@ class _Binder:
             for path, found in places.items() if use.role is Role.REFERENCE else ():
                 files = [StoreFile(path, place) for place in found]
                 if all(isinstance(self.contents.node(file), str) for file in files):
-                    self.note(Fault.LINK, use, advice.linked(files[0], self.contents, self.names), files)
+                    self.note("linked-file", use, advice.linked(files[0], self.contents, self.names), files)
 
     def _places(self, name: Name, path: StorePath) -> list[str]:
         """The places in PATH that NAME stands for, a directory's without its slash."""
@@ -291,7 +285,7 @@ class _Binder:
 
     def _add_manager(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         if name.is_pattern:
-            self.error(Fault.MISUSED, use, "a manager is one program: name it without patterns")
+            self.error("misplaced-name", use, "a manager is one program: name it without patterns")
             return
         files = [StoreFile(path, place) for path in paths for place in self._places(name, path)]
         if not files:
@@ -301,9 +295,9 @@ class _Binder:
             for file, executed in found:
                 if executed is None:
                     reason = f"{quoted(str(file))} leads to no program of the closure"
-                    self.error(Fault.NOT_EXECUTABLE, use, reason, [file])
+                    self.error("not-executable", use, reason, [file])
                 elif executed.refused:
-                    self.error(Fault.UNSAFE, use, f"{quoted(str(file))} {executed.refused}", [file])
+                    self.error("unsafe-place", use, f"{quoted(str(file))} {executed.refused}", [file])
             if all(executed and not executed.refused for _, executed in found):
                 self.managers[use.text] = tuple(sorted({encode_file(str(executed.runs)) for _, executed in found if executed}))
 
@@ -312,15 +306,15 @@ class _Binder:
     def _add_wrapper(self, use: Use, name: Name) -> None:
         refused = wrappers_refused(self.contents)
         if len(name.file) < 2 or "/" in name.file[1:]:
-            self.error(Fault.MALFORMED, use, f"a wrapper is called {PREFIX}{WRAPPERS}/NAME")
+            self.error("malformed-name", use, f"a wrapper is called {PREFIX}{WRAPPERS}/NAME")
         elif refused:
-            self.error(Fault.UNSAFE, use, f"{WRAPPER_DIRECTORY} {refused}")
+            self.error("unsafe-place", use, f"{WRAPPER_DIRECTORY} {refused}")
         elif use.role is Role.EXECUTED:
             self.wrappers.append((use, name))
         elif use.role in (Role.REFERENCE, Role.TARGET):
             self.members[use.namespace, use.text] = (WRAPPER_PATTERN + name.file[1:],)
         else:
-            self.error(Fault.MISUSED, use, "a wrapper has another path after each boot, so it can be no manager")
+            self.error("misplaced-name", use, "a wrapper has another path after each boot, so it can be no manager")
 
     def _add_executed(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         executed = _Executed(use, name)
@@ -363,14 +357,14 @@ class _Binder:
         if not found:
             files = list(executed.files)
             reason = advice.not_executable(executed.name, files, self.contents, self.names)
-            self.error(Fault.NOT_EXECUTABLE, use, reason, files)
+            self.error("not-executable", use, reason, files)
         elif self._few_enough(use, tuple(sorted({file.store_path for file in found}))):
             for file in found:
                 for path, _ in entrances[file]:
                     self._aggregate(use.namespace, path, executed.files[file], use, file)
                     if path == DESCRIPTOR_PATTERN:
                         reason = f"also executed as {path}, which any program may be: let rules check exec.realpath=@{use.text}"
-                        self.note(Fault.DESCRIPTOR, use, reason, [path])
+                        self.note("executed-by-descriptor", use, reason, [path])
 
     def _bind_wrapper(self, use: Use, name: Name, ways: Ways) -> None:
         words = [name.file[1:]]
@@ -378,7 +372,7 @@ class _Binder:
             pattern = compile_pattern(name.file[1:])
             words = sorted(word for word in _wrapper_words(ways) if pattern.matches(word))
             if not words:
-                self.error(Fault.MISSING_FILE, use, f"nothing in {WRAPPER_DIRECTORY} matches now: name each wrapper by itself")
+                self.error("missing-file", use, f"nothing in {WRAPPER_DIRECTORY} matches now: name each wrapper by itself")
         for word in words:
             self._aggregate(use.namespace, WRAPPER_PATTERN + word, f"{PREFIX}{WRAPPERS}/{word}", use, None)
 
@@ -436,7 +430,7 @@ class _Binder:
                 told.add((namespace, *names))
                 best = self._best_name(aggregated.program, names)
                 reason = f"{path} is executed as {' and as '.join(names)}, but the kernel takes only one: always write {best}"
-                self.error(Fault.CONFLICT, use, reason, [path])
+                self.error("name-conflict", use, reason, [path])
 
     def _best_name(self, program: StoreFile | None, names: list[str]) -> str:
         """The shortest of NAMES that means PROGRAM alone, or else any that does."""

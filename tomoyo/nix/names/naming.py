@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ...model.conditions import TRANSITION_KEYWORDS, Attribute, Comparison, Condition, Test
+from ...model.diagnostics import Diagnostic
 from ...model.domains import Domain, DomainPolicy, merge_entries
 from ...model.entries import Argument, Entry, GroupKind, Kind
 from ...model.exception_policy import (
@@ -36,7 +37,7 @@ from ...syntax.formatting import format_domain_policy
 from ..store.contents import Contents
 from .names import NameTable, is_name
 from .program_paths import WRAPPER_DIRECTORY
-from .rename_words import Change, Finding, NamedWords, UnsafeWords, Words
+from .rename_words import Change, NamedWords, UnsafeWords, Words
 
 __all__ = ["EntryNames", "Named", "format_source_domains", "name_policy", "unsafe_policy", "without_modules"]
 
@@ -58,7 +59,7 @@ class Named:
 
     domains: DomainPolicy
     exceptions: ExceptionPolicy | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
     merged_entries: int = 0
 
 
@@ -94,7 +95,7 @@ class EntryNames:
         self._naming = _Naming(words, names.directory)
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[Diagnostic, ...]:
         """What a person should know of what was named so far."""
         return tuple(self._naming.words.findings)
 
@@ -212,7 +213,7 @@ class _Naming:
         return Named(named, parts, tuple(self.words.findings), self.merged_entries)
 
     def tell(self, change: Change, text: str, reason: str) -> None:
-        self.words.findings[Finding(change, text, reason)] = None
+        self.words.findings[change.finding(text, reason)] = None
 
     # Domains
 

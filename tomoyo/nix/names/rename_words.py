@@ -24,48 +24,49 @@ from itertools import chain
 from typing import Protocol
 
 from ...decision.matching import compile_pattern
+from ...model.diagnostics import Diagnostic, Severity
 from ...model.words import GroupReference, Word, constant_length, decode, word_fault
 from ..store.contents import Contents, NodeType
 from ..store.paths import HASH_ALPHABET, HASH_LENGTH, StoreFile, StorePath, parse_drv_name
 from .names import PREFIX, WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
 from .program_paths import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_ways
 
-__all__ = ["Change", "Finding"]
+__all__ = ["Change"]
 
 _WRAPPER = re.compile(re.escape(WRAPPER_DIRECTORY) + r"/wrappers\.(?:[A-Za-z0-9]{10}|\\\*)/([^/]+)")
 _DESCRIPTOR = re.compile(r"proc:/self/fd/(?:[0-9]+|\\\$)")
 
 
 class Change(Enum):
-    """What `name` tells about."""
+    """What `name` tells about; the value is the code of the diagnostic."""
 
-    OUTSIDE = "a store path outside the closure"
-    KEPT = "a store path that no name can stand for"
-    AMBIGUOUS = "a name that stands for more than was learned"
-    LOOSENED = "a condition that holds more often than before"
-    UNREACHED = "a pattern that no longer sees some programs"
-    UNBOUND = "an old binding, which is left out"
-    MERGED = "domains that became one"
-    UNSAFE = "a pattern that strangers can match"
+    OUTSIDE = "outside-closure"
+    """A store path outside the closure."""
+    KEPT = "kept-store-path"
+    """A store path that no name can stand for."""
+    AMBIGUOUS = "ambiguous-name"
+    """A name that stands for more than was learned."""
+    LOOSENED = "loosened-condition"
+    """A condition that holds more often than before."""
+    UNREACHED = "unreached-program"
+    """A pattern that no longer sees some programs."""
+    UNBOUND = "old-binding"
+    """An old binding, which is left out."""
+    MERGED = "merged-domains"
+    """Domains that became one."""
+    UNSAFE = "unsafe-pattern"
+    """A pattern that strangers can match."""
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that a person should know.
-
-    text: the word, test or domain of the learned policy that it is about.
-    reason: what became of it, and why.
-    """
-
-    change: Change
-    text: str
-    reason: str
+    def finding(self, text: str, reason: str) -> Diagnostic:
+        """What became of TEXT, a word, test or domain of the learned policy, and why."""
+        severity = Severity.NOTE if self in (Change.MERGED, Change.UNBOUND) else Severity.WARNING
+        return Diagnostic(severity, self.value, f"{text}: {reason}", subject=text)
 
 
 class Words(Protocol):
     """How words are written in the result; findings are told once each."""
 
-    findings: dict[Finding, None]
+    findings: dict[Diagnostic, None]
 
     def executed(self, word: str) -> str:
         """What stands for WORD where a program is executed, or names a domain."""
@@ -95,7 +96,7 @@ class NamedWords:
     contents: Contents
     programs: Mapping[str, StoreFile]
     keys: dict[StorePath, str]
-    findings: dict[Finding, None] = field(default_factory=dict)
+    findings: dict[Diagnostic, None] = field(default_factory=dict)
     _executed: dict[str, str] = field(default_factory=dict)
     _references: dict[str, Word | GroupReference] = field(default_factory=dict)
     _places: dict[tuple[StorePath, str], bool] = field(default_factory=dict)
@@ -208,7 +209,7 @@ class NamedWords:
 
     def tell(self, change: Change, text: str, reason: str) -> None:
         """Note something, once."""
-        self.findings[Finding(change, text, reason)] = None
+        self.findings[change.finding(text, reason)] = None
 
     def _exact(self, word: str, names: Iterable[Name], executed: StorePath | None) -> str:
         """The best of NAMES, which stand for WORD: one that means nothing else, if there is one.
@@ -262,7 +263,7 @@ class UnsafeWords:
     """Hash patterns, ``/nix/store/\\\\*-nginx-\\\\*/bin/nginx``: whatever is called nginx, whoever built it."""
 
     names: NameTable
-    findings: dict[Finding, None] = field(default_factory=dict)
+    findings: dict[Diagnostic, None] = field(default_factory=dict)
     _texts: StoreTexts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -273,13 +274,13 @@ class UnsafeWords:
         split = self.names.split_word(word)
         if split is None:
             for outside in self._texts.outside(word):
-                self.findings[Finding(Change.OUTSIDE, word, f"kept: {outside} is outside the closure")] = None
+                self.findings[Change.OUTSIDE.finding(word, f"kept: {outside} is outside the closure")] = None
             return word
         pattern = path_pattern(split[0], self.names) + split[1]
         if word_fault(pattern):
-            self.findings[Finding(Change.KEPT, word, "kept: a pattern would have too many escapes")] = None
+            self.findings[Change.KEPT.finding(word, "kept: a pattern would have too many escapes")] = None
             return word
-        self.findings[Finding(Change.UNSAFE, word, f"{pattern} also matches what anyone may put into the store")] = None
+        self.findings[Change.UNSAFE.finding(word, f"{pattern} also matches what anyone may put into the store")] = None
         return pattern
 
     def reference(self, word: str) -> Word | GroupReference:

@@ -21,6 +21,7 @@ from enum import Enum
 from ...analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
 from ...boot.loader import boot_script, domain_managers
 from ...decision.missing_domains import missing_domains
+from ...model.diagnostics import Diagnostic, Place, Severity, has_errors, sort_diagnostics
 from ...model.entries import Entry, GroupKind
 from ...model.exception_policy import ExceptionPolicy, TransitionControl
 from ...model.managers import ManagerPolicy
@@ -37,16 +38,14 @@ from ...syntax.formatting import format_domain_policy, format_exception_policy, 
 from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ...syntax.statements import InNamespace, SharedEntry
-from ..names.bindings import Bindings, Fault, Several, bind
-from ..names.bindings import Problem as BindingProblem
-from ..names.bindings import Severity as BindingSeverity
+from ..names.bindings import Bindings, Several, bind
 from ..names.name_uses import policy_uses, use_places
 from ..names.names import NameTable, encode_file, is_name, parse_name
 from ..names.program_paths import path_refused
 from ..store.contents import Contents, Report, read_contents
 from ..store.paths import StorePath, find_store_path
 from ..store.tree import Tree
-from .files import Problem, Severity, SourceError, sort_problems
+from .files import SourceError, error
 from .policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
 
 __all__ = ["BootSettings", "CompileSettings", "Compiled", "Unresolved", "compile_policy"]
@@ -61,9 +60,6 @@ class Unresolved(Enum):
     WARN = "warning"
     """For a library of policies, many of which are for packages that are not there."""
     ACCEPT = "ignore"
-
-
-_UNRESOLVED = {Fault.UNKNOWN_PACKAGE, Fault.MISSING_FILE, Fault.NOT_EXECUTABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ class Compiled:
     """A set, checked, and what may not be meant so."""
 
     policy: PolicySet
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def compile_policy(
@@ -124,7 +120,7 @@ def compile_policy(
     Raises SourceError with every error and warning.
     """
     settings = settings or CompileSettings()
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     progress("reading the policy")
     policy = combine_sources(files, settings.conflicts, problems.append)
     progress(f"reading {len(names.paths)} store paths")
@@ -139,17 +135,13 @@ def compile_policy(
     problems += _old_bindings(policy.exceptions, files, tree)
     managers = _real_managers(policy.managers, bindings, contents, files, problems)
     boot = _real_boot(settings.boot, names, contents, problems)
-    if not _errors(problems):
+    if not has_errors(problems):
         progress("loading the set into a simulated kernel")
         compiled = _policy_set(policy, bindings, managers, boot, _manifest(policy, bindings, names, tree, roots, settings))
         problems += _prove(compiled)
-    if _errors(problems):
-        raise SourceError(sort_problems(problems))
-    return Compiled(with_digests(compiled), sort_problems(problems))
-
-
-def _errors(problems: Iterable[Problem]) -> bool:
-    return any(problem.severity is Severity.ERROR for problem in problems)
+    if has_errors(problems):
+        raise SourceError(sort_diagnostics(problems))
+    return Compiled(with_digests(compiled), sort_diagnostics(problems))
 
 
 # The texts
@@ -223,30 +215,25 @@ def _manifest(
 # What the closure says
 
 
-def _binding_problems(bindings: Bindings, files: Sequence[PolicyText], unresolved: Unresolved) -> Iterator[Problem]:
-    found = [problem for problem in bindings.problems if not _accepted(problem, unresolved)]
+def _binding_problems(bindings: Bindings, files: Sequence[PolicyText], unresolved: Unresolved) -> Iterator[Diagnostic]:
+    accepted = unresolved is Unresolved.ACCEPT
+    found = [problem for problem in bindings.problems if not (accepted and problem.is_unresolved)]
     places = use_places(read_placed_policy(files)) if found else {}
     library = {file.name: _first_domain(file) for file in files if file.directory == LIBRARY}
     for problem in found:
         # What a module says counts in any namespace.
         placed = places.get(problem.use) or places.get(replace(problem.use, namespace=""))
-        file, line, column = placed.where(problem.use.written) if placed else ("", 0, 0)
+        told = problem.at(placed.where(problem.use.written) if placed else None)
         # The library is for systems that lack some of what it names, but not the service itself.
-        if problem.fault in _UNRESOLVED and file in library and line != library[file]:
+        if problem.is_unresolved and told.place.file in library and told.place.line != library[told.place.file]:
             continue
-        severity = Severity.ERROR
-        if problem.severity is BindingSeverity.NOTE or (problem.fault in _UNRESOLVED and unresolved is Unresolved.WARN):
-            severity = Severity.WARNING
-        message = f"{problem.use.written}: {problem.reason}"
-        yield Problem(severity, message, file, line, column)
+        if told.severity is Severity.NOTE or (problem.is_unresolved and unresolved is Unresolved.WARN):
+            told = replace(told, severity=Severity.WARNING)
+        yield told
 
 
-def _unsafe(report: Report) -> Problem:
-    return Problem(Severity.WARNING, f"{report.place}: {report.reason}: skipped")
-
-
-def _accepted(problem: BindingProblem, unresolved: Unresolved) -> bool:
-    return problem.fault in _UNRESOLVED and unresolved is Unresolved.ACCEPT
+def _unsafe(report: Report) -> Diagnostic:
+    return Diagnostic(Severity.WARNING, "unsafe-place", f"{report.place}: {report.reason}: skipped")
 
 
 def _first_domain(file: PolicyText) -> int:
@@ -255,39 +242,42 @@ def _first_domain(file: PolicyText) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
 
 
-def _store_paths(files: Iterable[PolicyText], tree: Tree) -> Iterator[Problem]:
+def _store_paths(files: Iterable[PolicyText], tree: Tree) -> Iterator[Diagnostic]:
     """Warn of store paths, and of patterns in their place, once for each file."""
     store = re.compile(rf"(?<![!#-<>-?A-~]){re.escape(encode_file(tree.store_directory))}/(\\)?")
     for file in files:
-        places: dict[str, list[int]] = {}
+        places: dict[tuple[str, str], list[int]] = {}
         for match in store.finditer(file.text):
             before = file.text[file.text.rfind("\n", 0, match.start()) + 1 : match.start()]
             # Whoever executes a program chooses its arguments, so a pattern among them gives nothing away.
             if not before.lstrip().startswith("#") and not (match[1] and _ARGUMENT.search(before)):
                 places.setdefault(_PATTERN if match[1] else _HASH, []).append(match.start())
-        for what, found in places.items():
+        for (code, what), found in places.items():
             more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
             line = file.text.count("\n", 0, found[0]) + 1
             column = found[0] - file.text.rfind("\n", 0, found[0])
-            yield Problem(Severity.WARNING, what + more, file.name, line, column)
+            yield Diagnostic(Severity.WARNING, code, what + more, place=file.place(line, column))
 
 
 _ARGUMENT = re.compile(r"""exec\.(?:argv\[[^ ]*\]|envp\["[^ ]*"\])!?="$""")
-_PATTERN = "a pattern of store paths: whoever may add a package can make it match"
-_HASH = "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such"
+_PATTERN = "store-pattern", "a pattern of store paths: whoever may add a package can make it match"
+_HASH = (
+    "store-hash",
+    "a store path: it means this one build, and nothing after the next upgrade; 'tomoyo name' makes names of such",
+)
 
 
-def _failing_transitions(policy: SourcePolicy, files: Sequence[PolicyText]) -> Iterator[Problem]:
+def _failing_transitions(policy: SourcePolicy, files: Sequence[PolicyText]) -> Iterator[Diagnostic]:
     """Tell of transitions that make execution fail, where nobody wanted to forbid it."""
     found = list(missing_domains(policy.domains, policy.exceptions))
     places = _rule_places(files, {missing.rule for missing in found}) if found else {}
     for missing in found:
-        yield Problem(Severity.ERROR, f"{missing.rule}: {missing.reason}", *places.get(missing.rule, ("", 0, 0)))
+        yield error("failing-execution", f"{missing.rule}: {missing.reason}", places.get(missing.rule, Place()))
 
 
-def _rule_places(files: Iterable[PolicyText], rules: set[Rule]) -> dict[Rule, tuple[str, int, int]]:
-    """Where each of RULES first stands, as path, line and column."""
-    places: dict[Rule, tuple[str, int, int]] = {}
+def _rule_places(files: Iterable[PolicyText], rules: set[Rule]) -> dict[Rule, Place]:
+    """Where each of RULES first stands."""
+    places: dict[Rule, Place] = {}
     for file in files:
         read = _RULE_READERS.get(file.kind)
         for number, raw in enumerate(file.text.split("\n") if read else (), 1):
@@ -296,7 +286,7 @@ def _rule_places(files: Iterable[PolicyText], rules: set[Rule]) -> dict[Rule, tu
             except Dropped:
                 continue
             if rule in rules:
-                places.setdefault(rule, (file.name, number, 1))
+                places.setdefault(rule, Place(file.name, number, 1, raw))
     return places
 
 
@@ -315,7 +305,7 @@ _RULE_READERS: dict[TextKind, Callable[[Line], Rule | None]] = {
 }
 
 
-def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: Tree) -> Iterator[Problem]:
+def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: Tree) -> Iterator[Diagnostic]:
     """Tell of bindings in the policy's own exceptions: they would bind names to what no closure vouches for."""
     store = encode_file(tree.store_directory) + "/"
     lines: list[str] = []
@@ -327,7 +317,7 @@ def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: T
     places = find_words(files, (line.split(" ")[1] for line in lines))
     for line in lines:
         message = f"{line}: a binding, which is made from the closure and never written by hand"
-        yield Problem(Severity.ERROR, message, *places.get(line.split(" ")[1], ("", 0, 0)))
+        yield error("old-binding", message, places.get(line.split(" ")[1], Place()))
 
 
 def _real_managers(
@@ -335,7 +325,7 @@ def _real_managers(
     bindings: Bindings,
     contents: Contents,
     files: Sequence[PolicyText],
-    problems: list[Problem],
+    problems: list[Diagnostic],
 ) -> ManagerPolicy:
     """MANAGERS with real paths in the place of names; tells of those that would not do what they should."""
     real = dict(bindings.managers)
@@ -348,13 +338,13 @@ def _real_managers(
             interpreter = _interpreter(path, contents)
             if interpreter is not None:
                 advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
-                message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead; {advice}"
-                problems.append(Problem(Severity.ERROR, message, *find_word(files, manager.text)))
+                message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead"
+                problems.append(error("manager-script", message, find_word(files, manager.text), advice))
             found.append(Word(path))
     if not found:
         file = next((file.name for file in files if file.kind is TextKind.MANAGER), "")
         message = "there is no manager: once this policy is active, nothing can change it"
-        problems.append(Problem(Severity.WARNING, message, file))
+        problems.append(Diagnostic(Severity.WARNING, "no-manager", message, place=Place(file)))
     return replace(managers, managers=tuple(dict.fromkeys(found)))
 
 
@@ -365,7 +355,7 @@ def _interpreter(path: str, contents: Contents) -> str | None:
     return executable.interpreter if executable else None
 
 
-def _real_boot(boot: BootSettings, names: NameTable, contents: Contents, problems: list[Problem]) -> BootSettings:
+def _real_boot(boot: BootSettings, names: NameTable, contents: Contents, problems: list[Diagnostic]) -> BootSettings:
     """BOOT with paths in the place of names; tells of store paths that may be gone at boot."""
     try:
         shell, space, argument = boot.interpreter.partition(" ")
@@ -376,8 +366,8 @@ def _real_boot(boot: BootSettings, names: NameTable, contents: Contents, problem
         )
         boot_script(interpreter=real.interpreter, search_path=real.search_path, previous=real.previous, state=real.state)
         return real
-    except ValueError as error:
-        problems.append(Problem(Severity.ERROR, f"boot loader: {error}"))
+    except ValueError as failure:
+        problems.append(error("boot-loader", f"boot loader: {failure}"))
         return boot
 
 
@@ -404,18 +394,18 @@ def _real_path(text: str, names: NameTable, contents: Contents) -> str:
 # The proof
 
 
-def _prove(policy: PolicySet) -> list[Problem]:
+def _prove(policy: PolicySet) -> list[Diagnostic]:
     """Load POLICY into a simulated kernel and boot that; tell of every line that it does not hold as written."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
 
-    def report(error: PolicySyntaxError) -> None:
-        problems.append(_lost(error.file, error.line, error.explanation))
+    def report(found: PolicySyntaxError) -> None:
+        problems.append(_lost(found.file, found.line, found.explanation, found.source))
 
     kernel = policy.loaded(report)
     try:
         kernel.activate()
     except KernelPanic as panic:
-        problems.append(Problem(Severity.ERROR, f"a kernel that boots with this panics: {panic}"))
+        problems.append(error("boot-panic", f"a kernel that boots with this panics: {panic}"))
     for name, interface in (("domain_policy", "domain_policy"), ("profile", "profile"), ("manager", "manager")):
         text: str = getattr(policy, name)
         if name == "manager":
@@ -438,12 +428,13 @@ def _exception_lines(text: str) -> tuple[list[str], list[str]]:
     return sorted(aggregators, key=lambda line: line.partition("aggregator ")[0]), sorted(lines)
 
 
-def _difference(file: str, written: list[str], held: list[str]) -> Problem:
+def _difference(file: str, written: list[str], held: list[str]) -> Diagnostic:
     for number, (ours, theirs) in enumerate(zip(written, held), 1):
         if ours != theirs:
             return _lost(file, number, f"{quoted(ours)} is held as {quoted(theirs)}")
     return _lost(file, min(len(written), len(held)) + 1, "what is held has another length")
 
 
-def _lost(file: str, line: int, reason: str) -> Problem:
-    return Problem(Severity.ERROR, f"a kernel would not hold this as written: {reason}", f"(compiled) {file}", line)
+def _lost(file: str, line: int, reason: str, text: str = "") -> Diagnostic:
+    place = Place(f"(compiled) {file}", line, text=text)
+    return error("altered-line", f"a kernel would not hold this as written: {reason}", place)

@@ -21,9 +21,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
-from enum import Enum
 
+from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean
 from ...model.errors import TomoyoError
 from ...model.profiles import STATES
 from ...model.words import quoted
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from ...model.profiles import ServiceState
 
-__all__ = ["Problem", "Severity", "SourceError"]
+__all__ = ["SourceError"]
 
 
 #: Files of a policy source.
@@ -56,47 +55,15 @@ KEEP_LIBRARY = "library"
 FOLDERS = {"domains": TextKind.DOMAIN, "exceptions": TextKind.EXCEPTION, "modules": TextKind.MODULE}
 
 
-class Severity(Enum):
-    """Whether a policy with such a problem can be compiled."""
+class SourceError(TomoyoError):
+    """A policy source that cannot be compiled; ``diagnostics`` holds every error and warning."""
 
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong in a policy source.
-
-    file, line, column: where; line and column count from 1, and are 0 where
-        all of the file or line is meant; file is empty for the policy as a whole.
-    """
-
-    severity: Severity
-    message: str
-    file: str = ""
-    line: int = 0
-    column: int = 0
-
-    @property
-    def place(self) -> str:
-        """``FILE:LINE:COLUMN``, as far as it is known."""
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.file else self.message
-
-
-def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """PROBLEMS by their place, each once; those of the policy as a whole come first."""
-    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column)))
-
-
-class SourceError(TomoyoError):
-    """A policy source that cannot be compiled; ``problems`` holds every error and warning."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        return "\n".join(map(str, self.diagnostics))
 
 
 def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[PolicyText]:
@@ -109,34 +76,35 @@ def read_directories(directories: Iterable[str | os.PathLike[str]]) -> list[Poli
     state.
     """
     files: list[PolicyText] = []
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for position, directory in enumerate(os.fspath(given) for given in directories):
         found = list(_find(directory, problems))
         if not found and not problems:
             expected = ", ".join([*(f"{name}/" for name in FOLDERS), *FILES])
-            problems.append(Problem(Severity.ERROR, f"no policy source: there is none of {expected}", directory))
+            problems.append(error("no-policy-source", f"no policy source: there is none of {expected}", Place(directory)))
         state, adds = _read_state(directory, problems)
         for name, kind in found:
             path = os.path.join(directory, name)
             try:
                 files.append(PolicyText(kind, path, _read(path), directory=position, state=state, adds=adds))
-            except OSError as error:
-                problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
+            except OSError as failure:
+                problems.append(_unreadable(failure, path))
     if problems:
         raise SourceError(problems)
     return files
 
 
-def _read_state(directory: str, problems: list[Problem]) -> tuple[ServiceState | None, bool]:
+def _read_state(directory: str, problems: list[Diagnostic]) -> tuple[ServiceState | None, bool]:
     """What the ``state.conf`` of DIRECTORY says: a state, or that the library's profiles stand."""
     path = os.path.join(directory, STATE_FILE)
     if not os.path.lexists(path):
         return None, False
     try:
-        lines = [normalise(line) for line in _read(path).split("\n")]
-    except OSError as error:
-        problems.append(Problem(Severity.ERROR, error.strerror or str(error), path))
+        raw = _read(path).split("\n")
+    except OSError as failure:
+        problems.append(_unreadable(failure, path))
         return None, False
+    lines = [normalise(line) for line in raw]
     said = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if len(said) == 1 and said[0][1] in STATES:
         return STATES[said[0][1]], False
@@ -144,19 +112,20 @@ def _read_state(directory: str, problems: list[Problem]) -> tuple[ServiceState |
         return None, True
     number, word = next(((number, line) for number, line in said if line not in STATES), said[-1] if said else (0, ""))
     expected = f"one state, which is {', '.join(STATES)}, or {KEEP_LIBRARY}"
-    found = f"{quoted(word)}{_near(word, [*STATES, KEEP_LIBRARY])}" if word else "nothing"
-    problems.append(Problem(Severity.ERROR, f"expected {expected}; found {found}", path, number, 1 if number else 0))
+    place = Place(path, number, 1, raw[number - 1]) if number else Place(path)
+    message = f"expected {expected}; found {quoted(word) if word else 'nothing'}"
+    problems.append(error("unknown-state", message, place, did_you_mean(word, [*STATES, KEEP_LIBRARY])))
     return None, False
 
 
-def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, TextKind]]:
+def _find(directory: str, problems: list[Diagnostic]) -> Iterator[tuple[str, TextKind]]:
     """The names in the policy source DIRECTORY, with what each holds."""
     for name in _list(directory, problems):
         path = os.path.join(directory, name)
         if name in FOLDERS:
             for below in _list(path, problems):
                 if os.path.isdir(os.path.join(path, below)):
-                    problems.append(Problem(Severity.ERROR, "nothing reads a folder here", os.path.join(path, below)))
+                    problems.append(error("misplaced-file", "nothing reads a directory here", Place(os.path.join(path, below))))
                 elif below.endswith(SUFFIX):
                     yield f"{name}/{below}", FOLDERS[name]
         elif name in FILES:
@@ -164,26 +133,29 @@ def _find(directory: str, problems: list[Problem]) -> Iterator[tuple[str, TextKi
         elif name == STATE_FILE:
             continue
         elif name.endswith(SUFFIX) or os.path.isdir(path):
-            problems.append(Problem(Severity.ERROR, f"nothing reads this here{_hint(name)}", path))
+            problems.append(error("misplaced-file", "nothing reads this here", Place(path), _hint(name)))
 
 
-def _list(directory: str, problems: list[Problem]) -> list[str]:
+def _list(directory: str, problems: list[Diagnostic]) -> list[str]:
     try:
         return sorted(name for name in os.listdir(directory) if not name.startswith("."))
-    except OSError as error:
-        problems.append(Problem(Severity.ERROR, error.strerror or str(error), directory))
+    except OSError as failure:
+        problems.append(_unreadable(failure, directory))
         return []
 
 
 def _hint(name: str) -> str:
-    return _near(name, [*FOLDERS, *FILES, STATE_FILE]) or f": policy is in {', '.join(FOLDERS)} and {', '.join(FILES)}"
+    known = [*FOLDERS, *FILES, STATE_FILE]
+    return did_you_mean(name, known) or f"policy is in {', '.join(FOLDERS)} and {', '.join(FILES)}"
 
 
-def _near(word: str, known: list[str]) -> str:
-    from difflib import get_close_matches
+def error(code: str, message: str, place: Place | None = None, advice: str = "") -> Diagnostic:
+    """An error in a policy source."""
+    return Diagnostic(Severity.ERROR, code, message, advice, place or Place())
 
-    near = get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+
+def _unreadable(failure: OSError, path: str) -> Diagnostic:
+    return error("unreadable-file", failure.strerror or str(failure), Place(path))
 
 
 def _read(path: str) -> str:

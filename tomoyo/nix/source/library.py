@@ -20,11 +20,12 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files as resources
 
+from ...model.diagnostics import Place, did_you_mean
 from ...model.words import KERNEL, quoted
 from ...syntax.lines import normalise
 from ...syntax.policy_text import LIBRARY, SUFFIX, PolicyText, TextKind
 from ...syntax.profiles import parse_profile
-from .files import FOLDERS, Problem, Severity, SourceError, read_directories
+from .files import FOLDERS, SourceError, error, read_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
+    from ...model.diagnostics import Diagnostic
     from ...model.profiles import ServiceState
 
 __all__ = ["library_modules", "library_services", "read_sources"]
@@ -85,7 +87,11 @@ def library_files(own: Sequence[PolicyText], services: Mapping[str, ServiceState
     """
     wanted = services or {}
     problems = [
-        Problem(Severity.ERROR, f"the library has no policy for {quoted(name)}; it has {', '.join(library_services())}")
+        error(
+            "unknown-service",
+            f"the library has no policy for {quoted(name)}",
+            advice=did_you_mean(name, library_services()) or f"it has {', '.join(library_services())}",
+        )
         for name in wanted
         if name not in library_services()
     ]
@@ -141,7 +147,7 @@ def _used_modules(files: Iterable[PolicyText]) -> set[str]:
     return found
 
 
-def _other_profiles(own: Iterable[PolicyText], states: Iterable[ServiceState]) -> Iterator[Problem]:
+def _other_profiles(own: Iterable[PolicyText], states: Iterable[ServiceState]) -> Iterator[Diagnostic]:
     """Tell of profiles in OWN that are not what STATES take them for."""
     wanted = {state.value: state for state in states}
     for file in own if wanted else ():
@@ -152,4 +158,4 @@ def _other_profiles(own: Iterable[PolicyText], states: Iterable[ServiceState]) -
             if state is not None and profile.default.mode is not state.mode:
                 name = state.name.lower()
                 message = f"profile {profile.number} is not {state.mode.value}, which the library's state {name} takes it for"
-                yield Problem(Severity.ERROR, message, file.name)
+                yield error("conflict", message, Place(file.name))

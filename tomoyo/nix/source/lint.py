@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from ...lint.codes import LintFinding, LintSeverity
 from ...lint.context import LintContext, Remark
 from ...lint.linter import lint_policy
+from ...model.diagnostics import Diagnostic, Severity
 from ...model.domains import Domain, DomainPolicy
 from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
 from ...model.words import DomainName
 from ...syntax.policy_text import LIBRARY, NAMES, PolicyText, TextKind
-from ..names.bindings import Severity, bind
+from ..names.bindings import bind
 from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable
 from ..store.tree import Tree
@@ -55,7 +55,7 @@ def lint_names(
     codes: Collection[str] | None = None,
     allowed: Collection[str] = (),
     links: Mapping[str, str] | None = None,
-) -> list[LintFinding]:
+) -> list[Diagnostic]:
     """Find what is not as it should be in a policy of names.
 
     Arguments:
@@ -68,9 +68,9 @@ def lint_names(
 
     general = {text.name for text in texts if text.directory == LIBRARY}
 
-    def more(context: LintContext) -> Iterator[LintFinding]:
+    def more(context: LintContext) -> Iterator[Diagnostic]:
         for finding in _find_name_faults(context, names, tree, links):
-            if finding.code != "unresolved-name" or finding.file not in general:
+            if finding.code != "unresolved-name" or finding.place.file not in general:
                 yield finding
 
     store = tree.store_directory if tree is not None else "/nix/store"
@@ -79,7 +79,7 @@ def lint_names(
 
 def _find_name_faults(
     context: LintContext, names: NameTable | None, tree: Tree | None, links: Mapping[str, str] | None
-) -> Iterator[LintFinding]:
+) -> Iterator[Diagnostic]:
     policy = context.policy
     if not any(NAMES in text.text for text in policy.texts):
         return
@@ -97,9 +97,9 @@ def _find_name_faults(
     if names is not None and tree is not None:
         right = {use: None for use in uses if use not in faults}
         for problem in bind(right, names, tree, exceptions=exceptions, links=links).problems:
-            severity = LintSeverity.NOTE if problem.severity is Severity.NOTE else None
-            written = problem.use.written
-            faults[problem.use] = Remark("unresolved-name", f"{written}: {problem.reason}", written, severity)
+            told = problem.diagnostic
+            severity = Severity.NOTE if told.severity is Severity.NOTE else None
+            faults[problem.use] = Remark("unresolved-name", told.message, told.subject, severity)
     if not faults:
         return
 
@@ -119,7 +119,7 @@ def _find_name_faults(
     yield from _elsewhere(context, {use: remark for use, remark in faults.items() if use not in in_entries})
 
 
-def _elsewhere(context: LintContext, faults: Mapping[Use, Remark]) -> Iterator[LintFinding]:
+def _elsewhere(context: LintContext, faults: Mapping[Use, Remark]) -> Iterator[Diagnostic]:
     """FAULTS of names that stand in no entry, each where it first stands: in domains' names, say."""
     places = use_places(context.policy) if faults else {}
     for use, remark in faults.items():

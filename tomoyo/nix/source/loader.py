@@ -22,11 +22,12 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from ...model.diagnostics import Diagnostic, Severity, has_errors
 from ...model.domains import MAX_GROUPS
 from ...model.exception_policy import TRANSITION_CONTROLS
 from ...syntax.domain_policy import MODULE_NAME
 from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
-from .files import FILES, FOLDERS, STATE_FILE, Problem, Severity, SourceError, read_directories
+from .files import FILES, FOLDERS, STATE_FILE, SourceError, read_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ...model.profiles import ProfilePolicy, ServiceState
     from ...syntax.lines import PolicySyntaxError, Source
 
-    Report = Callable[[Problem], None]
+    Report = Callable[[Diagnostic], None]
     Bind = Callable[[DomainPolicy, ExceptionPolicy], ExceptionPolicy]
 
 #: The directory of the running kernel's interface files.
@@ -427,19 +428,19 @@ def combine_files(
     return _answered_by_name(loaded)
 
 
-def source_problems(found: PolicyFiles, services: Mapping[str, ServiceState] | None = None) -> tuple[Problem, ...]:
+def source_problems(found: PolicyFiles, services: Mapping[str, ServiceState] | None = None) -> tuple[Diagnostic, ...]:
     """What `combine_files` finds wrong with the files of a policy source that are meant."""
     from .library import library_files
     from .policy import combine_sources
 
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     own = (*found.files, *found.others)
     try:
         combine_sources((*library_files(own, services), *own), report=problems.append)
     except SourceError as error:
-        problems += error.problems
+        problems += error.diagnostics
     meant = {file.name for file in found.files}
-    return tuple(problem for problem in problems if not problem.file or problem.file in meant)
+    return tuple(problem for problem in problems if not problem.place.file or problem.place.file in meant)
 
 
 def _load_source(found: Sequence[PolicyFiles], services: Mapping[str, ServiceState], report: Report) -> LoadedPolicy:
@@ -453,9 +454,9 @@ def _load_source(found: Sequence[PolicyFiles], services: Mapping[str, ServiceSta
         own += [replace(file, directory=position) for file in (*one.files, *others)]
         if len(others) < len(one.others):
             notes.append(f"{one.path} is part of a policy source: the other domains of it are left out")
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     policy = combine_sources((*library_files(own, services), *own), report=problems.append)
-    if any(problem.severity is Severity.ERROR for problem in problems):
+    if has_errors(problems):
         raise SourceError(problems)
     for problem in problems:
         report(problem)
@@ -510,7 +511,7 @@ def _tell(path: str, error: PolicySyntaxError, report: Report) -> None:
     from ...syntax.lines import Effect
 
     if error.effect is not Effect.COMMENT:
-        report(Problem(Severity.WARNING, error.explanation, path, error.line, error.column))
+        report(error.diagnostic(Severity.WARNING, path))
 
 
 def _answered_by_name(policy: LoadedPolicy) -> LoadedPolicy:

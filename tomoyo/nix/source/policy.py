@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean, has_errors, sort_diagnostics
 from ...model.domains import MAX_GROUPS, DomainPolicy
 from ...model.entries import Entry, GroupKind
 from ...model.exception_policy import ExceptionPolicy
@@ -53,7 +54,7 @@ from ...syntax.statements import (
     UseProfile,
 )
 from ..names.names import is_name
-from .files import Problem, Severity, SourceError, sort_problems
+from .files import SourceError, error
 from .module_numbers import Collision, assign_numbers
 
 __all__ = ["Conflicts"]
@@ -106,7 +107,7 @@ class SourcePolicy:
 def combine_sources(
     files: Sequence[PolicyText],
     conflicts: Conflicts = Conflicts.REFUSE,
-    report: Callable[[Problem], None] | None = None,
+    report: Callable[[Diagnostic], None] | None = None,
 ) -> SourcePolicy:
     """Read FILES, of one or more policy sources, as one policy.
 
@@ -125,11 +126,11 @@ def combine_sources(
             if file.kind is kind:
                 read(combined, file)
     policy = combined.result()
-    problems = sort_problems(combined.problems)
+    problems = sort_diagnostics(combined.problems)
     if report is not None:
         for problem in problems:
             report(problem)
-    elif any(problem.severity is Severity.ERROR for problem in problems):
+    elif has_errors(problems):
         raise SourceError(problems)
     return policy
 
@@ -147,11 +148,17 @@ class _Said:
     column: int = 1
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         return f"{self.file.name}:{self.line}"
 
-    def problem(self, message: str) -> Problem:
-        return Problem(Severity.ERROR, message, self.file.name, self.line, self.column)
+    @property
+    def place(self) -> Place:
+        return self.file.place(self.line, self.column)
+
+    def error(self, code: str, message: str, advice: str = "", *related: _Said) -> Diagnostic:
+        return Diagnostic(
+            Severity.ERROR, code, message, advice, self.place, related=tuple(said.place for said in related if said.line)
+        )
 
 
 @dataclass(slots=True)
@@ -193,7 +200,7 @@ class _Combined:
     used_profiles: dict[str, _Said] = field(default_factory=dict)
     used_groups: dict[tuple[str, int], _Said] = field(default_factory=dict)
     used_modules: dict[tuple[str, str], _Said] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
 
     def replay(
         self,
@@ -205,10 +212,10 @@ class _Combined:
         replay(lines, reader, apply, Listener(lines.file.name, Reading.STRICT, self.tell), refuse)
 
     def tell(self, error: PolicySyntaxError) -> None:
-        self.problems.append(Problem(Severity.ERROR, error.explanation, error.file, error.line, error.column))
+        self.problems.append(error.diagnostic())
 
-    def warn(self, said: _Said, message: str) -> None:
-        self.problems.append(replace(said.problem(message), severity=Severity.WARNING))
+    def error(self, said: _Said, code: str, message: str, advice: str = "", *related: _Said) -> None:
+        self.problems.append(said.error(code, message, advice, *related))
 
     def settle(self, held: dict[Any, _Said], key: Any, said: _Said) -> _Said | None:
         """Let SAID stand for KEY; give back what already stands there if it says otherwise and cannot give way."""
@@ -243,9 +250,9 @@ class _Combined:
             name, number = pin
             twin = next((other for other, said in self.pins.items() if said.value == number and other != name), None)
             if twin is not None:
-                return f"{self.pins[twin].place} gives {number} to module {twin}"
+                return f"{self.pins[twin].where} gives {number} to module {twin}"
             other = self.settle(self.pins, name, lines.said(number, len(name) + 1))
-            return None if other is None else f"{other.place} gives module {name} another number"
+            return None if other is None else f"{other.where} gives module {name} another number"
 
         self.replay(lines, read, apply)
 
@@ -256,8 +263,8 @@ class _Combined:
                 line = _line_of(file, rf"(?:{re.escape(part.namespace)} +)?0*{profile.number}-")
                 other = self.settle(self.profiles, (part.namespace, profile.number), _Said(profile, file, line))
                 if other is not None:
-                    message = f"profile {profile.number} of {part.namespace} is another one in {other.place}"
-                    self.problems.append(_Said(None, file, line).problem(message))
+                    message = f"profile {profile.number} of {part.namespace} is another one in {other.where}"
+                    self.error(_Said(None, file, line), "conflict", message, "", other)
 
     def read_managers(self, file: PolicyText) -> None:
         def read(line: Line) -> ManagerStatement:
@@ -275,16 +282,16 @@ class _Combined:
             line = _line_of(file, f"Memory used by {memory.name}:")
             other = self.settle(self.quotas, memory.name, _Said(memory.quota, file, line))
             if other is not None:
-                message = f"{other.place} gives {memory.name} another quota"
-                self.problems.append(_Said(None, file, line).problem(message))
+                message = f"{other.where} gives {memory.name} another quota"
+                self.error(_Said(None, file, line), "conflict", message, "", other)
 
     def read_exceptions(self, file: PolicyText) -> None:
         self.replay(_Lines(file), read_exception_content, self.holding.apply_exception)
 
     def read_module(self, file: PolicyText) -> None:
         if not MODULE_NAME.fullmatch(file.module):
-            expected = "a letter, then letters, digits and _ . + -, at most 64"
-            self.problems.append(Problem(Severity.ERROR, f"not a module's name: expected {expected}", file.name))
+            advice = "expected a letter, then letters, digits and _ . + -, at most 64"
+            self.error(_Said(None, file, 0, 0), "module-name", f"not a module's name: {quoted(file.module)}", advice)
         held: dict[str, Entry] = {}
 
         def apply(entry: Entry) -> None:
@@ -295,7 +302,7 @@ class _Combined:
         other = self.settle(self.modules, file.module, _Said(tuple(held.values()), file, 1))
         if other is not None:
             message = f"{other.file.name} is another module of this name"
-            self.problems.append(Problem(Severity.ERROR, message, file.name))
+            self.error(_Said(None, file, 0, 0), "conflict", message)
 
     def read_domains(self, file: PolicyText) -> None:
         lines = _Lines(file)
@@ -320,7 +327,8 @@ class _Combined:
                 said = lines.said(statement.name, len("use_group "))
                 self.used_modules.setdefault((domain, statement.name), said)
             elif isinstance(statement, SetFlag):
-                self.warn(lines.said(None), f"left out: {statement.flag} says what happened in a kernel once")
+                message = f"left out: {statement.flag} says what happened in a kernel once"
+                self.problems.append(replace(lines.said(None).error("kernel-flag", message), severity=Severity.WARNING))
             return None
 
         self.replay(lines, read_source_line, apply, refuse_domain)
@@ -336,7 +344,7 @@ class _Combined:
         if other is None:
             return None
         here = f"the state of this directory is profile {profile}, but " if said.file.state else ""
-        return f"{here}{other.place} gives this domain profile {other.value}"
+        return f"{here}{other.where} gives this domain profile {other.value}"
 
     # Putting it together
 
@@ -368,24 +376,25 @@ class _Combined:
             if name not in self.modules:
                 from .library import library_modules
 
-                near = _near(name, [*self.modules, *library_modules()])
-                self.problems.append(said.problem(f"there is no module {quoted(name)}{near}"))
+                near = did_you_mean(name, [*self.modules, *library_modules()])
+                self.error(said, "undefined-module", f"there is no module {quoted(name)}", near)
         taken = {group: said for (_, group), said in self.used_groups.items()}
         own = {number for part in self.holding.namespaces.values() for number in part.acl_groups}
         for name, said in self.pins.items():
             if name not in self.modules:
-                self.problems.append(said.problem(f"there is no module {quoted(name)}{_near(name, self.modules)}"))
+                self.error(said, "undefined-module", f"there is no module {quoted(name)}", did_you_mean(name, self.modules))
             if said.value in taken:
-                self.problems.append(said.problem(f"{taken[said.value].place} uses acl_group {said.value} by its number"))
+                other = taken[said.value]
+                self.error(said, "module-number", f"{other.where} uses acl_group {said.value} by its number", "", other)
             elif said.value in own:
-                self.problems.append(said.problem(f"an exception policy has an acl_group {said.value} of its own"))
+                self.error(said, "module-number", f"an exception policy has an acl_group {said.value} of its own")
         # One without entries needs none: a group that is not there grants as little.
         used = {name for _, name in self.used_modules if name in self.modules and self.modules[name].value}
         assigned = assign_numbers(used, {name: said.value for name, said in self.pins.items()}, own.union(taken))
         for collision in assigned.collisions:
             if collision.name in self.pins and collision.other is None:
                 continue  # Told above, where the number stands.
-            self.problems.append(self.modules[collision.name].problem(_collision(collision)))
+            self.error(self.modules[collision.name], "module-number", *_collision(collision))
         return assigned.numbers
 
     def complete_profiles(self) -> ProfilePolicy:
@@ -409,8 +418,8 @@ class _Combined:
         for name, domain in self.holding.domains.items():
             said = self.used_profiles.get(name)
             if said is None:
-                message = f"no file gives {name} a use_profile; say use_profile 0 if nothing is to confine it"
-                self.problems.append(self.opened[name].problem(message))
+                advice = "write use_profile 0 if nothing is to confine it"
+                self.error(self.opened[name], "no-profile", f"no file gives {name} a use_profile", advice)
                 continue
             domain.profile = said.value
             profile = defined.get((domain.namespace.name, said.value))
@@ -418,13 +427,13 @@ class _Combined:
             if profile is not None and state is not None and said.value == state.value and profile.default.mode is not state.mode:
                 mode = profile.default.mode.value
                 message = f"the state {state.name.lower()} is profile {state.value}, which is {mode} in {domain.namespace.name}"
-                self.problems.append(said.problem(message))
+                self.error(said, "state-profile", message)
             if profile is None:
                 reason = f"profile {said.value} of {domain.namespace.name} is not defined"
                 if not said.line:
                     reason += f", and the domain {KERNEL}, which always exists, has it"
                     said = next((_Said(None, file, 0, 0) for file in self.files if file.kind is TextKind.PROFILE), said)
-                self.problems.append(said.problem(f"{reason}: the kernel would panic at boot"))
+                self.error(said, "undefined-profile", f"{reason}: the kernel would panic at boot")
 
     def give_groups(self, numbers: dict[str, int]) -> None:
         """Give every domain its groups, and its namespace the modules that it uses."""
@@ -444,7 +453,8 @@ class _Combined:
             domain = domains[name]
             domain.groups.add(group)
             if group not in domain.namespace.acl_groups:
-                self.problems.append(said.problem(f"there is no acl_group {group} in {domain.namespace.name}, nor a module"))
+                message = f"there is no acl_group {group} in {domain.namespace.name}, nor a module"
+                self.error(said, "undefined-acl-group", message)
 
     def check_groups(self) -> None:
         """Tell of groups that entries name and that have no members."""
@@ -456,31 +466,30 @@ class _Combined:
                         missing[kind, name] = namespace.name
         places = find_words(self.files, (f"@{name}" for _, name in missing))
         for (kind, name), namespace_name in missing.items():
-            file, line, position = places.get(f"@{name}", ("", 0, 0))
             message = f"there is no {kind.value} {name} in {namespace_name}"
-            self.problems.append(Problem(Severity.ERROR, message, file, line, position))
+            self.problems.append(error("undefined-group", message, places.get(f"@{name}", Place())))
 
     def check_namespaces(self) -> None:
         """Tell of namespaces that the kernel takes for others: it looks for one that begins with the name."""
         for name in self.holding.namespaces:
             if ">" in name[:-1]:
                 message = f"namespace {name}: one with '>' inside takes the place of others in the kernel"
-                self.problems.append(Problem(Severity.ERROR, message, *find_word(self.files, name)))
+                self.problems.append(error("namespace-name", message, find_word(self.files, name)))
 
 
-def _collision(collision: Collision) -> str:
+def _collision(collision: Collision) -> tuple[str, str]:
     """What is wrong with a module's number, and what to write."""
     number, name, other, free = collision.number, collision.name, collision.other, collision.free
     if free is None:
-        return f"module {name}: no acl_group is left for it"
+        return f"module {name}: no acl_group is left for it", ""
     if other is None:
         return (
-            f"module {name}: the policy itself uses acl_group {number}, which is this name's; "
-            f"pin another one in module-numbers.conf: {name} {free}"
+            f"module {name}: the policy itself uses acl_group {number}, which is this name's",
+            f"pin another one in module-numbers.conf: {name} {free}",
         )
     return (
-        f"modules {other} and {name} would both be acl_group {number}; pin the one that is newer in module-numbers.conf, "
-        f"so that the other keeps its number: {name} {free}, or {other} {free}"
+        f"modules {other} and {name} would both be acl_group {number}",
+        f"pin the one that is newer in module-numbers.conf, so that the other keeps its number: {name} {free}, or {other} {free}",
     )
 
 
@@ -508,14 +517,14 @@ def _line_of(file: PolicyText, pattern: str) -> int:
     return next(lines, 0)
 
 
-def find_words(files: Iterable[PolicyText], words: Iterable[str]) -> dict[str, tuple[str, int, int]]:
-    """Where each of WORDS first stands in FILES: path, line, column; those that stand nowhere are left out.
+def find_words(files: Iterable[PolicyText], words: Iterable[str]) -> dict[str, Place]:
+    """Where each of WORDS first stands in FILES; those that stand nowhere are left out.
 
     They stand between spaces, or behind the ``=`` of a condition.  Linear in
     the size of the files, so only for errors.
     """
     wanted = set(words)
-    found: dict[str, tuple[str, int, int]] = {}
+    found: dict[str, Place] = {}
     for file in files if wanted else ():
         for number, raw in enumerate(file.text.split("\n"), 1):
             if raw.lstrip().startswith("#"):
@@ -525,17 +534,10 @@ def find_words(files: Iterable[PolicyText], words: Iterable[str]) -> dict[str, t
                 sign = word.find("=") + 1
                 for text, start in ((word, match.start()), (word[sign:], match.start() + sign)):
                     if text in wanted and text not in found:
-                        found[text] = file.name, number, start + 1
+                        found[text] = Place(file.name, number, start + 1, raw)
     return found
 
 
-def find_word(files: Iterable[PolicyText], word: str) -> tuple[str, int, int]:
-    """The same for one WORD; an empty path if it stands nowhere."""
-    return find_words(files, [word]).get(word, ("", 0, 0))
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+def find_word(files: Iterable[PolicyText], word: str) -> Place:
+    """The same for one WORD; an empty place if it stands nowhere."""
+    return find_words(files, [word]).get(word, Place())

@@ -12,6 +12,7 @@ is of the whole process, and the same for a log of any length.
 
 from __future__ import annotations
 
+import compileall
 import filecmp
 import os
 import random
@@ -136,6 +137,7 @@ def main() -> int:
         return 0
     (size,) = [int(sys.argv[1]) * 1_000_000] if sys.argv[1:] else [lines * RECORD // 3 for lines in sizes(833_333)]
     missed = []
+    compileall.compile_dir(ROOT / "tomoyo", quiet=1)  # as it is wherever it is installed
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         for name, different in (("few", len(RECORDS)), ("many", DIFFERENT), ("all", 0)):

@@ -136,13 +136,17 @@ def call(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
 
 
 def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> int:
+    # Policies are millions of small values without cycles; collecting would only walk them again and again.
+    gc.disable()
     parser = command_parser(module, name, purpose)
     options = arguments[: arguments.index("--") if "--" in arguments else None]
     for form in ("json", "sarif"):
         if f"--{form}" in options and parser.has_option(f"--{form}"):
             messages.collect(form)
     # Files and options may come in any order, as in 'check FILE --json FILE'; behind '--' everything is as it stands.
-    parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
+    # Without options there is no order; to look for one loads what formats the usage.
+    ordered = "--" in arguments or not any(argument[:1] == "-" != argument for argument in arguments)
+    parse = parser.parse_args if ordered else parser.parse_intermixed_args
     from .project import ProjectError, fill_from_project, set_project_defaults
 
     try:
@@ -158,8 +162,6 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
     _refuse_empty_names(parser, parsed)
     if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
-    # Policies are millions of small values without cycles; collecting would only walk them again and again.
-    gc.disable()
     status: int = module.run(parsed)
     return status
 

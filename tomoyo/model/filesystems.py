@@ -190,5 +190,6 @@ _UNMOUNTED = frozenset(asked_name(mount, "mount") for mount, filesystem in _MOUN
 
 def may_hold_misnamed(text: str) -> bool:
     """Whether a word of TEXT may be such a name; else none is."""
-    words = {word.rpartition('="')[2].removesuffix('"') for word in set(text.split())}
-    return any(misnamed(word) is not None for word in words)
+    words = set(" ".join(set(text.split("\n"))).split())  # policies repeat their lines
+    likely = [word for word in words if word.startswith(_BEGINNINGS) or ":/" in word or '="' in word]
+    return any(misnamed(word.rpartition('="')[2].removesuffix('"')) is not None for word in likely)

@@ -8,7 +8,7 @@ from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
 from ..model.entries import Entry
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Fault, domain_fault, is_namespace
-from .entries import read_entry
+from .entries import read_entry, read_plain_entry
 from .holding import Holding
 from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, replay
 from .statements import (
@@ -68,7 +68,7 @@ def parse_domain_policy(
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
     listener = Listener(file, reading, report, kernel_version(version))
-    replay(source, reader, holding.apply_domain, listener, refuse_domain)
+    replay(source, reader, holding.apply_domain, listener, refuse_domain, plain=read_plain_entry)
     return holding.domain_policy()
 
 

@@ -15,16 +15,19 @@ from ..model.entries import (
     Kind,
 )
 from ..model.numbers import NumberRange
-from ..model.words import GroupReference, Word
+from ..model.words import Fault, GroupReference, Word
 from .conditions import read_condition
 from .lines import Effect, Line
-from .values import read_address_or_group, read_domain_name, read_name, read_number_or_group
+from .values import parse_range, read_address_or_group, read_domain_name, read_name, read_number_or_group
 
 #: A file operation on its own, with its kind.
 _FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}
 _PATH_OPERATION = {operation: (operation,) for operation in Kind.PATH.operations}
-#: One operation on one name.
-_PLAIN = re.compile(rf"file ({'|'.join(Kind.PATH.operations)}) ([!-?A-\[\]-~][!-\[\]-~]*)\Z")
+#: One operation on one name, with a number or without.
+_PLAIN = re.compile(
+    rf"file (?:({'|'.join(Kind.PATH.operations)})|({'|'.join(Kind.PATH_NUMBER.operations)}))"
+    r" ([!-?A-\[\]-~][!-\[\]-~]*)(?(2) ([0-9][!-~]*))\Z"
+)
 _FILE_OPERATIONS = "an operation such as read, or several as read/write"
 _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
 
@@ -59,12 +62,17 @@ def read_entry(line: Line) -> Entry:
 
 
 def read_plain_entry(text: str, start: int = 0) -> Entry | None:
-    """The entry that TEXT says from START on, if it is of one operation on one name, as nearly all are."""
+    """The entry that TEXT says from START on, if it is one operation on one file by its name, as nearly all are."""
     found = _PLAIN.match(text, start)
     if found is None:
         return None
-    operation, name = found.groups()
-    return Entry.trusted(Kind.PATH, _PATH_OPERATION[operation], (Word.trusted(name),), None, name)
+    operation, numbered, name, number = found.groups()
+    if numbered is None:
+        return Entry.trusted(Kind.PATH, _PATH_OPERATION[operation], (Word.trusted(name),), None, name)
+    value = parse_range(number)
+    if isinstance(value, Fault) or value[1]:
+        return None
+    return Entry.trusted(Kind.PATH_NUMBER, (numbered,), (Word.trusted(name), value[0]), None, f"{name} {value[0]}")
 
 
 def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -174,12 +174,12 @@ class Holding:
             if domain is None:
                 return _NO_DOMAIN
             self.updates += 1
-            entries = domain.entries
-            held = entries.get(statement.subject)
+            subject = statement.subject
+            held = domain.entries.setdefault(subject, statement)
             if held is not statement:
-                if "@" in statement.subject:
-                    domain.namespace.mention_those_of(statement)
-                entries[statement.subject] = statement if held is None else held.merged(statement)
+                domain.entries[subject] = statement if held is None else held.merged(statement)
+            if "@" in subject:
+                domain.namespace.mention_those_of(statement)
             return None
         if isinstance(statement, (OpenDomain, SelectDomain, DeleteDomain, Reset)):
             return self._select(statement)

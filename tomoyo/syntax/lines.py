@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain, repeat
 from typing import NoReturn, TypeVar
 
 from ..model.diagnostics import Diagnostic, Place, Severity, meant
@@ -232,21 +233,21 @@ def column(raw: str, offset: int) -> int:
 
 
 def raw_lines(source: Source) -> Iterator[tuple[str, bool]]:
-    """Yield each line without its newline, and whether the kernel would act on it.
+    """Each line without its newline, and whether the kernel would act on it.
 
     It does not act on a last line that has no newline.  Where SOURCE is an
     iterable of lines without newlines, all of them count.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = bytes(source).decode("latin-1")
-    if isinstance(source, str):
-        lines = source.split("\n")
-        last = lines.pop()
-        for line in lines:
-            yield line, True
-        if last:
-            yield last, False
-        return
+    if not isinstance(source, str):
+        return _given_lines(source)
+    lines = source.split("\n")
+    last = lines.pop()
+    return chain(zip(lines, repeat(True)), [(last, False)] if last else [])
+
+
+def _given_lines(source: Iterable[str | bytes]) -> Iterator[tuple[str, bool]]:
     carries_newlines = False
     for item in source:
         line = item.decode("latin-1") if isinstance(item, bytes) else item
@@ -290,6 +291,7 @@ def replay(
     listener: Listener,
     refuse: Callable[[Said | None], Said | None] = lambda _: None,
     first: int = 1,
+    plain: Callable[[str], Said | None] = lambda _: None,
 ) -> None:
     """Read every line of SOURCE and apply what it says.
 
@@ -297,12 +299,17 @@ def replay(
     held (no domain selected, say), else None.  Reading strictly, a line with a
     problem is not applied, but what REFUSE makes of it.  Learned policies repeat
     their lines, so each different line is read once.  FIRST is
-    the first line's number.
+    the first line's number.  PLAIN is a quick reader for the lines that most
+    are: it gives what READER would, or None.
     """
     known: dict[str, Said] = {}
     strict = listener.reading is Reading.STRICT
     for number, (raw, ended) in enumerate(raw_lines(source), first):
         statement = known.get(raw)
+        if statement is None and ended:
+            statement = plain(raw)
+            if statement is not None:
+                known[raw] = statement
         if statement is None or not ended:
             statement, problems = read_line(raw, reader, listener.version) if raw else (None, ())
             if not ended:

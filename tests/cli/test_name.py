@@ -90,6 +90,66 @@ def test_two_policies_go_to_a_directory(folder: Path) -> None:
     assert name(folder, folder / "domain", "-o", folder / "out").status == 0
 
 
+def test_comments_go_along_with_what_they_are_about(folder: Path) -> None:
+    (folder / "domain").write_bytes(
+        f"""\
+# Learned for nginx: gr\xfc\xdfe.
+
+# As it is started.
+<kernel> {PATH}/bin/nginx
+use_profile 1
+# The libraries.
+use_group 7
+
+# The C library.
+file read {GLIBC}/lib/libc.so.6
+
+# Itself.
+file execute {NGINX}/bin/nginx
+# No more.
+
+# The same program.
+<kernel> {NGINX}/bin/nginx
+use_profile 1
+
+# Strange.
+file write {GLIBC}/lib/libc.so.6
+""".encode("latin-1")
+    )
+    (folder / "exception").write_text(
+        f"# In front.\n{EXCEPTIONS.replace('aggregator', '# Old.' + chr(10) + 'aggregator')}# End.\n"
+    )
+    (folder / "set").mkdir()
+    (folder / "set/manifest.json").write_text(json.dumps({"format": 1, "modules": {"base": 7}}))
+    done = name(folder, folder / "domain", folder / "exception", "--set", folder / "set", "-o", folder / "out")
+    assert done.status == 0
+    assert (
+        (folder / "out/domain_policy.conf").read_bytes().decode("latin-1")
+        == """\
+# Learned for nginx: gr\xfc\xdfe.
+
+# As it is started.
+# The same program.
+<kernel> nix:/nginx/bin/nginx
+use_profile 1
+# The libraries.
+use_group base
+
+# The C library.
+# Strange.
+file read/write @nix:/glibc/lib/libc.so.6
+
+# Itself.
+file execute nix:/nginx/bin/nginx
+# No more.
+
+"""
+    )
+    assert (folder / "out/exception_policy.conf").read_text() == (
+        "# In front.\ninitialize_domain nix:/nginx/bin/nginx from any\n# Old.\n# End.\n"
+    )
+
+
 def test_json(folder: Path) -> None:
     done = name(folder, folder / "domain", folder / "exception", "--json")
     document = done.result

@@ -208,17 +208,29 @@ _READERS: dict[TextKind, Callable[[Line], Statement]] = {
 # Comments and groups of lines
 
 
-def format_text(source: PolicyText, canonical: str, *, groups: bool = True) -> str:
+#: What became of a statement in a namespace; None for nothing.
+Renaming = Callable[[Statement, str], Statement | None]
+
+
+def format_text(
+    source: PolicyText,
+    canonical: str,
+    *,
+    groups: bool = True,
+    renamed: Renaming | None = None,
+) -> str:
     """CANONICAL with the comments of SOURCE, which says the same, and with one blank line between its GROUPS of lines.
 
     A comment stays before the line that it stands before, or at the end of its
     domain.  Where lines became one, their comments stand before that.
+
+    renamed: where CANONICAL says the same in other words.
     """
     spaced = groups and (_SPACED_ENTRIES if source.kind is TextKind.DOMAIN else _SPACED).search(source.text)
     if "#" not in source.text and not spaced:
         return canonical
     lines = {placed.line: (key, placed.value) for key, placed in _keyed(replace(source, text=canonical))}
-    notes = _read_notes(source, {key for key, _ in lines.values()})
+    notes = _read_notes(_keyed(source, renamed), {key for key, _ in lines.values()})
     made: list[str] = []
     domain = ""
 
@@ -256,14 +268,22 @@ def _add_to_domain(made: list[str], comments: list[str]) -> None:
     made[end:end] = comments
 
 
-def _keyed(text: PolicyText) -> Iterator[tuple[_Key, Placed[Statement | Comment | None]]]:
-    """Each line of TEXT with what it is about."""
-    domain = ""
+def _keyed(text: PolicyText, renamed: Renaming | None = None) -> Iterator[tuple[_Key, Placed[Statement | Comment | None]]]:
+    """Each line of TEXT with what it is about, after it was RENAMED."""
+    domain = namespace = ""
     for placed in read_lines(text):
         said = placed.value
-        if isinstance(said, OpenDomain):
-            domain = str(said.name)
-        yield () if said is None or isinstance(said, Comment) else (domain, *_subject(said, placed.raw)), placed
+        if said is None or isinstance(said, Comment):
+            yield (), placed
+            continue
+        if isinstance(said, OpenDomain) and said.name:
+            namespace = said.name.namespace
+        elif isinstance(said, InNamespace):
+            namespace = said.namespace
+        new = renamed(said, namespace) if renamed else said
+        if isinstance(new, OpenDomain):
+            domain = str(new.name)
+        yield (domain, *(_subject(new, placed.raw) if new else ())), placed.saying(new or said)
 
 
 def _subject(said: Statement, raw: str) -> _Key:
@@ -295,14 +315,14 @@ class _Notes:
         return [""] if "" in pending else []
 
 
-def _read_notes(source: PolicyText, known: set[_Key]) -> _Notes:
-    """The comments of SOURCE before lines that are KNOWN; those of others stand before the next."""
+def _read_notes(keyed: Iterable[tuple[_Key, Placed[Statement | Comment | None]]], known: set[_Key]) -> _Notes:
+    """The comments among KEYED lines, before those that are KNOWN; those of others stand before the next."""
     notes = _Notes()
     pending: list[str] = []
     domain = ""
     merged: _Key = ()
     begun = False
-    for key, placed in _keyed(source):
+    for key, placed in keyed:
         said = placed.value
         if merged and (not key or isinstance(said, OpenDomain)):
             # Had a line followed at once, then these would be the comments of a whole group.

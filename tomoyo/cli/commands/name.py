@@ -23,7 +23,7 @@ from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..messages import counted
-from ..options import PolicyFile, UsageError, message, read_file, read_policy, report, set_result, write_file
+from ..options import PolicyFile, UsageError, message, print_policy, read_file, read_policy, report, set_result, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,22 +122,19 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 
 def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
     """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
-    from ...nix.names.naming import format_source_domains, without_modules
-    from ...syntax.formatting import format_exception_policy
+    from ...nix.names.naming import format_named
 
     modules = read_modules(arguments)
     _tell_numbers(policies[0], files[0], modules)
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
     tell_named(named, files)
-    texts = {"domain_policy.conf": format_source_domains(named.domains, modules)}
-    if named.exceptions is not None:
-        texts["exception_policy.conf"] = format_exception_policy(without_modules(named.exceptions, modules))
+    texts = {f"{_FILES[file.kind]}.conf": format_named(named, file.text, modules) for file in files}
     if arguments.json:
         set_result(_plain(named, texts))
     if arguments.output:
         _write(arguments.output, texts)
     elif not arguments.json:
-        sys.stdout.write(texts["domain_policy.conf"])
+        print_policy(texts["domain_policy.conf"])
     return 0
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from ...model.conditions import TRANSITION_KEYWORDS, Attribute, Comparison, Condition, Test
@@ -33,7 +33,18 @@ from ...model.exception_policy import (
     TransitionControl,
 )
 from ...model.words import MAX_DOMAIN_NAME, DomainName, GroupReference, Quoted, Word
-from ...syntax.formatting import format_domain_policy
+from ...syntax.formatting import format_domain_policy, format_exception_policy
+from ...syntax.policy_text import PolicyText, Renaming, TextKind, format_text
+from ...syntax.statements import (
+    ExceptionContent,
+    GroupMember,
+    InNamespace,
+    OpenDomain,
+    SharedEntry,
+    Statement,
+    UseGroup,
+    UseModule,
+)
 from ..store.contents import Contents
 from .names import NameTable, is_name
 from .program_paths import WRAPPER_DIRECTORY
@@ -53,6 +64,8 @@ class Named:
 
     exceptions: None where none was given.
     findings: each once, in the order of the policy.
+    renamed: what became of a statement in a namespace, the first thing if it
+        became several; None for nothing.
     merged_entries: how many entries are gone because they became equal to
         others, or differ from them in operations alone.
     """
@@ -61,6 +74,7 @@ class Named:
     exceptions: ExceptionPolicy | None
     findings: tuple[Diagnostic, ...] = ()
     merged_entries: int = 0
+    renamed: Renaming = field(default=lambda said, _: said, repr=False, compare=False)
 
 
 def name_policy(
@@ -125,6 +139,25 @@ def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> 
     """
     names = {str(number): name for name, number in modules.items()}
     return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", format_domain_policy(domains))
+
+
+def format_named(named: Named, source: PolicyText, modules: Mapping[str, int]) -> str:
+    """The text of NAMED that is of the kind of SOURCE, which it was made of, with the comments of that.
+
+    modules: as for `format_source_domains`.
+    """
+    names = {number: name for name, number in modules.items()}
+
+    def renamed(said: Statement, namespace: str) -> Statement | None:
+        if isinstance(said, UseGroup) and said.group in names:
+            return UseModule(names[said.group])
+        return named.renamed(said, namespace)
+
+    if source.kind is TextKind.DOMAIN:
+        text = format_source_domains(named.domains, modules)
+    else:
+        text = format_exception_policy(without_modules(named.exceptions or ExceptionPolicy(), modules))
+    return format_text(source, text, renamed=renamed)
 
 
 def without_modules(exceptions: ExceptionPolicy, modules: Mapping[str, int]) -> ExceptionPolicy:
@@ -210,7 +243,38 @@ class _Naming:
         if exceptions is not None:
             each = [self._namespace(held, executed_groups) for held in exceptions]
             parts = ExceptionPolicy(tuple(_merge_parts(each)), exceptions.named)
-        return Named(named, parts, tuple(self.words.findings), self.merged_entries)
+        return Named(
+            named,
+            parts,
+            tuple(self.words.findings),
+            self.merged_entries,
+            lambda said, space: self.statement(said, space, executed_groups),
+        )
+
+    def statement(self, said: Statement, namespace: str, executed_groups: set[tuple[str, str]]) -> Statement | None:
+        """As `Named.renamed`."""
+        if isinstance(said, OpenDomain) and said.name is not None:
+            return OpenDomain(self.domain_name(said.name))
+        if isinstance(said, Entry):
+            return next(self.named_entries((said,), namespace), None)
+        if not isinstance(said, InNamespace):
+            return said
+        content = said.content
+        new: ExceptionContent | None = None
+        if isinstance(content, TransitionControl):
+            new = self._control(content)
+        elif isinstance(content, Aggregator):
+            new = next(self._aggregators((content,)), None)
+        elif isinstance(content, SharedEntry):
+            entry = next(self.named_entries((content.entry,), namespace), None)
+            new = replace(content, entry=entry) if entry else None
+        elif isinstance(content, GroupMember):
+            key = namespace, content.name.text
+            group = Group(content.kind, content.name, (content.member,))
+            members = self._members(group, key in executed_groups, key in self.alternatives)
+            member = content.member if content.kind is not GroupKind.PATH else next(members, None)
+            new = replace(content, member=member) if member else None
+        return InNamespace(self._namespace_name(namespace), new) if new else None
 
     def tell(self, change: Change, text: str, reason: str) -> None:
         self.words.findings[change.finding(text, reason)] = None

@@ -2,7 +2,8 @@
 
 Only names of the closure that --closure says are given; what lies outside it
 is kept and told.  With 'tomoyo bind' for the same closure the result means what
-was learned.  Two policies, or -o, go to files in a directory.
+was learned.  Comments stay with their lines.  Two policies, or -o, go to files
+in a directory.
 
 A kernel knows modules by number alone.  With --set, the compiled set that it
 held, 'use_group 1' becomes 'use_group base' again, as 'tomoyo compile' takes it.

@@ -154,7 +154,7 @@ def public() -> dict[str, list[str]]:
 
 
 #: Public as types; what they are made of nobody outside has to know.
-OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext"})
+OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext", "Statement"})
 
 
 def met() -> Iterator[defined.Definition]:

@@ -38,7 +38,7 @@ from .statements import (
     UseProfile,
 )
 
-__all__ = ["PolicyText", "TextKind"]
+__all__ = ["PolicyText", "Renaming", "TextKind", "format_text"]
 
 #: What the names of packages begin with.
 NAMES = "nix:/"

@@ -14,6 +14,8 @@ from ..model.exception_policy import Aggregator, Member, TransitionControl
 from ..model.profiles import Profile
 from ..model.words import DomainName, Word
 
+__all__ = ["Statement"]
+
 
 @dataclass(frozen=True, slots=True)
 class Reset:

@@ -206,7 +206,7 @@ def test_arguments_are_generalised_with_a_warning(system: System, test: str, exp
     assert entries(named) == [f"file execute /x{expected}"]
     assert changes(named) == [Change.LOOSENED]
     assert "loosens" in named.findings[0].message
-    assert named.findings[0].text == system.text(test)
+    assert named.findings[0].subject == system.text(test)
 
 
 @pytest.mark.parametrize(

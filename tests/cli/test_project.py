@@ -159,6 +159,21 @@ def test_others_take_their_own_and_roots(project: Path, monkeypatch: pytest.Monk
     assert "is not used: belongs to user" in done.messages
 
 
+@pytest.mark.parametrize("user", [None, 54321])
+def test_what_is_no_file_is_not_used(user: int | None, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(project / "tomoyo.toml")
+    if user is not None:
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert "../tomoyo.toml is not used: no regular file" in tomoyo("lint").messages
+
+
+def test_a_current_directory_that_is_gone_has_none(project: Path) -> None:
+    (project / "gone").mkdir()
+    os.chdir(project / "gone")
+    (project / "gone").rmdir()
+    assert "say what to judge" in tomoyo("lint").messages
+
+
 def test_help_says_what_a_project_may_give() -> None:
     done = tomoyo("lint", "--help")
     assert "[tomoyo.toml: fail-on]" in done.output

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import stat
 from dataclasses import dataclass
 
 from ..model.diagnostics import Diagnostic, Place, Severity, did_you_mean
@@ -66,17 +67,18 @@ class Project:
 
 def find_project() -> str | None:
     """The path of the ``tomoyo.toml`` that counts here; None where there is none."""
+    home = os.path.expanduser("~")
     try:
         directory = os.getcwd()
-    except FileNotFoundError:
+        border = os.stat(directory).st_dev
+        while not os.path.lexists(path := os.path.join(directory, FILE)):
+            above = os.path.dirname(directory)
+            if directory in (above, home) or os.path.lexists(os.path.join(directory, ".git")) or os.stat(above).st_dev != border:
+                return None
+            directory = above
+        return path
+    except OSError:  # a directory that is gone, or may not be looked into
         return None
-    border, home = os.stat(directory).st_dev, os.path.expanduser("~")
-    while not os.path.lexists(path := os.path.join(directory, FILE)):
-        above = os.path.dirname(directory)
-        if directory in (above, home) or os.path.lexists(os.path.join(directory, ".git")) or os.stat(above).st_dev != border:
-            return None
-        directory = above
-    return path
 
 
 def read_project(path: str) -> Project | None:
@@ -118,8 +120,10 @@ def _read(path: str, shown: str) -> bytes | None:
     try:
         if os.geteuid() == 0:
             return read_file(path)
-        with open(path, "rb") as file:
-            reason = another_owner(os.fstat(file.fileno()))
+        # Without waiting: a pipe in the file's place would never answer.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            reason = another_owner(status) or ("" if stat.S_ISREG(status.st_mode) else "no regular file")
             if not reason:
                 return file.read()
     except UnsafeFile as error:

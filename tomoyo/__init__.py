@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .nix.names.naming import name_policy
     from .nix.source.compile import CompileSettings, compile_policy
     from .nix.source.library import read_sources
+    from .nix.source.loader import load_policy
     from .nix.store.closure import Closure
     from .sets.checks import check_policy_set
     from .sets.policy_set import PolicySet, read_policy_set
@@ -104,6 +105,7 @@ _HOMES = {
     "nix.names.naming": "name_policy",
     "nix.source.compile": "CompileSettings compile_policy",
     "nix.source.library": "read_sources",
+    "nix.source.loader": "load_policy",
     "nix.store.closure": "Closure",
     "sets.checks": "check_policy_set",
     "sets.policy_set": "PolicySet read_policy_set",
@@ -163,6 +165,7 @@ __all__ = [
     "format_stat",
     "iterate_audit",
     "lint_policy",
+    "load_policy",
     "name_policy",
     "parse_audit",
     "parse_domain_policy",

@@ -14,10 +14,11 @@ from .project import FILE, let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..decision.engine import DecisionEngine
     from ..model.domains import DomainPolicy
     from ..model.exception_policy import ExceptionPolicy
-    from ..nix.source.loader import Bind
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +141,7 @@ def policy_paths(arguments: argparse.Namespace) -> list[str]:
     return [policy] if isinstance(policy, str) else list(policy or ())
 
 
-def _bindings(arguments: argparse.Namespace) -> Bind | None:
+def _bindings(arguments: argparse.Namespace) -> Callable[[DomainPolicy, ExceptionPolicy], ExceptionPolicy] | None:
     """What ties names to the store paths of the closure that ARGUMENTS name; None where they name none."""
     if not arguments.closure and not arguments.closure_file:
         return None

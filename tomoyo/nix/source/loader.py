@@ -24,6 +24,7 @@ from enum import Enum
 
 from ...model.diagnostics import Diagnostic, Severity, has_errors
 from ...model.domains import MAX_GROUPS
+from ...model.errors import TomoyoError
 from ...model.exception_policy import TRANSITION_CONTROLS
 from ...syntax.domain_policy import MODULE_NAME
 from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
@@ -41,8 +42,18 @@ if TYPE_CHECKING:
     from ...model.profiles import ProfilePolicy, ServiceState
     from ...syntax.lines import PolicySyntaxError, Source
 
-    Report = Callable[[Diagnostic], None]
-    Bind = Callable[[DomainPolicy, ExceptionPolicy], ExceptionPolicy]
+__all__ = [
+    "LoadedPolicy",
+    "PolicyFiles",
+    "PolicyForm",
+    "PolicyLoadError",
+    "combine_files",
+    "kind_by_content",
+    "kind_by_place",
+    "load_policy",
+    "read_policy_files",
+    "source_problems",
+]
 
 #: The directory of the running kernel's interface files.
 KERNEL = "/sys/kernel/security/tomoyo"
@@ -69,7 +80,7 @@ class PolicyForm(Enum):
     KERNEL = "a kernel"
 
 
-class PolicyLoadError(ValueError):
+class PolicyLoadError(TomoyoError, ValueError):
     """Nothing that holds a policy, or it cannot be said what.
 
     Attributes: path; reason, what is wrong; help, what to do, which may be empty.
@@ -381,8 +392,8 @@ def load_policy(
     *more: str | os.PathLike[str],
     kind: TextKind | None = None,
     services: Mapping[str, ServiceState] | None = None,
-    bindings: Bind | None = None,
-    report: Report | None = None,
+    bindings: Callable[[DomainPolicy, ExceptionPolicy], ExceptionPolicy] | None = None,
+    report: Callable[[Diagnostic], None] | None = None,
 ) -> LoadedPolicy:
     """The policy at PATH, a file or directory of any form; that of the running kernel by default.
 
@@ -406,10 +417,15 @@ def combine_files(
     found: Sequence[PolicyFiles],
     *,
     services: Mapping[str, ServiceState] | None = None,
-    bindings: Bind | None = None,
-    report: Report | None = None,
+    bindings: Callable[[DomainPolicy, ExceptionPolicy], ExceptionPolicy] | None = None,
+    report: Callable[[Diagnostic], None] | None = None,
 ) -> LoadedPolicy:
-    """The policy that FOUND make; arguments and errors as in `load_policy`."""
+    """The policy that FOUND make; arguments as in `load_policy`.
+
+    Raises SourceError for policy sources that cannot be compiled, and
+    PolicyLoadError for a policy without domains, or for several that are not
+    all policy sources.
+    """
     first = found[0]
     for one in found[1:] if any(one.form is not PolicyForm.SOURCE for one in found) else ():
         raise PolicyLoadError(one.path, f"only policy sources are put together, and {first.path} is {first.form.value}")
@@ -443,7 +459,9 @@ def source_problems(found: PolicyFiles, services: Mapping[str, ServiceState] | N
     return tuple(problem for problem in problems if not problem.place.file or problem.place.file in meant)
 
 
-def _load_source(found: Sequence[PolicyFiles], services: Mapping[str, ServiceState], report: Report) -> LoadedPolicy:
+def _load_source(
+    found: Sequence[PolicyFiles], services: Mapping[str, ServiceState], report: Callable[[Diagnostic], None]
+) -> LoadedPolicy:
     from .library import library_files
     from .policy import combine_sources
 
@@ -463,7 +481,7 @@ def _load_source(found: Sequence[PolicyFiles], services: Mapping[str, ServiceSta
     return LoadedPolicy(policy.domains, policy.exceptions, policy.profiles, policy.managers, policy.modules, notes=tuple(notes))
 
 
-def _load_held(found: PolicyFiles, report: Report) -> LoadedPolicy:
+def _load_held(found: PolicyFiles, report: Callable[[Diagnostic], None]) -> LoadedPolicy:
     """What a kernel holds to which the texts of FOUND were written."""
     from ...simulation.simulated_kernel import SimulatedKernel
 
@@ -507,7 +525,7 @@ def _library_lines(text: str, modules: Mapping[str, int], notes: list[str]) -> I
             yield from (f"{namespace} acl_group {number} {entry}\n" for namespace in namespaces)
 
 
-def _tell(path: str, error: PolicySyntaxError, report: Report) -> None:
+def _tell(path: str, error: PolicySyntaxError, report: Callable[[Diagnostic], None]) -> None:
     from ...syntax.lines import Effect
 
     if error.effect is not Effect.COMMENT:

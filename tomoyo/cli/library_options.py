@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..model.diagnostics import did_you_mean
+from ..model.words import quoted
 from .options import UsageError
 
 TYPE_CHECKING = False
@@ -34,6 +36,7 @@ def read_services(arguments: argparse.Namespace) -> dict[str, ServiceState]:
     for text in arguments.library:
         name, equals, word = text.partition("=")
         if equals and word not in STATES:
-            raise UsageError(f"--library {text}: a state is one of {', '.join(STATES)}")
+            advice = did_you_mean(word, STATES) or f"a state is one of {', '.join(STATES)}"
+            raise UsageError(f"--library {text}: there is no state {quoted(word)}", advice)
         services[name] = STATES[word] if equals else ServiceState.PERMISSIVE
     return services

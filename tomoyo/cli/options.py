@@ -226,8 +226,19 @@ def system_error(name: str, error: OSError) -> int:
         silence(sys.stdout)
     where = name if where is None else where
     hint = ONLY_ROOT if isinstance(error, PermissionError) and not isinstance(error, UnsafeFile) and os.geteuid() else ""
-    message("error", f"{where}: {error.strerror or error}{hint}", code="system")
+    advice = _near_file(str(where)) if isinstance(error, FileNotFoundError) else ""
+    message("error", f"{where}: {error.strerror or error}{hint}", advice, code="system")
     return 2 if error.errno in _OF_NAMES or isinstance(error, UnsafeFile) else 3
+
+
+def _near_file(path: str) -> str:
+    """The file that was probably meant by PATH, which is not there."""
+    directory, name = os.path.split(path)
+    try:
+        near = did_you_mean(name, os.listdir(directory or "."))
+    except OSError:
+        return ""
+    return near.replace("'", f"'{os.path.join(directory, '')}", 1) if directory else near
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:

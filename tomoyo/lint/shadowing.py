@@ -56,7 +56,7 @@ def find_duplicates(context: LintContext) -> Iterator[Diagnostic]:
                     yield _duplicate(context, later, earlier)
                 else:
                     reason = f"use_profile {earlier.value} counts for nothing: line {later.line} gives the domain another profile"
-                    yield context.finding("duplicate", earlier, reason, entry=f"use_profile {earlier.value}")
+                    yield context.finding("duplicate", earlier, reason, entry=f"use_profile {earlier.value}", see=[later])
     for part in context.policy.namespaces.values():
         yield from _repeated(context, part.transitions)
         yield from _repeated(context, part.aggregators)
@@ -76,7 +76,7 @@ def _duplicate(context: LintContext, placed: Placed[object], first: Placed[objec
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
     line = placed.raw.strip()
     shown = line if len(line) <= 120 else f"{line[:117]}..."
-    return context.finding("duplicate", placed, f"{quoted(shown)} is already in {where}", entry=line)
+    return context.finding("duplicate", placed, f"{quoted(shown)} is already in {where}", entry=line, see=[first])
 
 
 @dataclass(slots=True)
@@ -264,7 +264,9 @@ def _shadowed(
 def _finding(context: LintContext, held: _Held, shadows: list[tuple[str, _Held, str]]) -> Diagnostic:
     told = dict.fromkeys((shadow.entry.text, title, shadow.placed.line) for _, shadow, title in shadows)
     by = " and ".join(f"'{text}' {f'of {title}' if title else f'in line {line}'}" for text, title, line in list(told)[:2])
-    return context.finding("shadowed", held.placed, f"'{held.entry}' adds nothing to {by}", entry=held.entry.text)
+    reason = f"'{held.entry}' adds nothing to {by}"
+    see = list(dict.fromkeys(shadow.placed for _, shadow, _ in shadows))[:2]
+    return context.finding("shadowed", held.placed, reason, entry=held.entry.text, see=see)
 
 
 def _takes_over(wide: _Held, held: _Held, operation: str, groups: Groups, members: list[str], *, own_list: bool) -> bool:

@@ -72,7 +72,8 @@ def created_domains(arguments: argparse.Namespace, policy: DomainPolicy, *, as_c
             continue
         if not name.startswith("<"):
             similar = " or ".join(f"'{one}'" for one in similar_names((domain.name.text for domain in policy), name))
-            message("error", f"no domain's last program is '{name}'" + (f"; did you mean {similar}?" if similar else ""))
+            advice = f"did you mean {similar}?" if similar else ""
+            message("error", f"no domain's last program is '{name}'", advice, code="undefined-domain")
             good = False
         elif may_be_asked(engine, name, as_created=as_created):
             created.append(engine.origin(name))

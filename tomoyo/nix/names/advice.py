@@ -6,6 +6,7 @@ What cannot be said for certain is not guessed.
 
 from __future__ import annotations
 
+from ...model.diagnostics import did_you_mean
 from ...model.words import quoted
 from ..store.contents import Contents, NodeType
 from ..store.paths import StoreFile, StorePath
@@ -63,6 +64,15 @@ def missing_file(name: Name, role: Role, paths: tuple[StorePath, ...], contents:
         if called is not None:
             return f"a symlink leads there, and the kernel sees where: write {_sigil(role)}{called}"
     return f"{where}, so this grants nothing"
+
+
+def near_file(name: Name, paths: tuple[StorePath, ...], contents: Contents) -> str:
+    """The file in PATHS that was probably meant by NAME, which none of them has."""
+    directory, _, last = name.file.rstrip("/").rpartition("/")
+    words = (word for path in paths for word, _ in contents.words(path, f"{directory}/"))
+    beside = {word for word in words if "/" not in word[len(directory) + 1 :].rstrip("/")}
+    near = did_you_mean(last, [word[len(directory) + 1 :] for word in beside])
+    return near.replace("'", f"'{str(name).removesuffix(name.file)}{directory}/", 1)
 
 
 def not_executable(name: Name, files: list[StoreFile], contents: Contents, names: NameTable) -> str:

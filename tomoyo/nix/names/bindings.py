@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ...decision.matching import compile_pattern
-from ...model.diagnostics import Diagnostic, Place, Severity
+from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean
 from ...model.entries import GroupKind
 from ...model.exception_policy import Aggregator, ExceptionPolicy, Group, NamespaceExceptions
 from ...model.words import KERNEL, Word, constant_length, quoted
@@ -198,17 +198,17 @@ class _Binder:
         self.managers: dict[str, tuple[str, ...]] = {}
         self.reports = contents.reports
 
-    def error(self, code: str, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
+    def error(self, code: str, use: Use, reason: str, paths: Iterable[object] = (), near: str = "") -> None:
         if not (code in UNRESOLVED and (use.namespace, use.role, use.text) in self.given):
-            self.tell(Severity.ERROR, code, use, reason, paths)
+            self.tell(Severity.ERROR, code, use, reason, paths, near)
 
     def note(self, code: str, use: Use, reason: str, paths: Iterable[object] = ()) -> None:
         self.tell(Severity.NOTE, code, use, reason, paths)
 
-    def tell(self, severity: Severity, code: str, use: Use, reason: str, paths: Iterable[object]) -> None:
+    def tell(self, severity: Severity, code: str, use: Use, reason: str, paths: Iterable[object], near: str = "") -> None:
         related = tuple(Place(str(path)) for path in paths)
         message = f"{use.written}: {reason}"
-        self.problems.append(NameProblem(use, Diagnostic(severity, code, message, subject=use.written, related=related)))
+        self.problems.append(NameProblem(use, Diagnostic(severity, code, message, near, subject=use.written, related=related)))
 
     def add(self, use: Use) -> None:
         """Take in one use; programs wait for `bind_programs`."""
@@ -225,7 +225,8 @@ class _Binder:
         else:
             paths = self.names.resolve(name)
             if not paths:
-                self.error("unknown-package", use, advice.unknown_package(name, self.names))
+                near = "" if self.names.keys_of(name.package) else did_you_mean(name.package, self.names.package_names())
+                self.error("unknown-package", use, advice.unknown_package(name, self.names), near=near)
             elif use.role is Role.EXECUTED:
                 self._add_executed(use, name, paths)
             elif use.role is Role.MANAGER:
@@ -243,7 +244,8 @@ class _Binder:
 
     def _missing(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
         reason = advice.missing_file(name, use.role, paths, self.contents, self.names)
-        self.error("missing-file", use, reason, paths)
+        near = "" if name.is_pattern else advice.near_file(name, paths, self.contents)
+        self.error("missing-file", use, reason, paths, near=near)
 
     def tell_misused(self, faults: Mapping[Use, str]) -> None:
         """Tell what to write instead of names that never match, or by FAULTS why that would not do either."""

@@ -346,6 +346,11 @@ class NameTable:
         versioned = {path for key in found if _parse_key(key, 0)[1] for path in self._paths[key]}
         return tuple(sorted(key for key in found if _parse_key(key, 0)[1] or not versioned.issuperset(self._paths[key])))
 
+    def package_names(self) -> list[str]:
+        """The names of all packages, without version and output."""
+        self.keys_of("")
+        return list(self._packages)
+
     def _names(self, path: StorePath, file: str) -> tuple[Name, ...]:
         return tuple(parse_name(f"{PREFIX}{key}{file}") for key in self._keys.get(path, ()))
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,8 @@ sys.exit(status)
 """
 
 
-def blocks(size: int) -> list[int]:
-    """The numbers of the blocks of a log of SIZE bytes."""
+def blocks(size: int, block: Callable[[int], bytes]) -> list[int]:
+    """The numbers of those that a log of SIZE bytes has, of what BLOCK gives."""
     return list(range(max(size // len(block(0)), 1)))
 
 
@@ -66,7 +67,19 @@ def block(number: int) -> bytes:
     return "".join(records).encode()
 
 
-def run(command: tuple[str, ...], size: int, broken: bool) -> tuple[int, int, str, int]:
+def hostile_block(number: int) -> bytes:
+    """The same with names that are long and never the same: those of files, of domains, and of what is executed."""
+    records = []
+    for each in range(number * 8, number * 8 + 8):
+        name = f"{each}".rjust(2000, "x")
+        execution = EXECUTION.replace('"A=b"', f'"A={name}"').replace("ino=1481", f"ino={each}")
+        records.append(
+            f"{execution}\n{DOMAIN}\nfile execute /bin/{name}\n\n{HEADER}\n{DOMAIN} /{name}\nfile read /etc/{each}\n\n"
+        )
+    return "".join(records).encode()
+
+
+def run(command: tuple[str, ...], size: int, broken: bool, block: Callable[[int], bytes] = block) -> tuple[int, int, str, int]:
     """Give COMMAND a log; its exit code, bytes and messages that it wrote, and its peak memory in bytes."""
     process = subprocess.Popen(
         [sys.executable, "-c", MEASURED, *command],
@@ -83,7 +96,7 @@ def run(command: tuple[str, ...], size: int, broken: bool) -> tuple[int, int, st
 
     def feed() -> None:
         with stdin:
-            for number in blocks(size):
+            for number in blocks(size, block):
                 stdin.write(block(number))
                 if broken and number == 3:
                     stdin.write(b"\n\n" + b"\n\n".join(BROKEN) + b"\n\n\0\0\0\n\n")
@@ -103,6 +116,14 @@ def run(command: tuple[str, ...], size: int, broken: bool) -> tuple[int, int, st
     stderr.close()
     *told, peak = messages[0].decode().splitlines()
     return process.wait(), written, "\n".join(told), int(peak) << 10
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("suggest", "explain")])
+def test_a_hostile_large_input_in_constant_memory(name: str, tmp_path: Path) -> None:
+    (tmp_path / "domain_policy.conf").write_text(POLICY)
+    command = tuple(word.replace("POLICY", str(tmp_path)) for word in COMMANDS[name])
+    peaks = [run(command, size, broken=False, block=hostile_block)[3] for size in (SMALL, SIZE)]
+    assert peaks[1] < peaks[0] + LIMIT
 
 
 @pytest.mark.parametrize("name", COMMANDS)

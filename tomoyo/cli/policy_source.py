@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from itertools import islice
 
 from .closure_options import read_closure
 from .library_options import add_library, read_services
@@ -70,8 +71,14 @@ def with_modules(text: str, engine: DecisionEngine) -> str:
     return text
 
 
+#: How many characters of their names are remembered.
+_ROOM = 1 << 21
+
+
 class UndefinedDomains:
-    """The domains of records that the policy does not have: the first few are told of, all are counted.
+    """The domains of records that the policy does not have: the first few are told of, the others are counted.
+
+    Whoever makes millions of domains with long names has some of them counted more than once.
 
     Attributes: ``records``, how many records were left out for that.
     """
@@ -81,6 +88,8 @@ class UndefinedDomains:
         self._engine = engine
         self._as_created = as_created
         self._left_out: set[str] = set()
+        self._left_out_before = 0
+        self._room = _ROOM
 
     def take(self, name: str) -> bool:
         """Whether a record of the domain NAME may be answered."""
@@ -94,9 +103,17 @@ class UndefinedDomains:
                 return True
             if self._as_created and self._can_be_created(name):
                 return True
-            self._left_out.add(name)
+            self._leave_out(name)
         self.records += 1
         return False
+
+    def _leave_out(self, name: str) -> None:
+        self._room -= len(name)
+        if self._room < 0 and len(self._left_out) > TOLD:
+            self._left_out_before += len(self._left_out) - TOLD - 1
+            self._left_out = set(islice(self._left_out, TOLD + 1))
+            self._room = _ROOM
+        self._left_out.add(name)
 
     def _can_be_created(self, name: str) -> bool:
         from ..decision.engine import UnknownDomain
@@ -109,7 +126,7 @@ class UndefinedDomains:
     def tell(self) -> None:
         """Say how many records were left out, if any."""
         if self.records:
-            domains = counted(len(self._left_out), "domain")
+            domains = counted(self._left_out_before + len(self._left_out), "domain")
             message("error", f"{counted(self.records, 'record')} of {domains} that the policy does not have: not answered")
 
 

@@ -126,8 +126,10 @@ def test_a_file_of_noise_is_unusable_but_no_crash(tmp_path: Path, draw: random.R
     ):
         for name in ("noise", "text"):
             done = tomoyo(*command, tmp_path / name)
-            assert (done.status, done.output) == (2, "")
-            assert f"tomoyo: error: {tmp_path}/{name} holds no audit record\n" in done.messages
+            said = f"{tmp_path}/{name} holds no audit record"
+            assert done.status == 2
+            assert (f'"message": "{said}"' in done.output) is ("--json" in command)
+            assert done.messages.endswith("" if "--json" in command else f"tomoyo: error: {said}\n")
         assert tomoyo(*command, tmp_path / "empty").status == 0
 
 

@@ -140,10 +140,10 @@ def test_a_large_input_in_constant_memory(name: str, tmp_path: Path) -> None:
     if name not in ("replay", "suggest"):
         assert more > written * (SIZE // SMALL) * 0.9
     # A piece without any end, six broken ones, and the one that is cut off at the end.
-    assert told.count("\n") < 20
+    assert told.count("\n") < 40
     assert told.isascii()
-    if name == "replay":
-        return  # it counts in its output: see below
+    if name in ("replay", "audit json"):
+        return  # they count in their output: see below
     assert "8 broken records" in told or "9 broken records" in told, told
 
 

@@ -52,7 +52,8 @@ def test_what_would_be_denied_is_told_and_counts(policy: str, capsys: pytest.Cap
 
 def test_json(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--json", "--policy", policy, log(policy, ("yes", "write"))]) == 1
-    change, counts = map(json.loads, capsys.readouterr().out.splitlines())
+    note, change, counts = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [one["severity"] for one in note["diagnostics"]] == ["note"]
     assert (change["outcome"], change["request"], change["granted"]) == ("denied", "file write /etc/passwd", False)
     assert (counts["counts"]["denied"], counts["broken"]) == (1, 0)
 

@@ -100,7 +100,7 @@ def test_a_source_pins_modules_of_the_library_as_its_own(tmp_path: Path) -> None
 
 def test_a_misspelt_module_is_told_with_the_library_s_in_mind(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", domains__a=f"{DOMAIN}\nuse_group name-servce")
-    assert refusals(source) == ["source/domains/a.conf:3:11: there is no module 'name-servce'; did you mean name-service?"]
+    assert refusals(source) == ["source/domains/a.conf:3:11: there is no module 'name-servce'; did you mean 'name-service'?"]
 
 
 @pytest.mark.parametrize("state", ServiceState)
@@ -135,7 +135,7 @@ def test_an_unknown_service_and_other_profiles_are_refused(tmp_path: Path) -> No
     with pytest.raises(SourceError) as caught:
         read_sources([source], {"ngnix": ServiceState.PERMISSIVE, "nginx": ServiceState.ENFORCE})
     unknown, other = shown(caught.value.diagnostics, tmp_path)
-    assert unknown.startswith("the library has no policy for 'ngnix'; it has ")
+    assert unknown.startswith("the library has no policy for 'ngnix'; did you mean 'nginx'?")
     assert "nginx" in unknown
     assert other == "source/profile.conf: profile 3 is not enforcing, which the library's state enforce takes it for"
     # Without such a state the profile is nobody's business.

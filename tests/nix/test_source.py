@@ -22,7 +22,7 @@ DOMAIN = "<kernel> /a\nuse_profile 0"
 def read_refusals(folder: Path) -> list[str]:
     with pytest.raises(SourceError) as caught:
         read_sources([folder])
-    return shown(caught.value.problems, folder.parent)
+    return shown(caught.value.diagnostics, folder.parent)
 
 
 # Files
@@ -61,9 +61,9 @@ def test_what_nothing_would_read_is_an_error(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", domain__a=DOMAIN, domains__a=DOMAIN, profiles="", zzz="")
     (source / "domains/deeper").mkdir()
     assert read_refusals(source) == [
-        "source/domain: nothing reads this here; did you mean domains?",
-        "source/domains/deeper: nothing reads a folder here",
-        "source/profiles.conf: nothing reads this here; did you mean profile.conf?",
+        "source/domain: nothing reads this here; did you mean 'domains'?",
+        "source/domains/deeper: nothing reads a directory here",
+        "source/profiles.conf: nothing reads this here; did you mean 'profile.conf'?",
         "source/zzz.conf: nothing reads this here: policy is in domains, exceptions, modules and domain_policy.conf, "
         "exception_policy.conf, module-numbers.conf, profile.conf, manager.conf, stat.conf",
     ]
@@ -116,7 +116,7 @@ def test_a_domain_has_one_profile(tmp_path: Path) -> None:
     )
     assert refusals(source) == [
         "source/domains/b.conf:2:1: source/domains/a.conf:2 gives this domain profile 1: 'use_profile 3'",
-        "source/domains/b.conf:3:1: no file gives <kernel> /b a use_profile; say use_profile 0 if nothing is to confine it",
+        "source/domains/b.conf:3:1: no file gives <kernel> /b a use_profile; write use_profile 0 if nothing is to confine it",
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_last_line_without_newline_is_an_error(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", domains__a=DOMAIN)
     (source / "domains/a.conf").write_text(f"{DOMAIN}\nfile read /x")
     assert refusals(source) == [
-        "source/domains/a.conf:3:1: the last line has no newline, so the kernel never acts on it (expected a newline)"
+        "source/domains/a.conf:3:1: the last line has no newline, so the kernel never acts on it; expected a newline"
     ]
 
 
@@ -210,7 +210,7 @@ def test_modules_and_groups_that_there_are_not(tmp_path: Path) -> None:
         exception_policy="acl_group 2 file read /x\npath_group here /x\naggregator /@lost /b",
     )
     assert refusals(source) == [
-        "source/domains/a.conf:3:11: there is no module 'bse'; did you mean base?",
+        "source/domains/a.conf:3:11: there is no module 'bse'; did you mean 'base'?",
         "source/domains/a.conf:4:11: there is no acl_group 1 in <kernel>, nor a module",
         "source/domains/a.conf:5:11: there is no path_group lost in <kernel>",
         "source/domains/a.conf:8:11: there is no acl_group 2 in <x>, nor a module",
@@ -238,11 +238,11 @@ def test_pinned_numbers(tmp_path: Path) -> None:
         **{"module-numbers": "base 256\n1 2\nbase 3\nweb 3\nbase 4\nwbe 5\nweb 7"},
     )
     assert refusals(source) == [
-        "source/module-numbers.conf:1:6: not an acl_group: '256' (expected a number from 0 to 255)",
-        "source/module-numbers.conf:2:1: not a module's name: '1' (expected NAME NUMBER)",
+        "source/module-numbers.conf:1:6: not an acl_group: '256'; expected a number from 0 to 255",
+        "source/module-numbers.conf:2:1: not a module's name: '1'; expected NAME NUMBER",
         "source/module-numbers.conf:4:1: source/module-numbers.conf:3 gives 3 to module base: 'web 3'",
         "source/module-numbers.conf:5:1: source/module-numbers.conf:3 gives module base another number: 'base 4'",
-        "source/module-numbers.conf:6:5: there is no module 'wbe'; did you mean web?",
+        "source/module-numbers.conf:6:5: there is no module 'wbe'; did you mean 'web'?",
         "source/module-numbers.conf:7:5: an exception policy has an acl_group 7 of its own",
     ]
 

@@ -109,9 +109,9 @@ REFUSED = {
     "enforce enforce\n": "state.conf:1:1: expected one state, which is",
     "enforce\nlearn\n": "state.conf:2:1: expected one state, which is",
     "enforce\nlibrary\n": "state.conf:2:1: expected one state, which is",
-    "enforec\n": "found 'enforec'; did you mean enforce?",
+    "enforec\n": "found 'enforec'; did you mean 'enforce'?",
     "3\n": "found '3'",
-    "Enforce\n": "found 'Enforce'; did you mean enforce?",
+    "Enforce\n": "found 'Enforce'; did you mean 'enforce'?",
     "enforce # c\n": "found 'enforce # c'",
 }
 
@@ -134,7 +134,7 @@ def test_a_state_that_cannot_be_read_is_refused(tmp_path: Path, make: Callable[[
 
 def test_a_misspelt_file_of_a_state_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "source", {"domains/a.conf": f"{DOMAIN}\nuse_profile 1\n", "states.conf": "enforce\n"})
-    assert refusals(folder) == ["source/states.conf: nothing reads this here; did you mean state.conf?"]
+    assert refusals(folder) == ["source/states.conf: nothing reads this here; did you mean 'state.conf'?"]
 
 
 def test_a_state_is_no_policy(tmp_path: Path) -> None:

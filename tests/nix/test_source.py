@@ -64,7 +64,7 @@ def test_what_nothing_would_read_is_an_error(tmp_path: Path) -> None:
         "source/domain: nothing reads this here; did you mean 'domains'?",
         "source/domains/deeper: nothing reads a directory here",
         "source/profiles.conf: nothing reads this here; did you mean 'profile.conf'?",
-        "source/zzz.conf: nothing reads this here: policy is in domains, exceptions, modules and domain_policy.conf, "
+        "source/zzz.conf: nothing reads this here; policy is in domains, exceptions, modules and domain_policy.conf, "
         "exception_policy.conf, module-numbers.conf, profile.conf, manager.conf, stat.conf",
     ]
 

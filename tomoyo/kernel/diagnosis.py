@@ -62,9 +62,11 @@ def why_inactive(machine: Machine) -> list[Diagnostic]:
 
 
 def _diagnostics(machine: Machine, found: list[_Reason]) -> list[Diagnostic]:
-    return [
-        Diagnostic(Severity.ERROR, each.check, each.reason, (machine.is_nixos and each.nixos) or each.remedy) for each in found
-    ]
+    return [Diagnostic(Severity.ERROR, each.check, each.reason, _help(each, machine.is_nixos)) for each in found]
+
+
+def _help(reason: _Reason, is_nixos: bool) -> str:
+    return f"{reason.nixos} (by hand: {reason.remedy})" if is_nixos and reason.nixos else reason.remedy
 
 
 def _reasons(machine: Machine) -> list[_Reason]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.sources import write_source
-from tomoyo.nix.source.policy import DEFAULT_PROFILES
+from tomoyo.model.profiles import DEFAULT_PROFILES
 from tomoyo.sets.policy_set import PolicySet
 from tomoyo.sets.writing import write_policy_set
 

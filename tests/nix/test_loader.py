@@ -9,6 +9,7 @@ import pytest
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.model.diagnostics import Diagnostic
+from tomoyo.model.profiles import DEFAULT_PROFILES
 from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.loader import (
     PolicyForm,
@@ -20,7 +21,6 @@ from tomoyo.nix.source.loader import (
     read_policy_files,
     with_numbers,
 )
-from tomoyo.nix.source.policy import DEFAULT_PROFILES
 from tomoyo.syntax.policy_text import TextKind
 
 from .sources import write_source

@@ -23,9 +23,10 @@ from tomoyo.syntax.formatting import (
 )
 from tomoyo.syntax.lines import PolicySyntaxError
 from tomoyo.syntax.managers import parse_manager
-from tomoyo.syntax.policy_text import PolicyText, TextKind, format_text
+from tomoyo.syntax.policy_text import Comment, Placed, PolicyText, TextKind, format_text, read_lines
 from tomoyo.syntax.profiles import parse_profile
 from tomoyo.syntax.stat import parse_stat
+from tomoyo.syntax.statements import SetManager
 
 Parse = Callable[..., Any]
 KINDS: dict[TextKind, tuple[str, Parse, Callable[[Any], Any], Callable[[Any], str]]] = {
@@ -204,3 +205,28 @@ def test_a_report_loses_nothing() -> None:
     made = formatted(TextKind.STAT, text)
     assert "Policy update:" in made
     assert "# now" in made
+
+
+def test_a_word_of_a_manager_list_is_no_comment() -> None:
+    """The kernel drops a line of several words, and takes a program that is called so."""
+    lines = list(read_lines(PolicyText(TextKind.MANAGER, "m", "# a b\n#a\n/b\n")))
+    assert [type(placed.value) for placed in lines] == [Comment, SetManager, SetManager]
+
+
+@pytest.mark.parametrize(
+    ("raw", "word", "column"),
+    [
+        ("file read /ab /a", "/a", 15),
+        ("  file\tread  /a", "/a", 14),
+        ("file read /x exec.realpath=@g", "@g", 28),
+        ('file read /x exec.realpath="/a"', "/a", 29),
+        ("file read /abc", "/a", 11),
+        ("\tfile read /a", "/b", 2),
+        ("\tfile read /a", "", 2),
+        ("/a\xff/b", "/b", 4),
+    ],
+)
+def test_the_column_of_a_word(raw: str, word: str, column: int) -> None:
+    placed = Placed(None, PolicyText(TextKind.DOMAIN, "d", raw), 7, raw)
+    assert placed.column(word) == column
+    assert (placed.where(word).file, placed.where(word).line, placed.where(word).column) == ("d", 7, column)

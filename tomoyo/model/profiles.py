@@ -182,3 +182,19 @@ _MODES = {
 }
 #: The states by the words that people write: their names, and the kernel's modes.
 STATES = {state.name.lower(): state for state in ServiceState} | {mode.value: state for state, mode in _MODES.items()}
+#: The profiles of the states, for a policy source that has none, in every namespace that it uses.
+DEFAULT_PROFILES = """\
+PROFILE_VERSION=20150505
+0-COMMENT=-----Disabled Mode-----
+0-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+0-CONFIG={ mode=disabled grant_log=no reject_log=no }
+1-COMMENT=-----Learning Mode-----
+1-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+1-CONFIG={ mode=learning grant_log=no reject_log=no }
+2-COMMENT=-----Permissive Mode-----
+2-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+2-CONFIG={ mode=permissive grant_log=no reject_log=yes }
+3-COMMENT=-----Enforcing Mode-----
+3-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
+3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
+"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ..model.diagnostics import Place
 from ..model.domains import Domain, merge_entries
 from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import Aggregator, Group, Member, NamespaceExceptions, TransitionControl
@@ -106,6 +107,22 @@ class PlacedPolicy:
     def has(self, kind: TextKind) -> bool:
         """Whether there is a text of this KIND."""
         return any(text.kind is kind for text in self.texts)
+
+    def first_of(self, namespace: str) -> Place:
+        """The first line that says something in NAMESPACE, with the column of its name."""
+        part = self.namespace(namespace)
+        lines: list[Placed[object]] = [d.opened[0] for d in self.domains.values() if d.name.namespace == namespace]
+        lines += [*part.transitions, *part.aggregators, *part.members, *(one for some in part.shared.values() for one in some)]
+        lines.sort(key=lambda placed: (self.texts.index(placed.text), placed.line))
+        return lines[0].where(namespace) if lines else Place()
+
+    def entries(self) -> Iterator[tuple[str, Placed[Entry]]]:
+        """Every entry with its namespace, which is empty for those of modules."""
+        for domain in self.domains.values():
+            yield from ((domain.name.namespace, placed) for placed in domain.entries)
+        for part in self.namespaces.values():
+            yield from ((part.name, placed) for entries in part.shared.values() for placed in entries)
+        yield from (("", placed) for entries in self.modules.values() for placed in entries)
 
     def namespace(self, name: str) -> PlacedNamespace:
         """The exception policy of namespace NAME, which may say nothing."""

@@ -15,9 +15,10 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from ..model.diagnostics import Place
+from ..model.domains import MAX_GROUPS
 from ..model.entries import Entry
 from ..model.profiles import ServiceState
-from .domain_policy import read_source_line
+from .domain_policy import MODULE_NAME, read_source_line
 from .entries import read_entry
 from .exception_policy import read_exception_content
 from .lines import UNENDED, Effect, Line, Problem, column, normalise, read_line
@@ -27,6 +28,7 @@ from .stat import read_setting
 from .statements import (
     InNamespace,
     OpenDomain,
+    PinModule,
     ProfileLine,
     Rejected,
     SetFlag,
@@ -159,6 +161,7 @@ def read_lines(
     wrong with them, and with those that it would store as something else.
     """
     reader = _READERS[text.kind]
+    words = text.kind is TextKind.MANAGER  # a program may be called so
     # Learned policies repeat their lines, so each different line is read once.
     known: dict[str, Statement] = {}
     *lines, last = text.text.split("\n")
@@ -168,7 +171,7 @@ def read_lines(
             yield Placed(statement, text, number, raw)
         elif not raw or raw.isspace():
             yield Placed(None, text, number, raw)
-        elif "#" in raw and normalise(raw)[:1] == "#":
+        elif "#" in raw and _is_comment(raw, words):
             yield Placed(Comment(raw.strip(_SPACES)), text, number, raw)
         else:
             statement, problems = read_line(raw, reader)
@@ -178,10 +181,16 @@ def read_lines(
                 if not problems:
                     known[raw] = statement
                 yield Placed(statement, text, number, raw)
-    if "#" in last and normalise(last)[:1] == "#":
+    if "#" in last and _is_comment(last, words):
         yield Placed(Comment(last.strip(_SPACES)), text, len(lines) + 1, last)
     elif normalise(last):
         report(Placed(UNENDED, text, len(lines) + 1, last))
+
+
+def _is_comment(raw: str, words: bool) -> bool:
+    """Whether the kernel drops RAW for a comment, where one of WORDS alone may begin so, too."""
+    line = normalise(raw)
+    return line[:1] == "#" and not (words and " " not in line)
 
 
 #: Spaces around a comment; other bytes may be part of a character.
@@ -195,10 +204,27 @@ def _read_manager_line(line: Line) -> Statement:
     return statement
 
 
+def read_module_line(line: Line) -> Entry:
+    """Read a line of a module."""
+    if line.text.startswith(("use_", "<", "acl_group ")):
+        line.drop(0, line.text, "a module holds entries and nothing else", "an entry such as file read /etc/passwd")
+    return read_entry(line)
+
+
+def _read_number(line: Line) -> PinModule:
+    name, _, digits = line.text.partition(" ")
+    if not MODULE_NAME.fullmatch(name):
+        line.drop(0, name, "not a module's name", "NAME NUMBER")
+    if not digits.isascii() or not digits.isdigit() or int(digits) >= MAX_GROUPS:
+        line.drop(len(name) + 1, digits, "not an acl_group", "a number from 0 to 255")
+    return PinModule(name, int(digits))
+
+
 _READERS: dict[TextKind, Callable[[Line], Statement]] = {
     TextKind.DOMAIN: read_source_line,
     TextKind.EXCEPTION: read_exception_content,
-    TextKind.MODULE: read_entry,
+    TextKind.MODULE: read_module_line,
+    TextKind.NUMBERS: _read_number,
     TextKind.PROFILE: read_profile_content,
     TextKind.MANAGER: _read_manager_line,
     TextKind.STAT: read_setting,

@@ -211,5 +211,13 @@ class SetQuota:
 StatStatement = SetQuota | Reset
 
 
+@dataclass(frozen=True, slots=True)
+class PinModule:
+    """``NAME NUMBER`` in a policy source: the acl_group that a module keeps."""
+
+    name: str
+    number: int
+
+
 #: What a line of policy says, of any kind.
-Statement = DomainStatement | UseModule | ExceptionStatement | ManagerStatement | ProfileStatement | StatStatement
+Statement = DomainStatement | UseModule | PinModule | ExceptionStatement | ManagerStatement | ProfileStatement | StatStatement

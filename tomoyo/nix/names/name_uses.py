@@ -199,20 +199,16 @@ def use_places(policy: PlacedPolicy) -> dict[Use, Placed[object]]:
 
 
 def _placed_uses(policy: PlacedPolicy) -> Iterator[tuple[Use, Placed[object]]]:
-    lists: list[tuple[str, list[Placed[Entry]]]] = [("", entries) for entries in policy.modules.values()]
     for domain in policy.domains.values():
-        lists.append((domain.name.namespace, domain.entries))
         yield from ((use, placed) for use in domain_name_uses(domain.name) for placed in domain.opened)
     for part in policy.namespaces.values():
-        lists += [(part.name, entries) for entries in part.shared.values()]
         yield from ((use, placed) for placed in part.transitions for use in transition_uses(placed.value, part.name))
         for member in part.members:
             text = str(member.value.member)
             if member.value.kind is GroupKind.PATH and is_name(text):
                 # Which of the two it is hangs on the rest of the policy.
                 yield from ((Use(part.name, role, text), member) for role in (Role.EXECUTED, Role.MEMBER))
-    for namespace, entries in lists:
-        for entry in entries:
-            if PREFIX in entry.value.subject:
-                yield from ((use, entry) for use in entry_uses(entry.value, namespace))
+    for namespace, entry in policy.entries():
+        if PREFIX in entry.value.subject:
+            yield from ((use, entry) for use in entry_uses(entry.value, namespace))
     yield from ((use, manager) for manager in policy.managers for use in manager_uses(manager.value))

@@ -32,12 +32,9 @@ from ...sets.links import STATE
 from ...sets.policy_set import PolicySet, with_digests
 from ...simulation.placed_policy import read_placed_policy
 from ...simulation.simulated_kernel import KernelPanic
-from ...syntax.entries import read_entry
-from ...syntax.exception_policy import read_exception_line
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
-from ...syntax.lines import Dropped, Line, PolicySyntaxError, normalise
+from ...syntax.lines import PolicySyntaxError
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
-from ...syntax.statements import InNamespace, SharedEntry
 from ..names.bindings import Bindings, Several, bind
 from ..names.name_uses import policy_uses, use_places
 from ..names.names import NameTable, encode_file, is_name, parse_name
@@ -46,7 +43,7 @@ from ..store.contents import Contents, Report, read_contents
 from ..store.paths import StorePath, find_store_path
 from ..store.tree import Tree
 from .files import SourceError, error
-from .policy import Conflicts, SourcePolicy, combine_sources, find_word, find_words
+from .policy import Conflicts, SourcePolicy, combine_sources
 
 __all__ = ["BootSettings", "CompileSettings", "Compiled", "Unresolved", "compile_policy"]
 
@@ -270,39 +267,15 @@ _HASH = (
 def _failing_transitions(policy: SourcePolicy, files: Sequence[PolicyText]) -> Iterator[Diagnostic]:
     """Tell of transitions that make execution fail, where nobody wanted to forbid it."""
     found = list(missing_domains(policy.domains, policy.exceptions))
-    places = _rule_places(files, {missing.rule for missing in found}) if found else {}
+    places: dict[Rule, Place] = {}
+    if found:
+        placed = read_placed_policy(files)
+        for _, entry in placed.entries():
+            places.setdefault(entry.value, entry.where())
+        for part in placed.namespaces.values():
+            places |= {control.value: control.where() for control in reversed(part.transitions)}
     for missing in found:
         yield error("failing-execution", f"{missing.rule}: {missing.reason}", places.get(missing.rule, Place()))
-
-
-def _rule_places(files: Iterable[PolicyText], rules: set[Rule]) -> dict[Rule, Place]:
-    """Where each of RULES first stands."""
-    places: dict[Rule, Place] = {}
-    for file in files:
-        read = _RULE_READERS.get(file.kind)
-        for number, raw in enumerate(file.text.split("\n") if read else (), 1):
-            try:
-                rule = read(Line(normalise(raw))) if read else None
-            except Dropped:
-                continue
-            if rule in rules:
-                places.setdefault(rule, Place(file.name, number, 1, raw))
-    return places
-
-
-def _read_exception_rule(line: Line) -> Rule | None:
-    statement = read_exception_line(line)
-    content = statement.content if isinstance(statement, InNamespace) else None
-    if isinstance(content, SharedEntry):
-        return content.entry
-    return content if isinstance(content, TransitionControl) else None
-
-
-_RULE_READERS: dict[TextKind, Callable[[Line], Rule | None]] = {
-    TextKind.DOMAIN: read_entry,
-    TextKind.MODULE: read_entry,
-    TextKind.EXCEPTION: _read_exception_rule,
-}
 
 
 def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: Tree) -> Iterator[Diagnostic]:
@@ -314,10 +287,14 @@ def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: T
         for group in part.groups:
             if group.kind is GroupKind.PATH and is_name(group.name.text):
                 lines += [line for line in group.lines() if line.split(" ")[2].startswith(store)]
-    places = find_words(files, (line.split(" ")[1] for line in lines))
+    places: dict[str, Place] = {}
+    for found in read_placed_policy(files).namespaces.values() if lines else ():
+        places |= {str(placed.value): placed.where(placed.value.pattern.text) for placed in reversed(found.aggregators)}
+        for placed in reversed(found.members):
+            places[f"{placed.value.kind.value} {placed.value.name} {placed.value.member}"] = placed.where(placed.value.name.text)
     for line in lines:
         message = f"{line}: a binding, which is made from the closure and never written by hand"
-        yield error("old-binding", message, places.get(line.split(" ")[1], Place()))
+        yield error("old-binding", message, places.get(line, Place()))
 
 
 def _real_managers(
@@ -339,7 +316,9 @@ def _real_managers(
             if interpreter is not None:
                 advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
                 message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead"
-                problems.append(error("manager-script", message, find_word(files, manager.text), advice))
+                written = (placed for placed in read_placed_policy(files).managers if placed.value == manager)
+                place = next((placed.where() for placed in written), Place())
+                problems.append(error("manager-script", message, place, advice))
             found.append(Word(path))
     if not found:
         file = next((file.name for file in files if file.kind is TextKind.MANAGER), "")

@@ -351,17 +351,11 @@ def parse_module(
 ) -> tuple[Entry, ...]:
     """The entries of a module; arguments and errors as in ``parse_domain_policy``."""
     from ...model.domains import merge_entries
-    from ...syntax.entries import read_entry
-    from ...syntax.lines import Line, Listener, Reading, replay
+    from ...syntax.lines import Listener, Reading, replay
+    from ...syntax.policy_text import read_module_line
 
     entries: list[Entry] = []
-
-    def read(line: Line) -> Entry:
-        if line.text.startswith(("use_", "<", "acl_group ")):
-            line.drop(0, line.text, "a module holds entries and nothing else", "an entry such as file read /etc/passwd")
-        return read_entry(line)
-
-    replay(source, read, entries.append, Listener(file, Reading.STRICT, report))
+    replay(source, read_module_line, entries.append, Listener(file, Reading.STRICT, report))
     return merge_entries(entries)
 
 

@@ -41,6 +41,23 @@ class Collision:
     other: str | None
     free: int | None
 
+    @property
+    def explained(self) -> tuple[str, str]:
+        """What is wrong, and what to write."""
+        number, name, other, free = self.number, self.name, self.other, self.free
+        if free is None:
+            return f"module {name}: no acl_group is left for it", ""
+        if other is None:
+            return (
+                f"module {name}: the policy itself uses acl_group {number}, which is this name's",
+                f"pin another one in module-numbers.conf: {name} {free}",
+            )
+        return (
+            f"modules {other} and {name} would both be acl_group {number}",
+            "pin the one that is newer in module-numbers.conf, so that the other keeps its number: "
+            f"{name} {free}, or {other} {free}",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleNumbers:

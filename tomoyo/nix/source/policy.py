@@ -19,62 +19,46 @@ a fixed order: by folder as given, within a folder by name.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean, has_errors, sort_diagnostics
-from ...model.domains import MAX_GROUPS, DomainPolicy
-from ...model.entries import Entry, GroupKind
+from ...model.domains import DomainPolicy
+from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
-from ...model.profiles import PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
+from ...model.profiles import DEFAULT_PROFILES, PROFILE_VERSION, NamespaceProfiles, Profile, ProfilePolicy
 from ...model.stat import MEMORY, MemoryUse, Stat
-from ...model.words import KERNEL, DomainName, Word, quoted, word_fault
-from ...syntax.domain_policy import MODULE_NAME, read_source_line, refuse_domain
-from ...syntax.entries import read_entry
-from ...syntax.exception_policy import read_exception_content
-from ...syntax.holding import Holding
-from ...syntax.lines import Line, Listener, PolicySyntaxError, Reading, column, normalise, replay
-from ...syntax.managers import HeldManagers, read_manager_content
-from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
-from ...syntax.profiles import parse_profile
+from ...model.words import KERNEL, DomainName, quoted
+from ...syntax.domain_policy import MODULE_NAME, refuse_domain
+from ...syntax.holding import Entries, Holding, add_entry
+from ...syntax.lines import Effect, Listener, PolicySyntaxError, Problem, Reading, normalise
+from ...syntax.managers import HeldManagers
+from ...syntax.policy_text import LIBRARY, Comment, Placed, PolicyText, TextKind, read_lines
+from ...syntax.profiles import apply_profile, parse_profile
 from ...syntax.stat import parse_stat
 from ...syntax.statements import (
+    ChangeProfile,
     InNamespace,
-    ManagerStatement,
     OpenDomain,
+    PinModule,
+    ProfileLine,
     SetFlag,
     SetManager,
+    SetQuota,
     SharedEntry,
+    Statement,
     UseGroup,
     UseModule,
     UseProfile,
 )
-from ..names.names import is_name
-from .files import SourceError, error
-from .module_numbers import Collision, assign_numbers
+from .checks import find_odd_namespaces, find_undefined_groups
+from .files import SourceError
+from .module_numbers import assign_numbers
 
 __all__ = ["Conflicts"]
-
-#: Profiles for a policy source that has none, in every namespace that it uses.
-DEFAULT_PROFILES = """\
-PROFILE_VERSION=20150505
-0-COMMENT=-----Disabled Mode-----
-0-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
-0-CONFIG={ mode=disabled grant_log=no reject_log=no }
-1-COMMENT=-----Learning Mode-----
-1-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
-1-CONFIG={ mode=learning grant_log=no reject_log=no }
-2-COMMENT=-----Permissive Mode-----
-2-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
-2-CONFIG={ mode=permissive grant_log=no reject_log=yes }
-3-COMMENT=-----Enforcing Mode-----
-3-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
-3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
-"""
 
 
 class Conflicts(Enum):
@@ -135,53 +119,29 @@ def combine_sources(
     return policy
 
 
-_WORDS = re.compile("[!-~]+")
-
-
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Something that a file says, and where: for errors about it, and for conflicts with others."""
+    """Something that a line says, at OFFSET of its normalised text: for errors about it, and for conflicts with others."""
 
     value: Any
-    file: PolicyText
-    line: int
-    column: int = 1
+    placed: Placed[object]
+    offset: int = 0
+
+    @property
+    def file(self) -> PolicyText:
+        return self.placed.text
 
     @property
     def where(self) -> str:
-        return f"{self.file.name}:{self.line}"
+        return f"{self.file.name}:{self.placed.line}"
 
     @property
     def place(self) -> Place:
-        return self.file.place(self.line, self.column)
+        return self.placed.where(offset=self.offset)
 
     def error(self, code: str, message: str, advice: str = "", *related: _Said) -> Diagnostic:
-        return Diagnostic(
-            Severity.ERROR, code, message, advice, self.place, related=tuple(said.place for said in related if said.line)
-        )
-
-
-@dataclass(slots=True)
-class _Lines:
-    """The lines of a file, and which of them is being read."""
-
-    file: PolicyText
-    number: int = 0
-    raw: str = ""
-
-    def __iter__(self) -> Iterator[str]:
-        *lines, last = self.file.text.split("\n")
-        for self.raw in lines:
-            self.number += 1
-            yield self.raw + "\n"
-        if last:
-            self.raw = last
-            self.number += 1
-            yield last
-
-    def said(self, value: Any, offset: int = 0) -> _Said:
-        """VALUE, which stands at OFFSET of the normalised line that is being read."""
-        return _Said(value, self.file, self.number, column(self.raw, offset))
+        places = tuple(said.place for said in related if said.placed.line)
+        return Diagnostic(Severity.ERROR, code, message, advice, self.place, related=places)
 
 
 @dataclass(slots=True)
@@ -202,14 +162,23 @@ class _Combined:
     used_modules: dict[tuple[str, str], _Said] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
-    def replay(
-        self,
-        lines: _Lines,
-        reader: Callable[[Line], Any],
-        apply: Callable[[Any], str | None],
-        refuse: Callable[[Any], Any] = lambda _: None,
-    ) -> None:
-        replay(lines, reader, apply, Listener(lines.file.name, Reading.STRICT, self.tell), refuse)
+    def read(self, file: PolicyText, apply: Callable[[Placed[Statement]], str | None]) -> None:
+        """Let APPLY take each line that is right; it returns why a statement has no effect, else None."""
+        listener = Listener(file.name, Reading.STRICT, self.tell)
+        wrong = 0
+
+        def report(placed: Placed[Problem]) -> None:
+            nonlocal wrong
+            wrong = placed.line
+            listener.tell(placed.line, placed.raw, placed.value)
+
+        for placed in read_lines(file, report):
+            said = refuse_domain(placed.value) if placed.line == wrong else placed.value
+            if said is not None and not isinstance(said, Comment):
+                reason = apply(placed.saying(said))
+                if reason is not None:
+                    problem = Problem(Effect.DROPPED, 0, normalise(placed.raw), reason, "")
+                    listener.tell(placed.line, placed.raw, problem)
 
     def tell(self, error: PolicySyntaxError) -> None:
         self.problems.append(error.diagnostic())
@@ -236,108 +205,105 @@ class _Combined:
     # One method for each kind of file
 
     def read_numbers(self, file: PolicyText) -> None:
-        lines = _Lines(file)
-
-        def read(line: Line) -> tuple[str, int]:
-            name, _, digits = line.text.partition(" ")
-            if not MODULE_NAME.fullmatch(name):
-                line.drop(0, name, "not a module's name", "NAME NUMBER")
-            if not digits.isascii() or not digits.isdigit() or int(digits) >= MAX_GROUPS:
-                line.drop(len(name) + 1, digits, "not an acl_group", "a number from 0 to 255")
-            return name, int(digits)
-
-        def apply(pin: tuple[str, int]) -> str | None:
-            name, number = pin
-            twin = next((other for other, said in self.pins.items() if said.value == number and other != name), None)
+        def apply(placed: Placed[Statement]) -> str | None:
+            pin = placed.value
+            if not isinstance(pin, PinModule):
+                return None
+            twin = next((other for other, said in self.pins.items() if said.value == pin.number and other != pin.name), None)
             if twin is not None:
-                return f"{self.pins[twin].where} gives {number} to module {twin}"
-            other = self.settle(self.pins, name, lines.said(number, len(name) + 1))
-            return None if other is None else f"{other.where} gives module {name} another number"
+                return f"{self.pins[twin].where} gives {pin.number} to module {twin}"
+            other = self.settle(self.pins, pin.name, _Said(pin.number, placed, len(pin.name) + 1))
+            return None if other is None else f"{other.where} gives module {pin.name} another number"
 
-        self.replay(lines, read, apply)
+        self.read(file, apply)
 
     def read_profiles(self, file: PolicyText) -> None:
-        policy = parse_profile(file.text, file=file.name, report=self.tell)
-        for part in policy:
-            for profile in part.profiles:
-                line = _line_of(file, rf"(?:{re.escape(part.namespace)} +)?0*{profile.number}-")
-                other = self.settle(self.profiles, (part.namespace, profile.number), _Said(profile, file, line))
-                if other is not None:
-                    message = f"profile {profile.number} of {part.namespace} is another one in {other.where}"
-                    self.error(_Said(None, file, line), "conflict", message, "", other)
+        held = Holding()
+        first: dict[tuple[str, int], Placed[Statement]] = {}
+
+        def apply(placed: Placed[Statement]) -> str | None:
+            said = placed.value
+            if not isinstance(said, ProfileLine):
+                return None
+            reason = apply_profile(held, said)
+            if reason is None and isinstance(said.content, ChangeProfile):
+                first.setdefault((said.namespace, said.content.number), placed)
+            return reason
+
+        self.read(file, apply)
+        for (namespace, number), placed in first.items():
+            said = _Said(held.namespaces[namespace].profiles[number], placed)
+            other = self.settle(self.profiles, (namespace, number), said)
+            if other is not None:
+                message = f"profile {number} of {namespace} is another one in {other.where}"
+                self.error(said, "conflict", message, "", other)
 
     def read_managers(self, file: PolicyText) -> None:
-        def read(line: Line) -> ManagerStatement:
-            if not is_name(line.text):
-                return read_manager_content(line)
-            fault = word_fault(line.text)
-            if fault is not None:
-                line.drop(fault.offset, line.text, fault.reason, "a program's name")
-            return SetManager(Word(line.text), False)
-
-        self.replay(_Lines(file), read, self.managers.apply)
+        self.read(file, lambda placed: self.managers.apply(placed.value) if isinstance(placed.value, SetManager) else None)
 
     def read_quotas(self, file: PolicyText) -> None:
+        # A kernel's report will do, which a kernel does not take.
+        places = {placed.value.name: placed for placed in read_lines(file) if isinstance(placed.value, SetQuota)}
         for memory in parse_stat(file.text, file=file.name, report=self.tell).settings().memory:
-            line = _line_of(file, f"Memory used by {memory.name}:")
-            other = self.settle(self.quotas, memory.name, _Said(memory.quota, file, line))
+            said = _Said(memory.quota, places[memory.name])
+            other = self.settle(self.quotas, memory.name, said)
             if other is not None:
-                message = f"{other.where} gives {memory.name} another quota"
-                self.error(_Said(None, file, line), "conflict", message, "", other)
+                self.error(said, "conflict", f"{other.where} gives {memory.name} another quota", "", other)
 
     def read_exceptions(self, file: PolicyText) -> None:
-        self.replay(_Lines(file), read_exception_content, self.holding.apply_exception)
+        def apply(placed: Placed[Statement]) -> str | None:
+            return self.holding.apply_exception(placed.value) if isinstance(placed.value, InNamespace) else None
+
+        self.read(file, apply)
 
     def read_module(self, file: PolicyText) -> None:
         if not MODULE_NAME.fullmatch(file.module):
             advice = "expected a letter, then letters, digits and _ . + -, at most 64"
-            self.error(_Said(None, file, 0, 0), "module-name", f"not a module's name: {quoted(file.module)}", advice)
-        held: dict[str, Entry] = {}
-
-        def apply(entry: Entry) -> None:
-            other = held.get(entry.subject)
-            held[entry.subject] = entry if other is None else other.merged(entry)
-
-        self.replay(_Lines(file), _read_module_line, apply)
-        other = self.settle(self.modules, file.module, _Said(tuple(held.values()), file, 1))
+            self.error(_Said(None, Placed(None, file, 0)), "module-name", f"not a module's name: {quoted(file.module)}", advice)
+        held: Entries = {}
+        self.read(file, lambda placed: add_entry(held, placed.value) if isinstance(placed.value, Entry) else None)
+        top = Placed(None, file, 1, file.text.partition("\n")[0])
+        other = self.settle(self.modules, file.module, _Said(tuple(held.values()), top))
         if other is not None:
             message = f"{other.file.name} is another module of this name"
-            self.error(_Said(None, file, 0, 0), "conflict", message)
+            self.error(_Said(None, Placed(None, file, 0)), "conflict", message)
 
     def read_domains(self, file: PolicyText) -> None:
-        lines = _Lines(file)
         holding = self.holding
         holding.selected = None
 
-        def apply(statement: Any) -> str | None:
-            if type(statement) is Entry:
-                return holding.apply_domain(statement)
-            if isinstance(statement, OpenDomain) or holding.selected is None:
-                reason = holding.apply_domain(UseGroup(0) if isinstance(statement, UseModule) else statement)
+        def apply(placed: Placed[Statement]) -> str | None:
+            said = placed.value
+            if type(said) is Entry:
+                return holding.apply_domain(said)
+            if isinstance(said, OpenDomain) or holding.selected is None:
+                reason = holding.apply_domain(
+                    said if isinstance(said, (OpenDomain, UseProfile, UseGroup, SetFlag)) else UseGroup(0)
+                )
                 if holding.selected is None:
                     return reason
-                self.opened.setdefault(holding.selected.name.text, lines.said(None))
-                return reason or self.use_profile(holding.selected.name.text, file.profile(None), lines)
+                self.opened.setdefault(holding.selected.name.text, _Said(None, placed))
+                return reason or self.use_profile(holding.selected.name.text, file.profile(None), placed)
             domain = holding.selected.name.text
-            if isinstance(statement, UseProfile):
-                return self.use_profile(domain, file.profile(statement.profile), lines, len("use_profile "))
-            if isinstance(statement, UseGroup):
-                self.used_groups.setdefault((domain, statement.group), lines.said(statement.group, len("use_group ")))
-            elif isinstance(statement, UseModule):
-                said = lines.said(statement.name, len("use_group "))
-                self.used_modules.setdefault((domain, statement.name), said)
-            elif isinstance(statement, SetFlag):
-                message = f"left out: {statement.flag} says what happened in a kernel once"
-                self.problems.append(replace(lines.said(None).error("kernel-flag", message), severity=Severity.WARNING))
+            if isinstance(said, UseProfile):
+                return self.use_profile(domain, file.profile(said.profile), placed, len("use_profile "))
+            if isinstance(said, UseGroup):
+                self.used_groups.setdefault((domain, said.group), _Said(said.group, placed, len("use_group ")))
+            elif isinstance(said, UseModule):
+                self.used_modules.setdefault((domain, said.name), _Said(said.name, placed, len("use_group ")))
+            elif isinstance(said, SetFlag):
+                message = f"left out: {said.flag} says what happened in a kernel once"
+                told = _Said(None, placed).error("kernel-flag", message)
+                self.problems.append(replace(told, severity=Severity.WARNING))
             return None
 
-        self.replay(lines, read_source_line, apply, refuse_domain)
+        self.read(file, apply)
 
-    def use_profile(self, domain: str, profile: int | None, lines: _Lines, offset: int = 0) -> str | None:
+    def use_profile(self, domain: str, profile: int | None, placed: Placed[object], offset: int = 0) -> str | None:
         """Give DOMAIN the PROFILE, which stands at OFFSET of the line or comes of a state; tell of what says otherwise."""
         if profile is None:
             return None
-        said, other = lines.said(profile, offset), self.used_profiles.get(domain)
+        said, other = _Said(profile, placed, offset), self.used_profiles.get(domain)
         # A state was asked for of the library's service, too.  Profile 0 there is nobody's wish: its confinement ends.
         if other is None or other.file.directory != LIBRARY or said.file.state is None or other.value in (0, profile):
             other = self.settle(self.used_profiles, domain, said)
@@ -353,14 +319,14 @@ class _Combined:
         if KERNEL not in holding.domains:
             # It always exists.
             holding.open_domain(DomainName(KERNEL))
-            self.used_profiles[KERNEL] = _Said(0, self.files[0], 0, 0)
+            self.used_profiles[KERNEL] = _Said(0, Placed(None, self.files[0], 0))
         numbers = self.number_modules()
         profiles = self.complete_profiles()
         self.give_profiles(profiles)
         self.give_groups(numbers)
         exceptions = holding.exception_policy()
-        self.check_groups()
-        self.check_namespaces()
+        self.problems += find_undefined_groups(holding, self.files)
+        self.problems += find_odd_namespaces(holding, self.files)
         return SourcePolicy(
             holding.domain_policy(),
             exceptions,
@@ -394,7 +360,7 @@ class _Combined:
         for collision in assigned.collisions:
             if collision.name in self.pins and collision.other is None:
                 continue  # Told above, where the number stands.
-            self.error(self.modules[collision.name], "module-number", *_collision(collision))
+            self.error(self.modules[collision.name], "module-number", *collision.explained)
         return assigned.numbers
 
     def complete_profiles(self) -> ProfilePolicy:
@@ -430,9 +396,11 @@ class _Combined:
                 self.error(said, "state-profile", message)
             if profile is None:
                 reason = f"profile {said.value} of {domain.namespace.name} is not defined"
-                if not said.line:
+                if not said.placed.line:
                     reason += f", and the domain {KERNEL}, which always exists, has it"
-                    said = next((_Said(None, file, 0, 0) for file in self.files if file.kind is TextKind.PROFILE), said)
+                    said = next(
+                        (_Said(None, Placed(None, file, 0)) for file in self.files if file.kind is TextKind.PROFILE), said
+                    )
                 self.error(said, "undefined-profile", f"{reason}: the kernel would panic at boot")
 
     def give_groups(self, numbers: dict[str, int]) -> None:
@@ -456,42 +424,6 @@ class _Combined:
                 message = f"there is no acl_group {group} in {domain.namespace.name}, nor a module"
                 self.error(said, "undefined-acl-group", message)
 
-    def check_groups(self) -> None:
-        """Tell of groups that entries name and that have no members."""
-        missing: dict[tuple[GroupKind, str], str] = {}
-        for namespace in self.holding.namespaces.values():
-            for kind, groups in namespace.groups.items():
-                for name, members in groups.items():
-                    if not members and not (kind is GroupKind.PATH and is_name(name)):
-                        missing[kind, name] = namespace.name
-        places = find_words(self.files, (f"@{name}" for _, name in missing))
-        for (kind, name), namespace_name in missing.items():
-            message = f"there is no {kind.value} {name} in {namespace_name}"
-            self.problems.append(error("undefined-group", message, places.get(f"@{name}", Place())))
-
-    def check_namespaces(self) -> None:
-        """Tell of namespaces that the kernel takes for others: it looks for one that begins with the name."""
-        for name in self.holding.namespaces:
-            if ">" in name[:-1]:
-                message = f"namespace {name}: one with '>' inside takes the place of others in the kernel"
-                self.problems.append(error("namespace-name", message, find_word(self.files, name)))
-
-
-def _collision(collision: Collision) -> tuple[str, str]:
-    """What is wrong with a module's number, and what to write."""
-    number, name, other, free = collision.number, collision.name, collision.other, collision.free
-    if free is None:
-        return f"module {name}: no acl_group is left for it", ""
-    if other is None:
-        return (
-            f"module {name}: the policy itself uses acl_group {number}, which is this name's",
-            f"pin another one in module-numbers.conf: {name} {free}",
-        )
-    return (
-        f"modules {other} and {name} would both be acl_group {number}",
-        f"pin the one that is newer in module-numbers.conf, so that the other keeps its number: {name} {free}, or {other} {free}",
-    )
-
 
 _READERS: dict[TextKind, Callable[[_Combined, PolicyText], None]] = {
     TextKind.NUMBERS: _Combined.read_numbers,
@@ -502,42 +434,3 @@ _READERS: dict[TextKind, Callable[[_Combined, PolicyText], None]] = {
     TextKind.MODULE: _Combined.read_module,
     TextKind.DOMAIN: _Combined.read_domains,
 }
-
-
-def _read_module_line(line: Line) -> Entry:
-    if line.text.startswith(("use_", "<", "acl_group ")):
-        line.drop(0, line.text, "a module holds entries and nothing else", "an entry such as file read /etc/passwd")
-    return read_entry(line)
-
-
-def _line_of(file: PolicyText, pattern: str) -> int:
-    """The first line of FILE that begins with PATTERN; 0 if none does."""
-    begins = re.compile(pattern)
-    lines = (number for number, raw in enumerate(file.text.split("\n"), 1) if begins.match(normalise(raw)))
-    return next(lines, 0)
-
-
-def find_words(files: Iterable[PolicyText], words: Iterable[str]) -> dict[str, Place]:
-    """Where each of WORDS first stands in FILES; those that stand nowhere are left out.
-
-    They stand between spaces, or behind the ``=`` of a condition.  Linear in
-    the size of the files, so only for errors.
-    """
-    wanted = set(words)
-    found: dict[str, Place] = {}
-    for file in files if wanted else ():
-        for number, raw in enumerate(file.text.split("\n"), 1):
-            if raw.lstrip().startswith("#"):
-                continue
-            for match in _WORDS.finditer(raw):
-                word = match[0]
-                sign = word.find("=") + 1
-                for text, start in ((word, match.start()), (word[sign:], match.start() + sign)):
-                    if text in wanted and text not in found:
-                        found[text] = Place(file.name, number, start + 1, raw)
-    return found
-
-
-def find_word(files: Iterable[PolicyText], word: str) -> Place:
-    """The same for one WORD; an empty place if it stands nowhere."""
-    return find_words(files, [word]).get(word, Place())

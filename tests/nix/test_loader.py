@@ -84,6 +84,11 @@ def test_what_is_not_clear_is_asked_for(tmp_path: Path) -> None:
     assert error.value.help == "say so with --kind domain|exception|module|profile|manager|stat"
     assert read_policy_files(path, kind=TextKind.MANAGER).files[0].kind is TextKind.MANAGER
     assert read_policy_files(path, default=TextKind.DOMAIN).files[0].kind is TextKind.DOMAIN
+    path.write_text("# nothing yet\n\n")
+    assert read_policy_files(path, default=TextKind.DOMAIN).files[0].kind is TextKind.DOMAIN
+    path.write_text("hello\n")
+    with pytest.raises(PolicyLoadError, match="no line says so"):
+        read_policy_files(path, default=TextKind.DOMAIN)
 
 
 @pytest.mark.parametrize(

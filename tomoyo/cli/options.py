@@ -1,4 +1,4 @@
-"""What the commands share: calling one, its files and their kinds, and messages."""
+"""What the commands share: calling one, its files and messages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -25,21 +23,6 @@ from .streams import output_error, silence
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
-
-    from ..nix.source.loader import PolicyFiles
-    from ..syntax.lines import Report
-    from ..syntax.policy_text import PolicyText
-
-#: Kinds of policy files, with the interface file that each is of.
-INTERFACES = {
-    "domain": "domain_policy",
-    "exception": "exception_policy",
-    "profile": "profile",
-    "manager": "manager",
-    "stat": "stat",
-}
-#: What the texts of a policy may hold; a kernel knows no modules.
-KINDS = ("domain", "exception", "module", "profile", "manager", "stat")
 
 
 #: What is added where the system refuses a user something.
@@ -241,209 +224,9 @@ def _near_file(path: str) -> str:
     return near.replace("'", f"'{os.path.join(directory, '')}", 1) if directory else near
 
 
-def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:
-    """Let PARSER take files and directories of policy, their kind and ``--json``."""
-    parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="policy files, policy sources and policy sets; - or none: standard input"
-    )
-    if len(kinds) > 1:
-        parser.add_argument(
-            "--kind",
-            choices=kinds,
-            help="what kind of policy the files hold (default: by their names, their directories and what they say)",
-        )
-    add_kernel(parser)
-    add_json(parser)
-
-
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Let PARSER take ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-
-
-def add_kernel(parser: argparse.ArgumentParser) -> None:
-    """Let PARSER take a kernel instead of files."""
-    parser.add_argument(
-        "--interface", metavar="DIR", help="take the policy that a kernel holds, whose interface files are in DIR"
-    )
-
-
-@dataclass(frozen=True)
-class PolicyFile:
-    """A text that was read: its name for messages, its kind, its bytes, what it was read with, and numbers for modules."""
-
-    name: str
-    kind: str
-    data: bytes
-    belongs: PolicyFiles | None = None
-    modules: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def text(self) -> PolicyText:
-        """The text, for those who ask where in it something stands."""
-        from ..syntax.policy_text import PolicyText, TextKind
-
-        return PolicyText(TextKind[self.kind.upper()], self.name, self.data.decode("latin-1"))
-
-    def parse(self, report: Report | None = None) -> Any:
-        """The policy in it; arguments and errors as in ``parse_domain_policy``."""
-        options: dict[str, Any] = {"file": self.name, "report": report}
-        if self.kind == "domain":
-            from ..syntax.domain_policy import parse_domain_policy
-
-            data: str | bytes = self.data
-            if self.modules:
-                from ..nix.source.loader import with_numbers
-
-                data = with_numbers(self.data.decode("latin-1"), self.modules)
-            return parse_domain_policy(data, **options)
-        if self.kind == "exception":
-            from ..syntax.exception_policy import parse_exception_policy
-
-            return parse_exception_policy(self.data, **options)
-        if self.kind == "module":
-            from ..nix.source.loader import parse_module
-
-            return parse_module(self.data, **options)
-        if self.kind == "profile":
-            from ..syntax.profiles import parse_profile
-
-            return parse_profile(self.data, **options)
-        if self.kind == "manager":
-            if self.belongs is not None and self.belongs.has_modules:
-                from ..nix.source.loader import parse_source_managers
-
-                return parse_source_managers(self.data, **options)
-            from ..syntax.managers import parse_manager
-
-            return parse_manager(self.data, **options)
-        from ..syntax.stat import parse_stat
-
-        return parse_stat(self.data, **options)
-
-    def write(self, policy: Any) -> str:
-        """POLICY, of this file's kind, as text."""
-        if self.kind == "module":
-            return "".join(f"{entry}\n" for entry in policy)
-        if self.modules:
-            from ..nix.names.naming import format_source_domains
-
-            return format_source_domains(policy, self.modules)
-        from ..syntax import formatting
-
-        writers: dict[str, Callable[[Any], str]] = {
-            "domain": formatting.format_domain_policy,
-            "exception": formatting.format_exception_policy,
-            "profile": formatting.format_profile,
-            "manager": formatting.format_manager,
-            "stat": formatting.format_stat,
-        }
-        return writers[self.kind](policy)
-
-    def plain(self, policy: Any) -> Any:
-        """POLICY, of this file's kind, as plain data."""
-        from ..report.plain import plain
-
-        found = plain(policy)
-        return {**found, "domains": with_module_names(found["domains"], self.modules)} if self.modules else found
-
-
-def with_module_names(domains: list[dict[str, Any]], modules: Mapping[str, int]) -> list[dict[str, Any]]:
-    """DOMAINS, plain data, with the names of MODULES in the place of their numbers."""
-    names = {number: name for name, number in modules.items()}
-    return [{**domain, "groups": [names.get(group, group) for group in domain["groups"]]} for domain in domains]
-
-
-def read_files(arguments: argparse.Namespace, wanted: str = "") -> list[PolicyFile]:
-    """Read what was named; WANTED is the kind that a command takes, where it takes only one.
-
-    Raises UsageError for what holds no policy, SecurityfsError for a kernel that refuses.
-    """
-    kind = None if wanted else arguments.kind
-    if arguments.interface is not None:
-        if arguments.files:
-            raise UsageError("give files or --interface, not both")
-        return _read_any(arguments.interface, kind, wanted, "KERNEL")
-    form = source_form(arguments)
-    return _with_modules([file for name in arguments.files or ["-"] for file in _read_any(name, kind, wanted, form)])
-
-
-def source_form(arguments: argparse.Namespace) -> str:
-    """The form of the policies that ARGUMENTS have of the project; empty where they were named, whatever they are."""
-    return "SOURCE" if getattr(arguments, "from_project", False) else ""
-
-
-def _with_modules(files: list[PolicyFile]) -> list[PolicyFile]:
-    """FILES, in which each module that may be named has one number."""
-    named = [file.kind == "domain" and file.belongs is not None and file.belongs.has_modules for file in files]
-    texts = [file.data.decode("latin-1") for file, may in zip(files, named) if may and b"use_group" in file.data]
-    if not texts:
-        return files
-    from ..nix.source.loader import number_modules
-
-    modules = number_modules(texts)
-    return [replace(file, modules=modules) if may else file for file, may in zip(files, named)]
-
-
-def read_file(name: str, wanted: str) -> PolicyFile:
-    """Read the file NAME, or the only text of the kind WANTED that a directory has."""
-    found = _read_any(name, None, wanted)
-    if len(found) > 1:
-        raise UsageError(f"{name} holds several files of {wanted} policy", "name one of them")
-    return _with_modules(found)[0]
-
-
-def _read_any(name: str, kind: str | None, wanted: str, form: str = "") -> list[PolicyFile]:
-    """The texts at NAME, a file or a directory; only those of the kind WANTED, if any is."""
-    found = read_policy(name, kind, form=form, default=wanted or None)
-    files = [PolicyFile(text.name, text.kind.name.lower(), text.text.encode("latin-1"), found) for text in found.files]
-    files = [file for file in files if (file.kind == wanted if wanted else file.kind in KINDS)]
-    if not files:
-        held = f"holds {found.files[0].kind.value}, but" if len(found.files) == 1 else "has no such file:"
-        raise UsageError(
-            f"{found.path} {held} {INTERFACES[wanted].replace('_', ' ')} is wanted" if wanted else f"{name} holds no policy"
-        )
-    return files
-
-
-def read_policy(name: str, kind: str | None, *, form: str = "", default: str | None = None) -> PolicyFiles:
-    """The texts at NAME, ``-`` for standard input, as `read_policy_files` finds them; what is wrong is a UsageError.
-
-    FORM is the name of a `PolicyForm`, where that is known.
-    """
-    from ..nix.source.loader import PolicyForm, read_policy_files
-    from ..syntax.policy_text import TextKind
-
-    read = None
-    if form == "KERNEL":
-        from ..kernel.securityfs import Securityfs
-
-        read = Securityfs(name).read
-    with policy_errors():
-        return read_policy_files(
-            "<stdin>" if name == "-" else name,
-            kind=TextKind[kind.upper()] if kind else None,
-            default=TextKind[default.upper()] if default else None,
-            data=sys.stdin.buffer.read() if name == "-" else None,
-            form=PolicyForm[form] if form else None,
-            read=read,
-        )
-
-
-@contextmanager
-def policy_errors() -> Iterator[None]:
-    """Make a UsageError of what the loader finds wrong; the problems of a policy source are reported first."""
-    from ..nix.source.files import SourceError
-    from ..nix.source.loader import PolicyLoadError
-
-    try:
-        yield
-    except PolicyLoadError as error:
-        raise UsageError(str(error), error.help) from None
-    except SourceError as error:
-        for diagnostic in error.diagnostics:
-            report(diagnostic)
-        raise UsageError("the policy source cannot be used") from None
 
 
 def replace_file(name: str, text: str) -> None:

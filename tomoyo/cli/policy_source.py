@@ -10,7 +10,8 @@ from .closure_options import read_closure
 from .library_options import add_library, read_services
 from .logs import TOLD
 from .messages import counted
-from .options import UsageError, message, policy_errors, read_policy, report, source_form
+from .options import UsageError, message, report
+from .policy_files import policy_errors, read_policy, source_form
 from .project import FILE, let_source
 
 TYPE_CHECKING = False

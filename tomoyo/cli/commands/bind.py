@@ -13,7 +13,8 @@ import sys
 from typing import Any
 
 from ..closure_options import add_closure, read_closure
-from ..options import PolicyFile, UsageError, add_files, message, read_files, report, set_result, write_file
+from ..options import UsageError, message, report, set_result, write_file
+from ..policy_files import PolicyFile, add_files, read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

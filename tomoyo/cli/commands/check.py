@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..messages import counted
-from ..options import PolicyFile, add_files, read_files, report, set_result, visible
+from ..options import report, set_result, visible
+from ..policy_files import PolicyFile, add_files, read_files
 from ..progress import Progress
 from ..project import let_source
 

@@ -13,18 +13,8 @@ import argparse
 from typing import Any
 
 from ...syntax.lines import PolicySyntaxError
-from ..options import (
-    INTERFACES,
-    PolicyFile,
-    UsageError,
-    add_files,
-    message,
-    print_policy,
-    read_files,
-    replace_file,
-    report,
-    set_result,
-)
+from ..options import UsageError, message, print_policy, replace_file, report, set_result
+from ..policy_files import INTERFACES, PolicyFile, add_files, read_files
 from ..progress import Progress
 from ..project import let_source
 

@@ -30,7 +30,8 @@ from ...model.words import quoted
 from ...sets.trusted_files import check_output
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import PolicyFile, UsageError, message, write_file
+from ..options import UsageError, message, write_file
+from ..policy_files import PolicyFile
 from ..policy_source import may_be_asked
 from .name import add_set, named_policies, read_modules, tell_named
 from .query import seconds

@@ -22,7 +22,8 @@ from ...model.diagnostics import did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..options import UsageError, add_json, add_kernel, policy_errors, read_policy, report, set_result, source_form
+from ..options import UsageError, add_json, report, set_result
+from ..policy_files import add_kernel, policy_errors, read_policy, source_form
 from ..progress import Progress
 from ..project import let_source
 

@@ -24,7 +24,8 @@ from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..messages import counted
-from ..options import PolicyFile, UsageError, message, print_policy, read_file, read_policy, report, set_result, write_file
+from ..options import UsageError, message, print_policy, report, set_result, write_file
+from ..policy_files import PolicyFile, read_file, read_policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

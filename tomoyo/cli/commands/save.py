@@ -15,7 +15,8 @@ from typing import Any
 from ...sets.links import SAVED
 from ..closure_options import add_closure
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import INTERFACES, PolicyFile, UsageError, message
+from ..options import UsageError, message
+from ..policy_files import INTERFACES, PolicyFile
 from .name import add_set
 
 

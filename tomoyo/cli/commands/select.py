@@ -11,7 +11,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..options import UsageError, add_files, message, read_files, set_result, with_module_names
+from ..options import UsageError, message, set_result
+from ..policy_files import add_files, read_files, with_module_names
 from ..policy_source import add_as_created, may_be_asked
 from ..project import let_source
 

@@ -18,7 +18,8 @@ from ...model.profiles import ProfilePolicy
 from ...model.stat import Stat
 from ...model.words import quoted
 from ..messages import counted
-from ..options import add_files, read_files, set_result, visible
+from ..options import set_result, visible
+from ..policy_files import add_files, read_files
 from ..project import let_source
 
 

@@ -31,18 +31,8 @@ from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
 from ..library_options import add_library
 from ..messages import coloured, counted, say
-from ..options import (
-    UsageError,
-    message,
-    print_policy,
-    read_file,
-    read_policy,
-    replace_file,
-    report,
-    set_result,
-    visible,
-    write_file,
-)
+from ..options import UsageError, message, print_policy, replace_file, report, set_result, visible, write_file
+from ..policy_files import read_file, read_policy
 from ..policy_source import policy_paths
 from ..project import let_source
 from .audit import add_filter, filter_of

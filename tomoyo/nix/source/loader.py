@@ -258,7 +258,7 @@ def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
     kind = kind_by_place(path) or kind_by_content(text)
     if isinstance(kind, TextKind):
         return kind
-    if default is not None:
+    if default is not None and (kind != _NOTHING or not _has_lines(text)):
         return default
     words = "|".join(one.name.lower() for one in TextKind if one is not TextKind.NUMBERS)
     raise PolicyLoadError(path, f"cannot tell what kind of policy this is: {kind}", f"say so with --kind {words}")
@@ -278,6 +278,11 @@ def kind_by_place(path: str) -> TextKind | None:
     return found[0] if len(found) == 1 else None
 
 
+def _has_lines(text: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text[:_SAMPLE].split("\n"))
+
+
+_NOTHING = "no line says so"
 #: So much of a text is looked at.
 _SAMPLE = 1 << 16
 _NAMESPACE = r"(?:<[!-~]*> )?"
@@ -317,7 +322,7 @@ def kind_by_content(text: str) -> TextKind | str:
     if len(seen) == 1:
         return next(iter(seen))
     if not seen:
-        return "no line says so"
+        return _NOTHING
     (first, at), (second, there) = sorted(seen.items(), key=lambda item: item[1])[:2]
     return f"line {at} is of {first.value}, line {there} of {second.value}"
 

@@ -162,6 +162,24 @@ def test_a_script_runs_from_where_the_kernel_found_it(folder: Path, domain: str,
     assert bool(kept(folder, domain, entries, cmdline=cmdline)) == is_kept
 
 
+@pytest.mark.parametrize(
+    ("domain", "opened", "is_kept"),
+    [
+        (NGINX, f"{OLD}/bin/nginx", True),
+        (NGINX, OLD, False),  # any user may open a directory
+        (NGINX, f"{OLD}/etc/conf", False),
+        (NGINX, f"{NEW}/bin/nginx", False),
+        ("<kernel> /bin/other", f"{OLD}/bin/nginx", False),
+    ],
+)
+def test_a_script_called_through_a_link_that_changed_is_known_by_what_its_shell_has_open(
+    folder: Path, domain: str, opened: str, is_kept: bool
+) -> None:
+    entries = "file execute nix:/nginx/bin/nginx\nfile read @nix:/nginx/etc/conf"
+    cmdline = "/bin/sh\0/run/current-system/sw/bin/nginx\0"
+    assert bool(kept(folder, domain, entries, cmdline=cmdline, **{"fd/10": opened})) == is_kept
+
+
 def test_what_ends_meanwhile_counts_for_nothing(folder: Path) -> None:
     kernel = Counting()
     where = options(folder)

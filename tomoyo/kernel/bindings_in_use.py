@@ -11,6 +11,7 @@ read, the domain alone decides.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
@@ -83,9 +84,9 @@ def used_bindings(interface: Interface, held: PolicySet, wanted: PolicySet, proc
 
     HELD is what INTERFACE holds.  A process needs a name that its domain is
     called after, or that is a group in its domain's entries, if it runs from or
-    maps the store path that the name is bound to, or is a script from there in the domain
-    called after it; and the name of a program
-    that its domain may execute, if it runs from that store path.
+    maps the store path that the name is bound to, or is a script from there in
+    the domain called after it; and the name of a program that its domain may
+    execute, if it runs from that store path.
 
     A program bound to another name is no longer bound to its old one: the
     first one would win.
@@ -147,18 +148,26 @@ def _scripts(processes: list[str]) -> set[str]:
     """The scripts that PROCESSES run, as far as they are.
 
     For a script the kernel puts its path behind the interpreter, before what
-    the caller gave.  The process may overwrite that, which is why it counts only
-    in the script's own domain.
+    the caller gave.  That path may lead through a link which has changed since,
+    such as /run/current-system; but a shell keeps its script open.  A process
+    can pretend both, which is why they count only in the script's own domain.
     """
     found: set[str] = set()
     for process in processes:
         try:
             with open(f"{process}/cmdline", "rb") as file:
                 words = file.read(1 << 16).split(b"\0")[1:]
+            found.update(os.fsdecode(word) for word in [word for word in words if word.startswith(b"/")][:1])
+            found.update(_open_files(process))
         except OSError:  # it has ended
             continue
-        found.update(os.fsdecode(word) for word in [word for word in words if word.startswith(b"/")][:1])
     return found
+
+
+def _open_files(process: str) -> Iterator[str]:
+    for descriptor in os.listdir(f"{process}/fd"):
+        with contextlib.suppress(OSError):  # it is closed
+            yield os.readlink(f"{process}/fd/{descriptor}")
 
 
 def _mappings(process: bytes) -> list[bytes]:

@@ -14,6 +14,7 @@ import tomoyo
 from tests.interfaces import CASES as FOLDER
 from tests.interfaces import PARSE, WRITE, printed
 from tomoyo.model.kernel_versions import ASKED, KernelVersion
+from tomoyo.syntax.lines import Effect, Reading
 
 CASES = sorted(FOLDER.rglob("*.in"))
 #: Each case with each kernel that printed something of its own.
@@ -53,7 +54,7 @@ def test_what_the_kernel_printed_round_trips(case: Path, version: KernelVersion)
     errors: list[tomoyo.PolicySyntaxError] = []
     policy = PARSE[interface](text, report=errors.append)
     if interface in ("domain_policy", "profile", "stat"):
-        useful = [error for error in errors if error.effect is not tomoyo.Effect.USELESS]
+        useful = [error for error in errors if error.effect is not Effect.USELESS]
         assert useful == []
     if not errors:
         assert WRITE[interface](policy) == text
@@ -64,7 +65,7 @@ def test_what_the_kernel_printed_round_trips(case: Path, version: KernelVersion)
 def test_reading_as_the_kernel(case: Path, version: KernelVersion) -> None:
     interface = case.parent.name
     options = {} if interface == "manager" else {"version": str(version)}
-    policy = PARSE[interface](case.read_bytes(), reading=tomoyo.Reading.AS_KERNEL, **options)
+    policy = PARSE[interface](case.read_bytes(), reading=Reading.AS_KERNEL, **options)
     written = WRITE[interface](policy).removesuffix("manage_by_non_root\n")
     assert written.encode() == printed(case, version).read_bytes()
 

@@ -11,6 +11,7 @@ import tomoyo
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import Request
 from tomoyo.model.entries import Kind
+from tomoyo.syntax.lines import Reading
 
 LOCAL = bytes([127, 0, 0, 1])
 ABSTRACT = "\\000abs"
@@ -34,5 +35,5 @@ ABSTRACT = "\\000abs"
 )
 def test_the_protocol_is_not_compared(line: str, asked: Request, granted: bool) -> None:
     text = f"<kernel> /a\nnetwork {line}\n"
-    engine = DecisionEngine(tomoyo.parse_domain_policy(text, reading=tomoyo.Reading.AS_KERNEL))
+    engine = DecisionEngine(tomoyo.parse_domain_policy(text, reading=Reading.AS_KERNEL))
     assert engine.decide("<kernel> /a", asked).granted is granted

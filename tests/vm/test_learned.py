@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 import tomoyo
-from tests.interfaces import PARSE, WRITE
+from tests.interfaces import PARSE, WRITE, printed
 from tests.test_kernel_cases import CASES, comparable
-from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
+from tomoyo.model.kernel_versions import ASKED, KernelVersion, kernel_version
+from tomoyo.simulation.simulated_kernel import SimulatedKernel
 from tomoyo.syntax.formatting import format_query
 
-from . import machine
+from . import answers, machine
 from .fixtures import kernel, kernel_release
 from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-DELETE_BUILTIN = "".join(f"delete {line}\n" for line in BUILTIN_EXCEPTION_POLICY.splitlines())
 OPERATIONS = (
     *("file execute", "file read", "file write", "file append", "file unlink", "file getattr", "file rmdir", "file symlink"),
     *("file link", "file rename", "file create", "file mkdir", "file mkfifo", "file chmod", "file chown"),
@@ -65,29 +66,58 @@ def test_a_simulated_kernel_holds_the_same(learned: dict[str, str]) -> None:
         assert simulated.read(interface) == learned[interface]
 
 
-def clearing(interface: str, printed: str) -> list[list[object]]:
-    """Steps that take away what PRINTED shows, so that the next case finds nothing."""
+def clearing(interface: str, held: str) -> list[list[object]]:
+    """Steps that take away what HELD shows, so that the next case finds nothing."""
     if interface == "domain_policy":
-        lines = ["<kernel>", "use_profile 0", *(f"delete {line}" for line in printed.partition("\n<")[0].split("\n")[2:] if line)]
-        lines += [f"delete {line}" for line in printed.splitlines() if line.startswith("<") and line != "<kernel>"]
+        lines = ["<kernel>", "use_profile 0", *(f"delete {line}" for line in held.partition("\n<")[0].split("\n")[2:] if line)]
+        lines += [f"delete {line}" for line in held.splitlines() if line.startswith("<") and line != "<kernel>"]
     else:
-        lines = [f"delete {line}" for line in printed.splitlines()]
+        lines = [f"delete {line}" for line in held.splitlines()]
     return [["write", interface, "".join(f"{line}\n" for line in lines)], ["settle"]]
+
+
+def names_a_namespace(case: Path) -> bool:
+    return any(line.startswith(b"<") for line in case.read_bytes().splitlines())
+
+
+def groups(interface: str) -> list[list[Path]]:
+    """The cases of INTERFACE, in groups that one kernel is asked in this order.
+
+    A namespace cannot be taken away again, and once there are two, the kernel prints one in front of each line of exception
+    policy: cases that name one come last. Profiles cannot be taken away either: each of those has a kernel of its own.
+    """
+    cases = sorted((case for case in CASES if case.parent.name == interface), key=names_a_namespace)
+    return [cases] if interface in ("domain_policy", "exception_policy") else [[case] for case in cases]
+
+
+def script_of(interface: str, group: list[Path], version: KernelVersion) -> list[list[object]]:
+    """Steps that write each case, read what is held then, and take it away."""
+    script = answers.without_builtin()
+    for case in group:
+        script += [["write", interface, case.read_bytes().decode("latin-1")], ["settle"], ["read", interface]]
+        script += clearing(interface, printed(case, version).read_text("latin-1")) if len(group) > 1 else []
+    return script
+
+
+def assert_printed(group: list[Path], version: KernelVersion, script: list[list[object]], said: list[str | None]) -> None:
+    read = [answer or "" for step, answer in zip(script, said, strict=True) if step[0] == "read"]
+    for case, answer in zip(group, read, strict=True):
+        interface, expected = case.parent.name, printed(case, version).read_bytes()
+        assert comparable(interface, answer.encode("latin-1")) == comparable(interface, expected), case.name
+
+
+@pytest.mark.parametrize("version", ASKED, ids=str)
+@pytest.mark.parametrize("interface", PARSE)
+def test_cases_leave_nothing_to_the_next(interface: str, version: KernelVersion) -> None:
+    for group in groups(interface):
+        script = script_of(interface, group, version)
+        assert_printed(group, version, script, answers.simulate(script, str(version)))
 
 
 @pytest.mark.parametrize("interface", PARSE)
 def test_the_cases(kernel: Kernel, interface: str) -> None:
-    # Namespaces cannot be taken away again, nor profiles: those cases come last, or get a kernel of their own.
-    cases = sorted((case for case in CASES if case.parent.name == interface), key=lambda case: case.stem == "namespaces")
-    groups = [cases] if interface in ("domain_policy", "exception_policy") else [[case] for case in cases]
-    for group in groups:
-        script: list[list[object]] = [["write", "exception_policy", DELETE_BUILTIN]]
-        for case in group:
-            printed = case.with_suffix(".out").read_text("latin-1")
-            script += [["write", interface, case.read_bytes().decode("latin-1")], ["settle"], ["read", interface]]
-            script += clearing(interface, printed) if len(group) > 1 else []
+    version = kernel_version(kernel.version)
+    for group in groups(interface):
+        script = script_of(interface, group, version)
         result = machine.run(kernel, "interfaces", files={"script.json": json.dumps(script).encode()})
-        answers = [answer for step, answer in zip(script, json.loads(result.files["answers.json"])) if step[0] == "read"]
-        for case, answer in zip(group, answers, strict=True):
-            expected = case.with_suffix(".out").read_bytes()
-            assert comparable(interface, answer.encode("latin-1")) == comparable(interface, expected), case.name
+        assert_printed(group, version, script, json.loads(result.files["answers.json"]))

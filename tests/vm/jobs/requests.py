@@ -3,7 +3,7 @@
 `script.json` has "domain" (where the requests are made), "policy" (a list of [interface, text], written after activation) and
 "requests" (the words of each, as the last line of an audit record has them). What a request needs is made first: its
 directories, and the file if the operation is on one that is there. `0`, `1` and so on hold the audit log of each, and
-`succeeded.json` says whether each succeeded.
+`errors.json` the error number of each, 0 if it succeeded, as far as Python says so.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def on_socket(family: str, protocol: str, operation: str, words: list[str]) -> N
         getattr(one, operation)(address)
 
 
-def in_domain(domain: str, request: list[str]) -> bool:
-    """A process of its own makes REQUEST in DOMAIN; whether that succeeds, as far as Python says so."""
+def in_domain(domain: str, request: list[str]) -> int:
+    """A process of its own makes REQUEST in DOMAIN; the error number, 0 if that succeeds."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -155,10 +155,12 @@ def in_domain(domain: str, request: list[str]) -> bool:
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             guest.write("self_domain", domain.encode())
             make(request)
+        except OSError as error:
+            os._exit(error.errno or 255)
         except Exception:
-            os._exit(1)
+            os._exit(255)
         os._exit(0)
-    return os.waitpid(pid, 0)[1] == 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":
@@ -167,13 +169,13 @@ if __name__ == "__main__":
     guest.activate(profile=PROFILE)
     for interface, text in script["policy"]:
         guest.write(interface, text.encode("latin-1"))
-    succeeded = []
+    errors = []
     for position, request in enumerate(script["requests"]):
         with suppress(OSError):
             prepare(request)
         guest.read("audit")
-        succeeded.append(in_domain(script["domain"], request))
+        errors.append(in_domain(script["domain"], request))
         with open(str(position), "wb") as log:
             log.write(guest.read("audit"))
-    with open("succeeded.json", "w", encoding="ascii") as result:
-        json.dump(succeeded, result)
+    with open("errors.json", "w", encoding="ascii") as result:
+        json.dump(errors, result)

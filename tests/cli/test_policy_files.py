@@ -377,7 +377,8 @@ def test_stat_of_what_a_kernel_reported() -> None:
 def test_unusable_input_ends_with_2(tmp_path: Path, broken: Path) -> None:
     missing = tmp_path / "domain_policy.missing"
     done = tomoyo("check", missing)
-    assert (done.status, done.messages) == (2, f"tomoyo: error: {missing}: No such file or directory\n")
+    assert done.status == 2
+    assert done.messages.startswith(f"tomoyo: error: {missing}: No such file or directory\n")
     assert tomoyo("check", "--kind", "domain", tmp_path).status == 2
     assert tomoyo("stat", broken).status == 2
     assert tomoyo("select", broken, "--name", "/a").status == 2

@@ -128,8 +128,8 @@ def test_status_and_modes(kernel: Kernel) -> None:
     # What the kernel has by itself, and the Python that runs this, are not in the set.
     assert found["drift"] == [
         "exception policy: 2 transition controls not wanted",
-        "exception policy of <kernel>: 1 aggregators not wanted",
-        "managers: 1 managers not wanted",
+        "exception policy of <kernel>: 1 aggregator not wanted",
+        "managers: 1 manager not wanted",
     ]
     assert "differences from the set: 3\n" in told[1]
     assert [finding["code"] for finding in json.loads(doctor[1])["diagnostics"]] == ["quota-exceeded"]

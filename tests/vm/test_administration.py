@@ -274,7 +274,7 @@ DOCUMENTS = {"activation.py": "docs/activation.md", "vendored.py": "docs/vendori
 def test_the_scripts_in_the_documents_activate_a_real_kernel(kernel: Kernel) -> None:
     files = policy_set("set", "<kernel> /run/x\nuse_profile 3\n\nfile read /run/y\n\n")
     for name, document in DOCUMENTS.items():
-        script = (machine.ROOT / document).read_text().partition("```python\n")[2].partition("```")[0]
+        script = (machine.ROOT / document).read_text().partition("activate.py -->\n```python\n")[2].partition("```")[0]
         assert len(script.splitlines()) <= 5
         files[name] = script.encode()
     steps = Steps()

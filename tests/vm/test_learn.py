@@ -66,4 +66,4 @@ def test_no_program_outruns_the_end(answers: dict[str, Any]) -> None:
 
 
 def test_what_cannot_be_done_changes_nothing(answers: dict[str, Any]) -> None:
-    assert answers["refusals"] == [[[2, False, ""], [3, False, ""], [2, False, ""], [2, False, ""]], True]
+    assert answers["refusals"] == [[[2, False, ""], [2, False, ""], [2, False, ""], [2, False, ""]], True]

@@ -67,7 +67,7 @@ class Project:
 
 def find_project() -> str | None:
     """The path of the ``tomoyo.toml`` that counts here; None where there is none."""
-    home = os.path.expanduser("~")
+    home = os.environ.get("HOME")  # to ask the system for it may speak to another program
     try:
         directory = os.getcwd()
         border = os.stat(directory).st_dev
@@ -158,11 +158,16 @@ def let_source(parser: argparse.ArgumentParser, argument: str) -> None:
     parser.set_defaults(project_source=argument)
 
 
+def leave_project(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take nothing from a project: what the command does is for the whole system."""
+    parser.set_defaults(without_project=True)
+
+
 def project_actions(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     """The arguments of PARSER that a project may give, by their keys; none of a command that reads neither policy nor closure."""
     options = {flag: action for action in parser._actions for flag in action.option_strings}
     source = parser.get_default("project_source")
-    if source is None and "--closure" not in options:
+    if parser.get_default("without_project") or (source is None and "--closure" not in options):
         return {}
     found = dict.fromkeys([SOURCE], next(action for action in parser._actions if action.dest == source)) if source else {}
     return found | {key: options[f"--{key}"] for key in KEYS if f"--{key}" in options and key != SOURCE}

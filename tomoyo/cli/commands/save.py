@@ -17,6 +17,7 @@ from ..closure_options import add_closure
 from ..kernel_options import add_interface, refused, securityfs
 from ..options import UsageError, message
 from ..policy_files import INTERFACES, PolicyFile
+from ..project import leave_project
 from .name import add_set
 
 
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_interface(parser)
     add_set(parser)
     add_closure(parser)
+    leave_project(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -149,9 +149,10 @@ def test_the_library_works_from_a_zip(tmp_path: Path) -> None:
                 archive.write(path, Path("vendored") / path.relative_to(FOLDER.parent))
     script = """
 import sys; sys.path.insert(0, "library.zip")
-import vendored
-print(*vendored.library_services()); print(*vendored.library_modules())
-print(len(vendored.read_sources([], {"nginx": vendored.ServiceState.ENFORCE})))
+from vendored.model.profiles import ServiceState
+from vendored.nix.source.library import library_modules, library_services, read_sources
+print(*library_services()); print(*library_modules())
+print(len(read_sources([], {"nginx": ServiceState.ENFORCE})))
 """
     done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.sources import write_source
+from tomoyo.cli.project import find_project
 
 from .command import tomoyo
 
@@ -114,6 +115,14 @@ def test_commands_that_read_neither_policy_nor_closure_do_not_look(project: Path
     assert tomoyo("doctor", "--root", project).status in (0, 1)
 
 
+def test_the_user_database_is_not_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A confined service, which has no HOME, may not ask it."""
+    write(project, "")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: pytest.fail(f"asked for user {uid}"))
+    assert find_project() == str(project / "tomoyo.toml")
+
+
 @pytest.mark.parametrize("border", ["repository", "home"])
 def test_it_is_not_looked_for_beyond(border: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(project, "nonsense")
@@ -122,7 +131,7 @@ def test_it_is_not_looked_for_beyond(border: str, project: Path, monkeypatch: py
     if border == "repository":
         (project / "own" / ".git").write_text("gitdir: elsewhere\n")
     else:
-        monkeypatch.setenv("HOME", str(project / "own"))
+        monkeypatch.setenv("HOME", f"{project}/own/")
     assert "say what to judge" in tomoyo("lint").messages
 
 

@@ -67,7 +67,8 @@ class Project:
 
 def find_project() -> str | None:
     """The path of the ``tomoyo.toml`` that counts here; None where there is none."""
-    home = os.environ.get("HOME")  # to ask the system for it may speak to another program
+    # Without HOME it would be looked up in the user database, which a confined service may not read.
+    home = os.path.expanduser("~") if "HOME" in os.environ else None
     try:
         directory = os.getcwd()
         border = os.stat(directory).st_dev

@@ -15,6 +15,7 @@ import pytest
 import tomoyo as library
 from tomoyo.report.plain import plain
 from tomoyo.report.record_lines import record_line
+from tomoyo.syntax.records import parse_record
 
 from .command import tomoyo
 
@@ -53,7 +54,7 @@ def test_json_lines_hold_every_detail(log: Path) -> None:
 def test_a_part_that_is_too_long_to_be_remembered() -> None:
     record = next(record for record in RECORDS if b" argv[]={ " in record)
     record = record.replace(b" argv[]={ ", b' argv[]={ "' + b"y" * 3000 + b'" ')
-    assert json.loads(record_line(record)) == json.loads(json.dumps(plain(library.parse_record(record))))
+    assert json.loads(record_line(record)) == json.loads(json.dumps(plain(parse_record(record))))
 
 
 @pytest.mark.parametrize("damage", range(300))
@@ -63,7 +64,7 @@ def test_a_damaged_record_is_json_only_if_it_can_be_read(seed: int, damage: int)
     for _ in range(chance.randint(1, 3)):
         record[chance.randrange(len(record))] = chance.choice(b'0123456789 ={}"\\/ax\n-')
     try:
-        expected = json.loads(json.dumps(plain(library.parse_record(bytes(record)))))
+        expected = json.loads(json.dumps(plain(parse_record(bytes(record)))))
     except ValueError:
         with pytest.raises(ValueError):  # noqa: PT011 - the type is the promise
             record_line(bytes(record))

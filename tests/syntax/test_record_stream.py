@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import tomoyo
-from tomoyo.model.entries import Entry
+from tomoyo.model.entries import Entry, Kind
 from tomoyo.syntax.record_stream import MAX_RECORD, Glance, RecordCutter, cut_records, glance, outline
 from tomoyo.syntax.records import is_broken, parse_record
 
@@ -67,9 +66,9 @@ def test_an_outline_says_what_the_record_does(record: bytes) -> None:
         assert set(parsed.request.operations) <= set(found.operations)
         names = [str(argument) for argument in parsed.request.arguments]
         assert set(found.paths) <= set(names)
-        if parsed.request.kind in (tomoyo.Kind.PATH, tomoyo.Kind.PATH_NUMBER, tomoyo.Kind.UNIX_STREAM):
+        if parsed.request.kind in (Kind.PATH, Kind.PATH_NUMBER, Kind.UNIX_STREAM):
             assert found.paths == (names[0],)
-        if parsed.request.kind is tomoyo.Kind.TWO_PATHS:
+        if parsed.request.kind is Kind.TWO_PATHS:
             assert found.paths == tuple(names)
 
 

@@ -11,16 +11,9 @@ from tomoyo.decision.requests import parse_request
 from tomoyo.model.diagnostics import Diagnostic
 from tomoyo.model.profiles import DEFAULT_PROFILES
 from tomoyo.nix.source.files import SourceError
-from tomoyo.nix.source.loader import (
-    PolicyForm,
-    PolicyLoadError,
-    kind_by_content,
-    kind_by_place,
-    load_policy,
-    number_modules,
-    read_policy_files,
-    with_numbers,
-)
+from tomoyo.nix.source.kinds import kind_by_content, kind_by_place
+from tomoyo.nix.source.loader import load_policy, number_modules, with_numbers
+from tomoyo.nix.source.policy_files import PolicyForm, PolicyLoadError, read_policy_files
 from tomoyo.syntax.policy_text import TextKind
 
 from .sources import write_source

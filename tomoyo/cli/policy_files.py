@@ -14,7 +14,7 @@ from .options import UsageError, add_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..nix.source.loader import PolicyFiles
+    from ..nix.source.policy_files import PolicyFiles
     from ..syntax.lines import Report
     from ..syntax.policy_text import PolicyText
 
@@ -195,7 +195,7 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
 
     FORM is the name of a `PolicyForm`, where that is known.
     """
-    from ..nix.source.loader import PolicyForm, read_policy_files
+    from ..nix.source.policy_files import PolicyForm, read_policy_files
     from ..syntax.policy_text import TextKind
 
     read = None
@@ -218,7 +218,7 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
 def policy_errors() -> Iterator[None]:
     """Make a UsageError of what the loader finds wrong; the problems of a policy source are reported first."""
     from ..nix.source.files import SourceError
-    from ..nix.source.loader import PolicyLoadError
+    from ..nix.source.policy_files import PolicyLoadError
 
     try:
         yield

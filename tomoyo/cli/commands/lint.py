@@ -117,7 +117,7 @@ def _texts(arguments: argparse.Namespace) -> tuple[list[PolicyText], set[str]]:
     """The texts to judge, and the files that are meant where these are not all: those of a source that were named."""
     from ...nix.source.library import library_files
     from ...nix.source.lint import policy_texts
-    from ...nix.source.loader import PolicyForm
+    from ...nix.source.policy_files import PolicyForm
 
     found = [read_policy(name, arguments.kind, form=source_form(arguments)) for name in arguments.paths]
     if arguments.interface is not None:

@@ -1,14 +1,4 @@
-"""Read a policy from whatever holds one.
-
-    a policy source         a directory with domains/, exceptions/, modules/, module-numbers.conf or state.conf,
-                            or whose domain_policy.conf uses a module by its name
-    a policy set            a directory that `compile` wrote, or tomoyo-savepolicy: it has a domain_policy.conf
-    a kernel's interface    a directory with the file domain_policy, such as /sys/kernel/security/tomoyo
-    a file                  by its name and its directory, else by its first lines
-
-`read_policy_files` finds the texts and what each of them holds; `load_policy`
-puts them together.  A file of a policy source is read with the rest of its
-source: its modules, groups and profiles count, other domains do not.
+"""Read a policy from whatever holds one: `policy_files` finds the texts, and `load_policy` puts them together.
 
 No closure is asked for, so in a policy source and in a single file names stay
 names.  There ``@nix:/notes/share/help`` stands for a file that is asked for
@@ -20,15 +10,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from ...model.diagnostics import Diagnostic, Severity, has_errors
 from ...model.domains import MAX_GROUPS
-from ...model.errors import TomoyoError
-from ...model.exception_policy import TRANSITION_CONTROLS
-from ...syntax.domain_policy import MODULE_NAME
-from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
-from .files import FILES, FOLDERS, STATE_FILE, SourceError, read_directories
+from ...syntax.policy_text import PolicyText, TextKind
+from .files import SourceError
+from .kinds import INTERFACES
+from .policy_files import USE_MODULE, PolicyFiles, PolicyForm, PolicyLoadError, read_policy_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,79 +30,10 @@ if TYPE_CHECKING:
     from ...model.profiles import ProfilePolicy, ServiceState
     from ...syntax.lines import PolicySyntaxError, Source
 
-__all__ = [
-    "LoadedPolicy",
-    "PolicyFiles",
-    "PolicyForm",
-    "PolicyLoadError",
-    "combine_files",
-    "kind_by_content",
-    "kind_by_place",
-    "load_policy",
-    "read_policy_files",
-    "source_problems",
-]
+__all__ = ["LoadedPolicy", "combine_files", "load_policy", "source_problems"]
 
 #: The directory of the running kernel's interface files.
 KERNEL = "/sys/kernel/security/tomoyo"
-#: The interface files, in the order in which a kernel takes what is in them.
-_INTERFACES = {
-    TextKind.PROFILE: "profile",
-    TextKind.MANAGER: "manager",
-    TextKind.EXCEPTION: "exception_policy",
-    TextKind.DOMAIN: "domain_policy",
-    TextKind.STAT: "stat",
-}
-#: The files of a set, and those that it has and no policy source.
-_SET = {f"{interface}.conf": kind for kind, interface in _INTERFACES.items()} | {"bindings.conf": TextKind.EXCEPTION}
-_COMPILED = {"manifest.json", "bindings.conf"}
-_SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
-
-
-class PolicyForm(Enum):
-    """What holds a policy."""
-
-    FILE = "a file"
-    SOURCE = "a policy source"
-    SET = "a policy set"
-    KERNEL = "a kernel"
-
-
-class PolicyLoadError(TomoyoError, ValueError):
-    """Nothing that holds a policy, or it cannot be said what.
-
-    Attributes: path; reason, what is wrong; help, what to do, which may be empty.
-    """
-
-    def __init__(self, path: str, reason: str, help: str = "") -> None:
-        super().__init__(path, reason, help)
-        self.path = path
-        self.reason = reason
-        self.help = help
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyFiles:
-    """The texts at one path.
-
-    form: what the path is, or for a file what it belongs to: a file of a policy source is of form SOURCE.
-    path: the file or the directory.
-    files: the texts that are meant.
-    others: the rest of the policy source that a file belongs to.
-    """
-
-    form: PolicyForm
-    path: str
-    files: tuple[PolicyText, ...]
-    others: tuple[PolicyText, ...] = ()
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether ``use_group`` may name a module here: a kernel knows numbers alone."""
-        return self.form in (PolicyForm.FILE, PolicyForm.SOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,192 +63,8 @@ class LoadedPolicy:
         return DecisionEngine(self.domains, self.exceptions, self.profiles, by_name=bool(self.names), modules=modules)
 
 
-# Finding the texts
-
-
-def read_policy_files(
-    path: str | os.PathLike[str],
-    *,
-    kind: TextKind | None = None,
-    default: TextKind | None = None,
-    data: bytes | None = None,
-    form: PolicyForm | None = None,
-    read: Callable[[str], str] | None = None,
-) -> PolicyFiles:
-    """Read the policy texts at PATH.
-
-    Arguments:
-        path: a file, a policy source, a policy set, or a kernel's interface directory.
-        kind: what a file holds; of a directory, only files of this kind are given.
-        default: what a file holds where neither its place nor its text says so.
-        data: what the file holds, where it was read already, as standard input is; PATH is only its name then.
-        form: what a directory is, where this is known.
-        read: gives what a kernel's interface file of some name holds, as ``Securityfs(path).read`` does with better errors.
-
-    Raises PolicyLoadError where there is no policy, or where what a file holds
-    is not clear; SourceError for a policy source with a file at the wrong place;
-    OSError for what cannot be read.
-    """
-    path = os.fspath(path)
-    if data is None and (form is not None or os.path.isdir(path)):
-        found = _read_directory(path, form or _form_of(path), read)
-        return replace(found, files=tuple(file for file in found.files if kind in (None, file.kind)))
-    if data is None:
-        with open(path, "rb") as file:
-            data = file.read()
-    text = data.decode("latin-1")
-    kind = kind or _kind_of(path, text, default)
-    source = _source_of(path)
-    if source is not None:
-        try:
-            files = read_directories([source])
-        except SourceError:
-            files = []  # whatever is wrong elsewhere, this file is read
-        own = next((file for file in files if os.path.samefile(file.name, path)), None)
-        if own is not None:
-            others = tuple(file for file in files if file is not own)
-            return PolicyFiles(PolicyForm.SOURCE, path, (replace(own, name=path, kind=kind),), others)
-    form = PolicyForm.SET if source is None and _is_of_a_set(path) else PolicyForm.FILE
-    return PolicyFiles(form, path, (PolicyText(kind, path, text),))
-
-
-def _form_of(directory: str) -> PolicyForm:
-    """What DIRECTORY is."""
-    names = set(os.listdir(directory))
-    if names & _COMPILED:
-        return PolicyForm.SET
-    if names & _SOURCE:
-        return PolicyForm.SOURCE
-    if "domain_policy.conf" in names:
-        with open(os.path.join(directory, "domain_policy.conf"), "rb") as file:
-            return PolicyForm.SOURCE if _USE_MODULE.search(file.read().decode("latin-1")) else PolicyForm.SET
-    if "domain_policy" in names:
-        return PolicyForm.KERNEL
-    if any(name.endswith(SUFFIX) or os.path.isdir(os.path.join(directory, name)) for name in names):
-        return PolicyForm.SOURCE  # of which it is said what nothing reads
-    expected = f"a policy source has {', '.join(f'{name}/' for name in FOLDERS)}; a policy set has domain_policy.conf"
-    raise PolicyLoadError(directory, "no policy in this directory", expected)
-
-
-def _read_directory(path: str, form: PolicyForm, read: Callable[[str], str] | None) -> PolicyFiles:
-    if form is PolicyForm.SOURCE:
-        return PolicyFiles(form, path, tuple(read_directories([path])))
-
-    def plainly(name: str) -> str:
-        with open(os.path.join(path, name), "rb") as file:
-            return file.read().decode("latin-1")
-
-    names, text = _SET, read or plainly
-    if form is PolicyForm.KERNEL:
-        names = {name: kind for kind, name in _INTERFACES.items()}
-    # Three of a kernel's files stand for it well enough.
-    needed = ("domain_policy", "exception_policy", "profile")
-    found = [name for name in names if name in needed or os.path.lexists(os.path.join(path, name))]
-    return PolicyFiles(form, path, tuple(PolicyText(names[name], os.path.join(path, name), text(name)) for name in found))
-
-
-def _source_of(path: str) -> str | None:
-    """The policy source that the file PATH is in; None where it is in none."""
-    directory, name = os.path.split(os.path.abspath(path))
-    above, folder = os.path.split(directory)
-    if folder in FOLDERS and name.endswith(SUFFIX):
-        return os.path.relpath(above)
-    beside = _names(directory) if name in FILES else set()
-    return os.path.relpath(directory) if beside & _SOURCE and not beside & _COMPILED else None
-
-
-def _is_of_a_set(path: str) -> bool:
-    directory, name = os.path.split(os.path.abspath(path))
-    return name in _SET and bool(_names(directory) & _COMPILED)
-
-
-def _names(directory: str) -> set[str]:
-    """The names in DIRECTORY, as far as they may be known."""
-    try:
-        return set(os.listdir(directory))
-    except OSError:
-        return set()
-
-
-# What a file holds
-
-
-def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
-    kind = kind_by_place(path) or kind_by_content(text)
-    if isinstance(kind, TextKind):
-        return kind
-    if default is not None and (kind != _NOTHING or not _has_lines(text)):
-        return default
-    words = "|".join(one.name.lower() for one in TextKind if one is not TextKind.NUMBERS)
-    raise PolicyLoadError(path, f"cannot tell what kind of policy this is: {kind}", f"say so with --kind {words}")
-
-
-def kind_by_place(path: str) -> TextKind | None:
-    """What the file PATH holds by its name and the name of its directory; None where these do not say."""
-    directory, name = os.path.split(os.path.abspath(path))
-    folder = os.path.basename(directory)
-    if folder in FOLDERS and name.endswith(SUFFIX):
-        return FOLDERS[folder]
-    exact = (FILES | _SET).get(name)
-    if exact is not None:
-        return exact
-    parts = name.split(".")
-    found = [kind for kind, interface in _INTERFACES.items() if interface in parts or ("_" in interface and interface in name)]
-    return found[0] if len(found) == 1 else None
-
-
-def _has_lines(text: str) -> bool:
-    return any(line.strip() and not line.lstrip().startswith("#") for line in text[:_SAMPLE].split("\n"))
-
-
-_NOTHING = "no line says so"
-#: So much of a text is looked at.
-_SAMPLE = 1 << 16
-_NAMESPACE = r"(?:<[!-~]*> )?"
-#: What lines of each kind begin with; the first that matches counts.  None is for a domain's name, which a manager list has, too.
-_BEGINNINGS: tuple[tuple[TextKind | None, re.Pattern[str]], ...] = (
-    (TextKind.PROFILE, re.compile(_NAMESPACE + r"(?:PROFILE_VERSION=|[0-9]+-(?:COMMENT|PREFERENCE|CONFIG))")),
-    (
-        TextKind.EXCEPTION,
-        re.compile(_NAMESPACE + f"(?:aggregator|(?:path|number|address)_group|acl_group|{'|'.join(TRANSITION_CONTROLS)}) "),
-    ),
-    (None, re.compile("<[!-~]*>(?: |$)")),
-    (TextKind.DOMAIN, re.compile("(?:use_profile|use_group|select|delete) |(?:quota_exceeded|transition_failed)$")),
-    (TextKind.MODULE, re.compile("(?:file|network|misc|ipc|task) ")),
-    (TextKind.STAT, re.compile("Memory used by |Policy |Total memory")),
-    (TextKind.MANAGER, re.compile("/|nix:/|manage_by_non_root$")),
-)
-
-
-def kind_by_content(text: str) -> TextKind | str:
-    """What TEXT holds by what its first lines begin with; where that is not clear, why not."""
-    seen: dict[TextKind, int] = {}
-    name = 0
-    for number, raw in enumerate(text[:_SAMPLE].split("\n"), 1):
-        line = raw.strip()
-        found = next(((kind,) for kind, begins in _BEGINNINGS if begins.match(line)), ())
-        for kind in found:
-            if kind is None:
-                name = name or number
-            else:
-                seen.setdefault(kind, number)
-    if TextKind.MODULE in seen and (name or TextKind.DOMAIN in seen):
-        seen.setdefault(TextKind.DOMAIN, seen.pop(TextKind.MODULE))  # entries of a domain
-    if name and not seen.keys() & {TextKind.DOMAIN, TextKind.MANAGER}:
-        if not seen:
-            return f"line {name} may be a domain's name or a manager"
-        seen[TextKind.DOMAIN] = name
-    if len(seen) == 1:
-        return next(iter(seen))
-    if not seen:
-        return _NOTHING
-    (first, at), (second, there) = sorted(seen.items(), key=lambda item: item[1])[:2]
-    return f"line {at} is of {first.value}, line {there} of {second.value}"
-
-
 # Modules, which a kernel knows by number alone
 
-_USE_MODULE = re.compile(r"^([ \t]*use_group[ \t]+)(" + MODULE_NAME.pattern + r")[ \t]*$", re.MULTILINE)
 _USE_NUMBER = re.compile(r"^[ \t]*use_group[ \t]+([0-9]+)[ \t]*$", re.MULTILINE)
 
 
@@ -340,7 +75,7 @@ def number_modules(texts: Iterable[str]) -> dict[str, int]:
     in which the modules are named.
     """
     joined = "\n".join(texts)
-    names = list(dict.fromkeys(found[1] for found in _USE_MODULE.findall(joined)))
+    names = list(dict.fromkeys(found[1] for found in USE_MODULE.findall(joined)))
     taken = {int(number) for number in _USE_NUMBER.findall(joined)} if names else ()
     free = [number for number in range(MAX_GROUPS - 1, -1, -1) if number not in taken][: len(names)]
     return dict(zip(names, reversed(free)))
@@ -348,7 +83,7 @@ def number_modules(texts: Iterable[str]) -> dict[str, int]:
 
 def with_numbers(text: str, modules: Mapping[str, int]) -> str:
     """TEXT of domain policy with a number in the place of each name of MODULES; lines keep their places."""
-    return _USE_MODULE.sub(lambda found: f"{found[1]}{modules.get(found[2], found[2])}", text) if modules else text
+    return USE_MODULE.sub(lambda found: f"{found[1]}{modules.get(found[2], found[2])}", text) if modules else text
 
 
 def parse_module(
@@ -487,7 +222,7 @@ def _load_held(found: PolicyFiles, report: Callable[[Diagnostic], None]) -> Load
     kernel = SimulatedKernel()
     modules: dict[str, int] = {}
     notes: list[str] = []
-    for kind, interface in _INTERFACES.items():
+    for kind, interface in INTERFACES.items():
         for file in found.files:
             if file.kind is kind and kind is not TextKind.STAT:
                 text = file.text

@@ -1,0 +1,195 @@
+"""Find the texts of a policy, and what holds them.
+
+    a policy source         a directory with domains/, exceptions/, modules/, module-numbers.conf or state.conf,
+                            or whose domain_policy.conf uses a module by its name
+    a policy set            a directory that `compile` wrote, or tomoyo-savepolicy: it has a domain_policy.conf
+    a kernel's interface    a directory with the file domain_policy, such as /sys/kernel/security/tomoyo
+    a file                  by its name and its directory, else by its first lines
+
+A file of a policy source is read with the rest of its source: its modules,
+groups and profiles count, other domains do not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from ...model.errors import TomoyoError
+from ...syntax.domain_policy import MODULE_NAME
+from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
+from .files import FILES, FOLDERS, STATE_FILE, SourceError, read_directories
+from .kinds import INTERFACES, NOTHING, SET, has_lines, kind_by_content, kind_by_place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PolicyFiles", "PolicyForm", "PolicyLoadError", "read_policy_files"]
+
+_COMPILED = {"manifest.json", "bindings.conf"}
+_SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
+#: A line that uses a module by its name.
+USE_MODULE = re.compile(r"^([ \t]*use_group[ \t]+)(" + MODULE_NAME.pattern + r")[ \t]*$", re.MULTILINE)
+
+
+class PolicyForm(Enum):
+    """What holds a policy."""
+
+    FILE = "a file"
+    SOURCE = "a policy source"
+    SET = "a policy set"
+    KERNEL = "a kernel"
+
+
+class PolicyLoadError(TomoyoError, ValueError):
+    """Nothing that holds a policy, or it cannot be said what.
+
+    Attributes: path; reason, what is wrong; help, what to do, which may be empty.
+    """
+
+    def __init__(self, path: str, reason: str, help: str = "") -> None:
+        super().__init__(path, reason, help)
+        self.path = path
+        self.reason = reason
+        self.help = help
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """The texts at one path.
+
+    form: what the path is, or for a file what it belongs to: a file of a policy source is of form SOURCE.
+    path: the file or the directory.
+    files: the texts that are meant.
+    others: the rest of the policy source that a file belongs to.
+    """
+
+    form: PolicyForm
+    path: str
+    files: tuple[PolicyText, ...]
+    others: tuple[PolicyText, ...] = ()
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether ``use_group`` may name a module here: a kernel knows numbers alone."""
+        return self.form in (PolicyForm.FILE, PolicyForm.SOURCE)
+
+
+def read_policy_files(
+    path: str | os.PathLike[str],
+    *,
+    kind: TextKind | None = None,
+    default: TextKind | None = None,
+    data: bytes | None = None,
+    form: PolicyForm | None = None,
+    read: Callable[[str], str] | None = None,
+) -> PolicyFiles:
+    """Read the policy texts at PATH.
+
+    Arguments:
+        path: a file, a policy source, a policy set, or a kernel's interface directory.
+        kind: what a file holds; of a directory, only files of this kind are given.
+        default: what a file holds where neither its place nor its text says so.
+        data: what the file holds, where it was read already, as standard input is; PATH is only its name then.
+        form: what a directory is, where this is known.
+        read: gives what a kernel's interface file of some name holds, as ``Securityfs(path).read`` does with better errors.
+
+    Raises PolicyLoadError where there is no policy, or where what a file holds
+    is not clear; SourceError for a policy source with a file at the wrong place;
+    OSError for what cannot be read.
+    """
+    path = os.fspath(path)
+    if data is None and (form is not None or os.path.isdir(path)):
+        found = _read_directory(path, form or _form_of(path), read)
+        return replace(found, files=tuple(file for file in found.files if kind in (None, file.kind)))
+    if data is None:
+        with open(path, "rb") as file:
+            data = file.read()
+    text = data.decode("latin-1")
+    kind = kind or _kind_of(path, text, default)
+    source = _source_of(path)
+    if source is not None:
+        try:
+            files = read_directories([source])
+        except SourceError:
+            files = []  # whatever is wrong elsewhere, this file is read
+        own = next((file for file in files if os.path.samefile(file.name, path)), None)
+        if own is not None:
+            others = tuple(file for file in files if file is not own)
+            return PolicyFiles(PolicyForm.SOURCE, path, (replace(own, name=path, kind=kind),), others)
+    form = PolicyForm.SET if source is None and _is_of_a_set(path) else PolicyForm.FILE
+    return PolicyFiles(form, path, (PolicyText(kind, path, text),))
+
+
+def _form_of(directory: str) -> PolicyForm:
+    """What DIRECTORY is."""
+    names = set(os.listdir(directory))
+    if names & _COMPILED:
+        return PolicyForm.SET
+    if names & _SOURCE:
+        return PolicyForm.SOURCE
+    if "domain_policy.conf" in names:
+        with open(os.path.join(directory, "domain_policy.conf"), "rb") as file:
+            return PolicyForm.SOURCE if USE_MODULE.search(file.read().decode("latin-1")) else PolicyForm.SET
+    if "domain_policy" in names:
+        return PolicyForm.KERNEL
+    if any(name.endswith(SUFFIX) or os.path.isdir(os.path.join(directory, name)) for name in names):
+        return PolicyForm.SOURCE  # of which it is said what nothing reads
+    expected = f"a policy source has {', '.join(f'{name}/' for name in FOLDERS)}; a policy set has domain_policy.conf"
+    raise PolicyLoadError(directory, "no policy in this directory", expected)
+
+
+def _read_directory(path: str, form: PolicyForm, read: Callable[[str], str] | None) -> PolicyFiles:
+    if form is PolicyForm.SOURCE:
+        return PolicyFiles(form, path, tuple(read_directories([path])))
+
+    def plainly(name: str) -> str:
+        with open(os.path.join(path, name), "rb") as file:
+            return file.read().decode("latin-1")
+
+    names, text = SET, read or plainly
+    if form is PolicyForm.KERNEL:
+        names = {name: kind for kind, name in INTERFACES.items()}
+    # Three of a kernel's files stand for it well enough.
+    needed = ("domain_policy", "exception_policy", "profile")
+    found = [name for name in names if name in needed or os.path.lexists(os.path.join(path, name))]
+    return PolicyFiles(form, path, tuple(PolicyText(names[name], os.path.join(path, name), text(name)) for name in found))
+
+
+def _source_of(path: str) -> str | None:
+    """The policy source that the file PATH is in; None where it is in none."""
+    directory, name = os.path.split(os.path.abspath(path))
+    above, folder = os.path.split(directory)
+    if folder in FOLDERS and name.endswith(SUFFIX):
+        return os.path.relpath(above)
+    beside = _names(directory) if name in FILES else set()
+    return os.path.relpath(directory) if beside & _SOURCE and not beside & _COMPILED else None
+
+
+def _is_of_a_set(path: str) -> bool:
+    directory, name = os.path.split(os.path.abspath(path))
+    return name in SET and bool(_names(directory) & _COMPILED)
+
+
+def _names(directory: str) -> set[str]:
+    """The names in DIRECTORY, as far as they may be known."""
+    try:
+        return set(os.listdir(directory))
+    except OSError:
+        return set()
+
+
+def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
+    kind = kind_by_place(path) or kind_by_content(text)
+    if isinstance(kind, TextKind):
+        return kind
+    if default is not None and (kind != NOTHING or not has_lines(text)):
+        return default
+    words = "|".join(one.name.lower() for one in TextKind if one is not TextKind.NUMBERS)
+    raise PolicyLoadError(path, f"cannot tell what kind of policy this is: {kind}", f"say so with --kind {words}")

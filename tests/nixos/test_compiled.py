@@ -202,7 +202,8 @@ FAILING = {
     policy_text("<kernel> nix:/hello/bin/hello", "use_profile 3", "file read/link /a"): ["policies/hello/domains/hello.conf:3:"],
     policy_text("<kernel> nix:/hello/bin/hello", "use_group bas"): [
         "policies/hello/domains/hello.conf:2:",
-        "there is no module 'bas'; did you mean base?",
+        "there is no module 'bas'",
+        "did you mean 'base'?",
     ],
     # Another namespace, which has no profiles.
     policy_text("<web>", "<web> nix:/hello/bin/hello"): ["profile 3 of <web> is not defined", "panic"],

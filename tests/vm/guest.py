@@ -87,6 +87,15 @@ def activate(*, profile: bytes = PROFILES, managers: Iterable[bytes] | None = No
         write("domain_policy", f"delete <kernel> {TRIGGER}\n".encode())
 
 
+def move(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Move a log that another process writes: while that one begins a new file, there is none for a moment."""
+    while True:
+        with suppress(FileNotFoundError):
+            os.rename(path, target)
+            return
+        os.sched_yield()
+
+
 def own_program() -> bytes:
     """The calling program's name as the kernel compares it with manager entries."""
     return os.readlink(b"/proc/self/exe")

@@ -138,7 +138,7 @@ def a_daemon_under_load(name: str) -> object:
     limit(10 * MANY)
     running = daemon("--output", str(FOLDER / "log"), "--max-size", "200k", "--keep", "99")
     requests(name, 3000)
-    (FOLDER / "log").rename(FOLDER / "moved")
+    guest.move(FOLDER / "log", FOLDER / "moved")
     running.send_signal(signal.SIGHUP)  # until it is noticed, records still go to the file that was moved
     while not (FOLDER / "log").exists():
         os.sched_yield()

@@ -138,7 +138,7 @@ class Daemons:
         confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log"), audit)
         denied(300)
         confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log.3"), audit)
-        os.rename(f"{LOG}/audit.log", f"{LOG}/moved")
+        guest.move(f"{LOG}/audit.log", f"{LOG}/moved")
         audit.send_signal(signal.SIGHUP)
         confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log"), audit)
         denied(1)

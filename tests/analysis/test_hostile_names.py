@@ -271,7 +271,7 @@ def test_memory_ends_where_there_is_no_room() -> None:
     first, second = held(1500), held(3000)
     assert 0 < first[1] < second[1]
     assert first[2] == second[2] == 1500 - first[1]
-    assert second[0] < 1.2 * first[0]
+    assert second[0] < 1.5 * first[0]  # twice as many names; what reading remembers is bounded by itself
 
 
 def test_unknown_domains_are_not_remembered() -> None:

@@ -60,7 +60,9 @@ def numbers(log: bytes) -> list[int]:
 def daemon(*arguments: str) -> subprocess.Popen[str]:
     """The command as a daemon that has begun."""
     running = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
-    while not any(Path(link).name == "audit" for link in open_files(running.pid)):
+    log = Path(arguments[arguments.index("--output") + 1]) if "--output" in arguments else FOLDER
+    # A log lies in a directory of the same name as the kernel's file, and is opened first.
+    while not (log.exists() and any(Path(link).name == "audit" for link in open_files(running.pid))):
         assert running.poll() is None
         os.sched_yield()
     return running

@@ -14,6 +14,7 @@ from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.kinds import kind_by_content, kind_by_place
 from tomoyo.nix.source.loader import load_policy, number_modules, with_numbers
 from tomoyo.nix.source.policy_files import PolicyForm, PolicyLoadError, read_policy_files
+from tomoyo.syntax.lines import PolicySyntaxError
 from tomoyo.syntax.policy_text import TextKind
 
 from .sources import write_source
@@ -173,3 +174,16 @@ def test_an_engine_is_loaded_from_the_kernels_files(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         DecisionEngine.load(tmp_path)
+
+
+def test_an_engine_is_not_loaded_without_what_a_kernel_would_drop(tmp_path: Path) -> None:
+    """Without such a line an answer might grant more than was meant; who wants that gives a report."""
+    (tmp_path / "domain_policy.conf").write_text("<kernel> /x\nuse_profile 3\n\n# a comment\nfile read /a\n")
+    (tmp_path / "profile.conf").write_text("PROFILE_VERSION=20150505\n3-CONFIG={ mode=enforcng }\n")
+    with pytest.raises(PolicySyntaxError, match=r"profile:2:"):
+        DecisionEngine.load(tmp_path)
+    found: list[PolicySyntaxError] = []
+    assert DecisionEngine.load(tmp_path, found.append).domain("<kernel> /x")
+    assert found
+    (tmp_path / "profile.conf").write_text("PROFILE_VERSION=20150505\n3-CONFIG={ mode=enforcing }\n")
+    assert not DecisionEngine.load(tmp_path).decide("<kernel> /x", parse_request("file read /b")).granted

@@ -34,7 +34,7 @@ from .requests import Request, functionality_of, request_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..syntax.lines import Report
+    from ..syntax.lines import PolicySyntaxError, Report
 
 __all__ = ["DecisionEngine", "UnknownDomain", "Verdict"]
 
@@ -99,6 +99,13 @@ class Verdict:
         return self.granted or self.mode not in (Mode.ENFORCING, None)
 
 
+def _refuse(error: PolicySyntaxError) -> None:
+    from ..syntax.lines import Effect
+
+    if error.effect is not Effect.COMMENT:
+        raise error
+
+
 class DecisionEngine:
     """A policy that answers requests.  Each domain's index is built when it is first asked.
 
@@ -141,8 +148,10 @@ class DecisionEngine:
                 profile.conf, as `compile` and tomoyo-savepolicy write it; or a file of domain policy alone.
                 `load_policy` takes every other form.
             report: told of each line that the kernel would drop or alter; the error's ``file`` is the interface.
+                Without it such a line is an error: an answer without it might grant more than was meant.
 
-        Raises OSError for what cannot be read, FileNotFoundError among them.
+        Raises PolicySyntaxError for such a line, and OSError for what cannot be
+        read, FileNotFoundError among them.
         """
         from ..simulation.simulated_kernel import SimulatedKernel
 
@@ -153,7 +162,7 @@ class DecisionEngine:
         kernel = SimulatedKernel()
         for place, interface in files.items():
             with open(place, "rb") as file:
-                kernel.write(interface, file.read(), report)
+                kernel.write(interface, file.read(), report or _refuse)
         holding = kernel.holding
         profiles = holding.profile_policy() if "profile" in files.values() else None
         return cls(holding.domain_policy(), holding.exception_policy(), profiles)

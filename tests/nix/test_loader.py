@@ -166,6 +166,7 @@ def test_an_engine_is_loaded_from_the_kernels_files(tmp_path: Path) -> None:
         errors: list[ValueError] = []
         verdict = DecisionEngine.load(place, errors.append).decide("<kernel> /a", request)
         assert (verdict.granted, verdict.mode, len(errors)) == (False, None, 1)
+    path.write_text("<kernel> /a\nuse_profile 3\nuse_group 1\n")
     (tmp_path / "exception_policy.conf").write_text("acl_group 1 file read @g\n")
     (tmp_path / "bindings.conf").write_text("path_group g /b\n")
     (tmp_path / "profile.conf").write_text(DEFAULT_PROFILES)

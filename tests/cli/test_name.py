@@ -233,6 +233,20 @@ def test_modules_get_their_names_back(folder: Path, held: Path) -> None:
     assert f"{folder / 'domain'}:4:1: note: stays a number: use_group 7: no module of the set has it" in done.messages
 
 
+def test_modules_of_a_policy_source_keep_their_names(folder: Path, held: Path) -> None:
+    """A number in their place would be that of another module, or of none."""
+    place = folder / "source" / "domains"
+    place.mkdir(parents=True)
+    (place / "nginx.conf").write_text(f"# mine\n{WITH_GROUPS.replace('use_group 12', 'use_group libraries')}")
+    for path in (place.parent, place / "nginx.conf"):
+        done = name(folder, path)
+        assert done.status == 0
+        assert done.output.startswith("# mine\n<kernel> nix:/nginx/bin/nginx\nuse_profile 1\n")
+        assert [line for line in done.output.split("\n") if line.startswith("use_group")] == [
+            *("use_group 1", "use_group 7", "use_group libraries"),
+        ]
+
+
 def test_without_the_set_it_is_said_what_is_missing(folder: Path, held: Path) -> None:
     done = name(folder, folder / "domain")
     assert "use_profile 1\nuse_group 1\nuse_group 7\nuse_group 12\n\n" in done.output

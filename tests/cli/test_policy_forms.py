@@ -65,6 +65,8 @@ FORMS: dict[str, Callable[[Path], Path]] = {
     "a file named after its interface": file("domain_policy.conf", HELD),
     "a file of any name": file("web.txt", HELD),
     "a file that uses a module": file("web.txt", WRITTEN),
+    "a file with comments at its head": file("web.txt", f"# Head\n\n# about it\n{WRITTEN.replace('site', 'base')}"),
+    "a file whose lines end as on Windows": file("web.txt", WRITTEN.replace("site", "base").replace("\n", "\r\n")),
     "a policy source": source,
     "a file of a policy source": lambda top: source(top) / "domains" / "web.conf",
     "a policy source of one file": lambda top: file("one/domain_policy.conf", WRITTEN.replace("site", "base"))(top).parent,
@@ -334,3 +336,12 @@ def test_a_module_is_no_business_of_a_kernel(tmp_path: Path) -> None:
     path.write_text(WRITTEN)
     done = tomoyo("check", path)
     assert (done.status, "domain_policy.conf:6:1: error: no profile or group" in done.messages) == (1, True)
+
+
+@pytest.mark.parametrize("command", [["explain", "--policy"], ["can", "--policy"]])
+def test_comments_are_no_lines_that_are_dropped(command: list[str], tmp_path: Path) -> None:
+    path = file("web.txt", f"# Head\n\n# about it\n{HELD}")(tmp_path)
+    rest = [DOMAIN, "file", "read", "/srv/index"] if command[0] == "explain" else ["file", "read", "/srv/index"]
+    done = tomoyo(*command, path, *rest)
+    assert done.status == 0
+    assert "warning" not in done.messages

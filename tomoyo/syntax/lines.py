@@ -324,4 +324,8 @@ def replay(
                 known[raw] = statement
         reason = apply(statement)
         if reason is not None:
-            listener.tell(number, raw, Problem(Effect.DROPPED, 0, normalise(raw), reason, ""))
+            text = normalise(raw)
+            if text.startswith("#"):
+                listener.tell(number, raw, Problem(Effect.COMMENT, 0, text, Effect.COMMENT.value, ""))
+            else:
+                listener.tell(number, raw, Problem(Effect.DROPPED, 0, text, reason, ""))

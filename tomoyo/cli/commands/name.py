@@ -126,7 +126,8 @@ def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies
     """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
     from ...nix.names.naming import format_named
 
-    modules = read_modules(arguments)
+    # Those that a policy source names itself got numbers that it does not use.
+    modules = {**read_modules(arguments), **files[0].modules}
     _tell_numbers(policies[0], files[0], modules)
     named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
     tell_named(named, files)

@@ -65,7 +65,7 @@ class LoadedPolicy:
 
 # Modules, which a kernel knows by number alone
 
-_USE_NUMBER = re.compile(r"^[ \t]*use_group[ \t]+([0-9]+)[ \t]*$", re.MULTILINE)
+_USE_NUMBER = re.compile(r"^[^!-~\n]*use_group[^!-~\n]+([0-9]+)[^!-~\n]*$", re.MULTILINE)
 
 
 def number_modules(texts: Iterable[str]) -> dict[str, int]:

@@ -32,7 +32,8 @@ __all__ = ["PolicyFiles", "PolicyForm", "PolicyLoadError", "read_policy_files"]
 _COMPILED = {"manifest.json", "bindings.conf"}
 _SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
 #: A line that uses a module by its name.
-USE_MODULE = re.compile(r"^([ \t]*use_group[ \t]+)(" + MODULE_NAME.pattern + r")[ \t]*$", re.MULTILINE)
+#: What a kernel takes for spaces stands between its words and around them, as a carriage return does.
+USE_MODULE = re.compile(r"^([^!-~\n]*use_group[^!-~\n]+)(" + MODULE_NAME.pattern + r")[^!-~\n]*$", re.MULTILINE)
 
 
 class PolicyForm(Enum):

@@ -77,6 +77,13 @@ def denied(count: int) -> None:
     os.waitpid(in_domain("denied", act), 0)
 
 
+def logged(name: str) -> str:
+    """What a log holds, which there may not be for a moment."""
+    with suppress(FileNotFoundError):
+        return Path(f"{LOG}/{name}").read_text()
+    return ""
+
+
 def asked(name: str) -> str:
     """What becomes of reading a file NAME in a domain whose policy does not allow it."""
     Path(f"/run/asked/{name}").write_text("")
@@ -137,8 +144,9 @@ class Daemons:
         audit = self.start("audit", "--output", f"{LOG}/audit.log", "--max-size", "20k", "--keep", "3")
         confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log"), audit)
         denied(300)
-        confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log.3"), audit)
-        guest.move(f"{LOG}/audit.log", f"{LOG}/moved")
+        # With the last record in it, no log begins anew: one that is moved in between would be missing from those kept.
+        confined.wait_for(lambda: "/run/none/299\n" in logged("audit.log"), audit)
+        os.rename(f"{LOG}/audit.log", f"{LOG}/moved")
         audit.send_signal(signal.SIGHUP)
         confined.wait_for(lambda: os.path.exists(f"{LOG}/audit.log"), audit)
         denied(1)

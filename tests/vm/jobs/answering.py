@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.vm import guest
+from tests.vm import guest, warm
 
 PROFILE = (
     guest.PROFILES
@@ -29,7 +29,6 @@ PROFILE = (
 FOLDER = Path("/run/asked")
 #: What ends the text that shows a request.
 ASKED = "[q]uit?\n"
-COMMAND = [sys.executable, "-S", "-m", "tomoyo", "query"]
 
 
 class Asker:
@@ -74,7 +73,7 @@ class Command:
     """`tomoyo query`, with what it wrote so far."""
 
     def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen([*COMMAND, "--wait", "60", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = warm.start(["query", "--wait", "60", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.text = ""
         self.expect("\n")
 
@@ -345,7 +344,7 @@ def the_command_ends(name: str, folder: Path) -> object:
 def no_manager(name: str, folder: Path) -> object:
     """It says so, and ends; a request then does not wait."""
     guest.write("manager", b"delete " + guest.own_program() + b"\n")
-    done = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = warm.run(["query"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     answer = Asker(name, opening(folder / "a")).result()
     return [done.returncode, "manager" in done.stderr, "Traceback" in done.stderr, answer, somebody_answers()]
 
@@ -362,7 +361,7 @@ def notified(name: str, folder: Path) -> object:
         "-c",
         f"cat > {folder}/draft; mv {folder}/draft {folder}/told; sleep 1",
     ]
-    running = subprocess.Popen([*COMMAND[:-1], "notify", *arguments])
+    running = warm.start(["notify", *arguments])
     while not has_open(running.pid, f"{guest.FOLDER}/query"):
         os.sched_yield()
     answer = Asker(name, opening(folder / "a")).result()

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-from tests.vm import guest
+from tests.vm import guest, warm
 from tests.vm.jobs.sample import set_up
 
 SAMPLE = Path(__file__).resolve().parents[3] / "docs" / "sample" / "system"
@@ -40,8 +39,7 @@ Answer = tuple[int, str, str]
 
 def tomoyo(*arguments: str, stdin: str = "") -> Answer:
     """Run the command: its exit code, output and messages."""
-    command = [sys.executable, "-S", "-m", "tomoyo", *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    done = warm.run(arguments, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -113,7 +111,6 @@ def main() -> None:
     set_up("1")
     guest.activate(profile=PROFILE)
     guest.write("domain_policy", b"<kernel>\nuse_profile 0\n")
-    tomoyo("--version")  # which creates the command's own domain
     answers: dict[str, object] = {}
     for scene in (learn, ask, learned_by_the_kernel):
         answers[scene.__name__] = scene()

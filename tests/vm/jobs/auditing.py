@@ -10,11 +10,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.vm import guest
+from tests.vm import guest, warm
 from tomoyo.audit.kernel_log import AuditLog
 from tomoyo.audit.log_file import LogFile
 from tomoyo.audit.recorder import Recorder, record_waiting
@@ -26,7 +25,6 @@ PROFILE_VERSION=20150505
 1-CONFIG::network::unix_stream_connect={ mode=permissive grant_log=yes reject_log=yes }
 """
 LIMIT = "1-PREFERENCE={{ max_audit_log={} max_learning_entry=1 }}\n"
-COMMAND = [sys.executable, "-S", "-m", "tomoyo", "audit"]
 MANY = 4000
 FOLDER = Path("/run/audit")
 _NUMBER = re.compile(rb"connect /run/none/(\d+)\n")
@@ -59,13 +57,21 @@ def numbers(log: bytes) -> list[int]:
 
 def daemon(*arguments: str) -> subprocess.Popen[str]:
     """The command as a daemon that has begun."""
-    running = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    running = warm.start(["audit", *arguments], stderr=subprocess.PIPE, text=True)
     log = Path(arguments[arguments.index("--output") + 1]) if "--output" in arguments else FOLDER
     # A log lies in a directory of the same name as the kernel's file, and is opened first.
     while not (log.exists() and any(Path(link).name == "audit" for link in open_files(running.pid))):
         assert running.poll() is None
         os.sched_yield()
     return running
+
+
+def said(*arguments: str, given: bytes = b"") -> bytes:
+    """What the command prints."""
+    done = warm.run(["audit", *arguments], input=given, stdout=subprocess.PIPE)
+    done.check_returncode()
+    output: bytes = done.stdout
+    return output
 
 
 def open_files(pid: int) -> list[str]:
@@ -128,10 +134,9 @@ def run_auditd() -> None:
 def another_tools_log(name: str) -> object:
     """tomoyo-auditd's log, read back: byte for byte, and as JSON."""
     log = FOLDER / "auditd.log"
-    same = subprocess.run([*COMMAND, str(log)], stdout=subprocess.PIPE, check=True).stdout == log.read_bytes()
+    same = said(str(log)) == log.read_bytes()
     short = b"".join(log.read_bytes().partition(b"connect /run/none/300\n\n")[:2])
-    done = subprocess.run([*COMMAND, "--json", "-"], input=short, stdout=subprocess.PIPE, check=True)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in said("--json", "-", given=short).splitlines()]
     return [same, len(lines), lines[7]["request"]["text"], lines[7]["mode"]]
 
 
@@ -190,10 +195,8 @@ def a_full_disk(name: str) -> object:
 def choosing(name: str) -> object:
     """Records are chosen, and the rest is gone."""
     requests(name, 30)
-    some = [*COMMAND, "--once", "--path", "/run/none/2\\?", "--operation", "connect", "--granted", "no"]
-    done = subprocess.run(some, stdout=subprocess.PIPE, check=True)
-    after = subprocess.run([*COMMAND, "--once"], stdout=subprocess.PIPE, check=True)
-    return [numbers(done.stdout), after.stdout.decode()]
+    some = said("--once", "--path", "/run/none/2\\?", "--operation", "connect", "--granted", "no")
+    return [numbers(some), said("--once").decode()]
 
 
 SCENES = (at_full_speed, another_tools_log, a_daemon_under_load, what_the_kernel_drops, a_full_disk, choosing)

@@ -9,11 +9,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.vm import guest
+from tests.vm import guest, warm
 
 PROFILE = (
     guest.PROFILES
@@ -22,7 +21,6 @@ PROFILE = (
 3-CONFIG::misc={ mode=disabled grant_log=no reject_log=no }
 """
 )
-COMMAND = [sys.executable, "-S", "-m", "tomoyo", "learn"]
 FOLDER = Path("/run/learn")
 #: So many programs are executed one after the other, as deep as domains' names may be long.
 LEVELS = 350
@@ -58,6 +56,11 @@ def shell(script: str) -> list[str]:
     return ["--", SHELL, "-c", script]
 
 
+def learn(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What the command says."""
+    return warm.run(["learn", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def kill_shells() -> None:
     """End the processes that a killed command has left behind."""
     for process in filter(str.isdigit, os.listdir("/proc")):
@@ -70,7 +73,7 @@ def a_program() -> object:
     """What an enforced domain needs beyond what it has: granted while it is learned, then denied again."""
     before = state()
     script = f"read line < {FOLDER}/known; echo x >> {FOLDER}/both; read line < {FOLDER}/both; echo y > {FOLDER}/new"
-    done = subprocess.run([*COMMAND, *shell(script)], capture_output=True, text=True, check=False)
+    done = learn(*shell(script))
     denied = subprocess.run([SHELL, "-c", f"echo y > {FOLDER}/new"], stderr=subprocess.DEVNULL, check=False).returncode
     return [done.returncode, (FOLDER / "new").read_text(), done.stdout, settled(before), denied != 0]
 
@@ -80,7 +83,7 @@ def a_new_domain() -> object:
     before = state()
     program = FOLDER / "ash"
     os.link(SHELL, program)
-    done = subprocess.run([*COMMAND, "--", str(program), "-c", f"echo > {FOLDER}/z"], capture_output=True, text=True, check=False)
+    done = learn("--", str(program), "-c", f"echo > {FOLDER}/z")
     return [done.returncode, done.stdout, settled(before)]
 
 
@@ -89,8 +92,7 @@ def a_domain_that_runs() -> object:
     before = state()
     loop = f"while [ ! -e {FOLDER}/stop ]; do read line < {FOLDER}/loop; done"
     running = subprocess.Popen([SHELL, "-c", loop], stderr=subprocess.DEVNULL)
-    command = [*COMMAND, "--domain", DOMAIN, "--for", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = learn("--domain", DOMAIN, "--for", "2")
     same = settled(before)
     running.kill()
     running.wait()
@@ -104,7 +106,7 @@ def interrupted() -> object:
         before = state()
         started = FOLDER / f"started{number}"
         script = f"echo > {started}; while :; do read line < {FOLDER}/loop; done"
-        running = subprocess.Popen([*COMMAND, *shell(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        running = warm.start(["learn", *shell(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         while not started.exists():
             os.sched_yield()
         learning = state() != before
@@ -131,7 +133,7 @@ def refusals() -> object:
         ["--domain", "nonsense", "--for", "1"],
         [],
     ):
-        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+        done = learn(*arguments)
         found.append([done.returncode, "Traceback" in done.stderr, done.stdout])
     return [found, settled(before)]
 
@@ -144,8 +146,8 @@ def a_program_that_runs_away() -> object:
         os.link(SHELL, programs / str(number) / "sh")
     script = f'n=$(($1+1)); while [ ! -e {FOLDER}/go ]; do :; done; exec {programs}/$n/sh -c "$2" x $n "$2"'
     running = subprocess.Popen([SHELL, "-c", script, "x", "0", script], stderr=subprocess.DEVNULL)
-    command = [*COMMAND, "--domain", DOMAIN, "--for", "0.1"]
-    learning = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = ["learn", "--domain", DOMAIN, "--for", "0.1"]
+    learning = warm.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert learning.stderr is not None
     learning.stderr.readline()  # it says when it begins
     (FOLDER / "go").touch()
@@ -174,7 +176,6 @@ def main() -> None:
     lines = f"initialize_domain {SHELL} from any\ninitialize_domain {FOLDER}/ash from any\n"
     guest.write("exception_policy", lines.encode())
     guest.write("domain_policy", f"<kernel>\nuse_profile 0\n{POLICY}".encode())
-    subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)  # which creates the command's own domain
     answers = {}
     for scene in SCENES:
         answers[scene.__name__] = scene()

@@ -31,9 +31,10 @@ What most programs need can also be imported from `tomoyo` itself:
 [ask the decision engine](programs/ask_engine.py), [bind names](programs/bind_names.py),
 [activate on a simulated kernel](programs/activate_simulated.py) and [read a log as a stream](programs/stream_log.py).
 
-Every error of this package is a `TomoyoError`, with its place as data. Values are immutable, so threads may share them; an object
-that does I/O or is open to change belongs to one thread at a time. Text may come as `str` or `bytes`. `help(tomoyo.activate)` and
-the like give all arguments, results and errors of a function.
+Every error of this package is a `TomoyoError`; for a file that cannot be opened or read, Python's `OSError` passes through.
+Bad input to a function or a constructor is an `InvalidValueError`, which is a `ValueError` too, or an error that says more.
+Values are immutable, so threads may share them; an object that does I/O or is open to change belongs to one thread at a time.
+Text may come as `str` or `bytes`.
 """
 
 

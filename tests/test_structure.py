@@ -117,6 +117,18 @@ def test_the_licence_goes_along_with_the_package() -> None:
     assert (PACKAGE / "LICENSE").read_bytes() == (PACKAGE.parent / "LICENSE").read_bytes()
 
 
+def test_errors_are_of_this_package() -> None:
+    """What the command line raises never leaves it; an `OSError` is of a file."""
+    bare = {"Exception", "ValueError", "TypeError", "LookupError", "KeyError", "IndexError", "RuntimeError"}
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_bytes())) if PACKAGE / "cli" not in path.parents else ():
+            raised = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
+            if raised and ast.unparse(raised) in bare:
+                found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert found == []
+
+
 #: Where a value is meant as Python writes it, or a single control character for a terminal.
 AS_PYTHON = {
     *{("__init__.py", "__getattr__"), ("decision/matching.py", "__repr__"), ("cli/messages.py", "visible")},

@@ -102,7 +102,7 @@ def test_the_domain_that_a_program_will_be_in(kernel: LearningKernel) -> None:
     )
     assert domain_of(kernel, "/usr/bin/true", ["true"]) == "<kernel> nix:/coreutils/bin/true"
     kernel.write("domain_policy", "<kernel>\nuse_profile 3\n")
-    with pytest.raises(LookupError, match="EPERM"):
+    with pytest.raises(ModeError, match="EPERM"):
         domain_of(kernel, "/usr/bin/env", ["env"])
 
 

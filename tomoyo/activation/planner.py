@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..model.domains import MAX_PROFILES
 from ..model.entries import Entry
-from ..model.errors import TomoyoError
+from ..model.errors import InvalidValueError, TomoyoError
 from ..model.exception_policy import TRANSITION_CONTROLS
 from ..model.profiles import Profile
 from ..sets.directory import FILES, SetTexts
@@ -84,7 +84,7 @@ def plan(
             learned.
 
     Raises PolicySyntaxError for a wanted line that a kernel would drop or store
-    as something else, ValueError where a wanted domain's profile is not
+    as something else, InvalidValueError where a wanted domain's profile is not
     defined, and NoFreeProfileError.
     """
     before = PolicyReading(SetTexts("", {"domain_policy": named})) if named else None
@@ -127,10 +127,10 @@ def make_plan(
 
 
 def _refuse_undefined_profiles(found: Differences, held: PolicyReading, wanted: PolicyReading) -> None:
-    """Raise ValueError for a profile that neither policy defines: the kernel drops ``use_profile``, and boots with none."""
+    """Raise InvalidValueError for a profile that neither policy defines: the kernel drops its ``use_profile``."""
     for change in found.domains.values():
         if not any(profile_of(policy, change.namespace, change.profile) for policy in (held, wanted)):
-            raise ValueError(f"profile {change.profile} of {change.name} is not defined in namespace {change.namespace}")
+            raise InvalidValueError(f"profile {change.profile} of {change.name} is not defined in namespace {change.namespace}")
 
 
 def _keep_lines(found: Differences, lines: Collection[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from ..model.conditions import ATTRIBUTES
+from ..model.errors import InvalidValueError
 from ..model.records import AuditRecord, Execution
 from ..model.words import quoted
 from ..syntax.record_stream import RecordText
@@ -94,12 +95,12 @@ def converted(
 
 
 def check_kept(kept: Iterable[str]) -> None:
-    """Raise ValueError for a name among KEPT, as ``converted`` takes them, that no condition has."""
+    """Raise InvalidValueError for a name among KEPT, as ``converted`` takes them, that no condition has."""
     attributes = [name for name in ATTRIBUTES if "." in name] + ["exec.argv", "exec.envp"]
     for name in kept:
         whole = _INDEX.sub("", name)
         if not any(attribute == whole or (name == whole and attribute.startswith(f"{name}.")) for attribute in attributes):
-            raise ValueError(
+            raise InvalidValueError(
                 f"no condition has the name {quoted(name)} (expected {', '.join(attributes)}, or a beginning such as task)"
             )
 

@@ -279,7 +279,7 @@ class Explainer:
     def explain_record(self, record: AuditRecord) -> Explanation:
         """The same for the request in RECORD.
 
-        Raises ValueError where the record is of an event, UnknownDomain where
+        Raises InvalidValueError where the record is of an event, UnknownDomain where
         its domain could not be there.
         """
         # The kernel names a program in a record as aggregators do, and so nothing is aggregated again.

@@ -24,6 +24,7 @@ from ..decision.requests import Request
 from ..model.addresses import AddressRange
 from ..model.diagnostics import did_you_mean
 from ..model.entries import MAX_PORT, Argument, ArgumentType, Entry, Kind
+from ..model.errors import InvalidValueError
 from ..model.filesystems import asked_name
 from ..model.numbers import NumberRange, single
 from ..model.words import GroupReference, Word, domain_fault, word_fault
@@ -138,7 +139,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *
     ARGUMENTS are by their names in the Kind table, or ``path`` for any name.
     BY_NAME as in `Question`.
 
-    Raises ValueError where there is no such operation, or none with such arguments.
+    Raises InvalidValueError where there is no such operation, or none with such arguments.
     """
     cases = []
     reasons = []
@@ -148,7 +149,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *
         except ValueError as reason:
             reasons.append(str(reason))
     if not cases:
-        raise ValueError("; ".join(dict.fromkeys(reasons)))
+        raise InvalidValueError("; ".join(dict.fromkeys(reasons)))
     # What is an IP address could be the name of a unix socket; nobody means that.
     of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
     return _asked(of_networks or cases, by_name)
@@ -169,7 +170,7 @@ def _operations(text: str) -> list[tuple[Kind, str]]:
             there = sorted({each for kind in Kind for each in kind.operations if each not in kind.unasked})
             near = did_you_mean(name, there)
             hint = f"; {near}" if near else f" (expected {', '.join(there)})"
-            raise ValueError(f"unknown operation: '{f'{keyword} {name}'.strip()}'{hint}")
+            raise InvalidValueError(f"unknown operation: '{f'{keyword} {name}'.strip()}'{hint}")
         found += known
     return found
 
@@ -187,7 +188,7 @@ def _wanted(kind: Kind, operation: str, name: str, text: str) -> tuple[tuple[int
     else:
         places = tuple(at for at, argument in enumerate(kind.arguments) if argument == name)
     if not places:
-        raise ValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
+        raise InvalidValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
     value = _value(types[places[0]], text)
     return places, _special(kind, operation, places[0], value) if isinstance(value, str) else value
 
@@ -204,9 +205,9 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
     if wanted in (ArgumentType.NUMBER, ArgumentType.PORT):
         found = parse_range(text)
         if not isinstance(found, tuple) or found[1]:
-            raise ValueError(f"not a number, nor a range of numbers: '{text}'")
+            raise InvalidValueError(f"not a number, nor a range of numbers: '{text}'")
         if wanted is ArgumentType.PORT and found[0].last.value > MAX_PORT:
-            raise ValueError(f"no port: {text}")
+            raise InvalidValueError(f"no port: {text}")
         return found[0]
     if wanted is ArgumentType.ADDRESS:
         first, dash, last = text.partition("-")
@@ -214,11 +215,12 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
         lower = read(first)
         upper = read(last) if dash else lower
         if lower is None or upper is None or lower > upper:
-            raise ValueError(f"not an IP address, nor a range of addresses: '{text}'")
+            raise InvalidValueError(f"not an IP address, nor a range of addresses: '{text}'")
         return AddressRange(lower, upper)
     fault = domain_fault(text) if wanted is ArgumentType.DOMAIN else word_fault(text)
     if fault is not None or (wanted is not ArgumentType.DOMAIN and Word(text).is_pattern):
-        raise ValueError(f"not a name as the kernel writes it: '{text}'" + (f": {fault.reason}" if fault else ", but a pattern"))
+        reason = f": {fault.reason}" if fault else ", but a pattern"
+        raise InvalidValueError(f"not a name as the kernel writes it: '{text}'{reason}")
     return text
 
 

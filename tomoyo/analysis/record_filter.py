@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from ..decision.matching import compile_pattern
 from ..model.domains import MAX_PROFILES
 from ..model.entries import Kind
+from ..model.errors import InvalidValueError
 from ..model.words import Fault, domain_fault, is_namespace, path_fault, quoted, word_fault
 from ..syntax.domain_policy import FLAGS
 from ..syntax.record_stream import Outline
@@ -37,7 +38,7 @@ class RecordFilter:
         modes, profiles: the mode and the profile that decided.
         granted: the verdict, or None for both.
 
-    Raises ValueError for what no record can be of, which then says what there is.
+    Raises InvalidValueError for what no record can be of, which then says what there is.
     """
 
     domains: tuple[str, ...] = ()
@@ -61,10 +62,10 @@ class RecordFilter:
             _refuse(path, _path_fault(path), "a path, or a pattern such as /etc/\\*")
         unknown = [operation for operation in self.operations if operation not in operation_names()]
         if unknown:
-            raise ValueError(f"no operation: {quoted(unknown[0])} (expected {', '.join(_listed())})")
+            raise InvalidValueError(f"no operation: {quoted(unknown[0])} (expected {', '.join(_listed())})")
         outside = [profile for profile in self.profiles if not 0 <= profile < MAX_PROFILES]
         if outside:
-            raise ValueError(f"no profile: {outside[0]} (expected 0 to {MAX_PROFILES - 1})")
+            raise InvalidValueError(f"no profile: {outside[0]} (expected 0 to {MAX_PROFILES - 1})")
 
     def __call__(self, outline: Outline) -> bool:
         """Whether OUTLINE is of such a record."""
@@ -121,4 +122,4 @@ def _path_fault(path: str) -> Fault | None:
 
 def _refuse(text: str, fault: Fault | None, expected: str) -> None:
     if fault:
-        raise ValueError(f"{quoted(text)} can never match: {fault.reason} (expected {expected})")
+        raise InvalidValueError(f"{quoted(text)} can never match: {fault.reason} (expected {expected})")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..decision.engine import DecisionEngine, UnknownDomain
 from ..model.domains import Domain
+from ..model.errors import InvalidValueError
 from ..model.words import DomainName, domain_fault
 from .selection import similar_names
 
@@ -41,14 +42,17 @@ class UndefinedDomain:
 
 
 def undefined_domain(engine: DecisionEngine, name: DomainName | str) -> UndefinedDomain | None:
-    """What to say of the domain NAME; None where the policy of ENGINE has it.  Raises ValueError for what is no domain's name."""
+    """What to say of the domain NAME; None where the policy of ENGINE has it.
+
+    Raises InvalidValueError for what is no domain's name.
+    """
     text = str(name)
     if engine.domain(text) is not None:
         return None
     fault = domain_fault(text)
     if fault is not None:
         hint = f"; did you mean '<kernel> {text}'?" if not text.startswith("<") else ""
-        raise ValueError(f"not a domain's name: '{text}': {fault.reason}{hint}")
+        raise InvalidValueError(f"not a domain's name: '{text}': {fault.reason}{hint}")
     try:
         above = engine.ancestor(text)
     except UnknownDomain:

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Sequence
 
+from ..model.errors import InvalidValueError
 from ..sets.trusted_files import UnsafeFile, open_folder
 
 __all__ = ["LogFile"]
@@ -26,7 +27,7 @@ class LogFile:
     single longer record is still written whole), or None for no limit; the old
     ones are kept as ``PATH.1`` (the newest) to ``PATH.KEEP``.
 
-    Raises ValueError for a limit or number that is none, UnsafeFile where PATH
+    Raises InvalidValueError for a limit or number that is none, UnsafeFile where PATH
     could be another's, IsADirectoryError where it names a directory, OSError
     where the system refuses.  After an error of ``write``, call it again with nothing: what was
     not yet written is kept, and what is in the file continues where it ended.
@@ -34,7 +35,7 @@ class LogFile:
 
     def __init__(self, path: str, *, limit: int | None = 10 << 20, keep: int = 5) -> None:
         if (limit is not None and limit <= 0) or keep < 0:
-            raise ValueError("a limit is positive, and no less than no old files can be kept")
+            raise InvalidValueError("a limit is positive, and no less than no old files can be kept")
         self.path = path
         self.limit = limit
         self.keep = keep

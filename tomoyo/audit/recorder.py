@@ -43,7 +43,7 @@ class Recorder:
 
     Attributes:
         chooses: which records to take; None for all.
-        form: what to write of a record; raises ValueError where it is broken.
+        form: what to write of a record; raises InvalidValueError where it is broken.
         report: takes messages, in words.
         lines: where each of the records to take next begins, in a log.
         read, written, broken: how many records there were so far.

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.diagnostics import Diagnostic, Place, Severity
+from ..model.errors import InvalidValueError
 from ..model.words import DomainName, quoted
 from ..sets.checks import PANICS, check_policy_set, damaged
 from ..sets.directory import FILES, MAX_FILE, PolicySetError
@@ -75,20 +76,20 @@ def boot_script(
             the set; those of its manager.conf are, too, where nothing is.
         store: the store whose programs are named in MANAGERS.
 
-    Raises ValueError for what cannot stand in such a script.
+    Raises InvalidValueError for what cannot stand in such a script.
     """
     for path in filter(None, (directory, previous, state, store, *search_path)):
         if not path.startswith("/") or not _is_plain(path) or path != path.rstrip("/"):
-            raise ValueError(f"not an absolute path of printable ASCII without a slash at its end: {quoted(path)}")
+            raise InvalidValueError(f"not an absolute path of printable ASCII without a slash at its end: {quoted(path)}")
     for folder in search_path:
         if ":" in folder:
-            raise ValueError(f"a search path cannot hold a folder with a colon: {quoted(folder)}")
+            raise InvalidValueError(f"a search path cannot hold a folder with a colon: {quoted(folder)}")
     for name, size in (sizes or {}).items():
         if "=" in name or not _is_plain(name) or size < 0:
-            raise ValueError(f"not a file and its size: {quoted(name)}: {size}")
+            raise InvalidValueError(f"not a file and its size: {quoted(name)}: {size}")
     for manager in managers:
         if not _is_plain(manager):
-            raise ValueError(f"not a manager: {quoted(manager)}")
+            raise InvalidValueError(f"not a manager: {quoted(manager)}")
     _check_interpreter(interpreter)
     settings = {
         "directory": directory or "",
@@ -131,9 +132,9 @@ def _is_plain(path: str) -> bool:
 def _check_interpreter(interpreter: str) -> None:
     words = interpreter.split(" ")
     if not interpreter.startswith("/") or not _is_plain(interpreter) or len(words) > 2 or "" in words:
-        raise ValueError(f"not an absolute path of printable ASCII with one argument at most: {quoted(interpreter)}")
+        raise InvalidValueError(f"not an absolute path of printable ASCII with one argument at most: {quoted(interpreter)}")
     if len(interpreter) > _MAX_INTERPRETER:
-        raise ValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {quoted(interpreter)}")
+        raise InvalidValueError(f"an interpreter is at most {_MAX_INTERPRETER} bytes long: {quoted(interpreter)}")
 
 
 def script_for(
@@ -148,7 +149,7 @@ def script_for(
     """A loader for the set in DIRECTORY, at that place and with the sizes that its files have now.
 
     Arguments are as in ``boot_script``.  Raises PolicySetError where the set
-    cannot be read, ValueError as above.
+    cannot be read, InvalidValueError as above.
     """
     policy = read_policy_set(directory)
     texts = {file: getattr(policy, name) for name, file in FILES.items() if name != "boot"}

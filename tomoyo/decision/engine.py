@@ -237,7 +237,7 @@ class DecisionEngine:
     def decide_record(self, record: AuditRecord) -> Verdict:
         """The answer to the request in RECORD, which the kernel made whatever it is.
 
-        Raises ValueError where the record is of an event, UnknownDomain where
+        Raises InvalidValueError where the record is of an event, UnknownDomain where
         its domain could not be there.
         """
         return self.decide_entries(record.domain, request_of(record))

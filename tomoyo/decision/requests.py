@@ -20,6 +20,7 @@ from ..model.addresses import AddressRange, address_text
 from ..model.conditions import ATTRIBUTES, STRING_ATTRIBUTES, ArgumentTest, Attribute, Comparison, Condition, Test
 from ..model.diagnostics import did_you_mean
 from ..model.entries import Argument, ArgumentType, Entry, Kind
+from ..model.errors import InvalidValueError
 from ..model.numbers import NumberRange, Radix, single
 from ..model.records import FILE_TYPES, AuditRecord, Execution, FileAttributes, ParentAttributes, Task
 from ..model.words import DomainName, Quoted, Word, encode_character, word_fault
@@ -71,9 +72,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.operation not in self.kind.operations:
-            raise ValueError(f"operations of {self.kind.name} are {'/'.join(self.kind.operations)}, not {self.operation}")
+            raise InvalidValueError(f"operations of {self.kind.name} are {'/'.join(self.kind.operations)}, not {self.operation}")
         if len(self.arguments) != len(self.kind.arguments):
-            raise ValueError(f"{self.kind.name} takes {len(self.kind.arguments)} arguments")
+            raise InvalidValueError(f"{self.kind.name} takes {len(self.kind.arguments)} arguments")
 
     @property
     def entry(self) -> Entry:
@@ -139,10 +140,10 @@ class Request:
 
 
 def request_of(record: AuditRecord) -> Request:
-    """The request in RECORD.  Raises ValueError where the record is of an event, not of a request."""
+    """The request in RECORD.  Raises InvalidValueError where the record is of an event, not of a request."""
     asked = record.request
     if not isinstance(asked, Entry):
-        raise ValueError(f"an event, not a request: {asked}")
+        raise InvalidValueError(f"an event, not a request: {asked}")
     return Request(
         asked.kind,
         asked.operations[0],
@@ -177,11 +178,11 @@ def _value(argument: Argument) -> Value:
 def functionality_of(kind: Kind, operation: str) -> str:
     """The name by which a profile sets the mode of OPERATION, such as ``file::open``.
 
-    Raises ValueError for an operation that the kernel never asks about.
+    Raises InvalidValueError for an operation that the kernel never asks about.
     """
     found = _FUNCTIONALITIES.get((kind, operation))
     if found is None:
-        raise ValueError(f"the kernel never asks for {kind.keyword} {operation}")
+        raise InvalidValueError(f"the kernel never asks for {kind.keyword} {operation}")
     return found
 
 
@@ -208,7 +209,7 @@ def parse_request(text: str) -> Request:
 
     Behind it may stand what is known of its attributes, each as a condition
     that it meets: ``task.uid=0``, ``path1.perm=0644``, ``exec.argv[0]="ls"``.
-    Raises ValueError where TEXT says something else.
+    Raises InvalidValueError where TEXT says something else.
     """
     from ..syntax.entries import read_entry
     from ..syntax.lines import Dropped, Effect, Line, normalise
@@ -223,13 +224,13 @@ def parse_request(text: str) -> Request:
     except Dropped as dropped:
         problem = dropped.problem
         if text.startswith("network unix") and problem.text.isdecimal():
-            raise ValueError(f"not a request: a unix socket has no port: leave out '{problem.text}'") from None
+            raise InvalidValueError(f"not a request: a unix socket has no port: leave out '{problem.text}'") from None
         expected = f"; expected {problem.expected}" if problem.expected else ""
-        raise ValueError(f"not a request: {problem.message}: '{problem.text}'{expected}") from None
+        raise InvalidValueError(f"not a request: {problem.message}: '{problem.text}'{expected}") from None
     several = len(entry.operations) > 1 or entry.condition is not None
     altered = any(problem.effect is not Effect.USELESS for problem in line.problems)
     if several or altered or any(not _is_single(argument) for argument in entry.arguments):
-        raise ValueError(f"not a single request: {entry}")
+        raise InvalidValueError(f"not a single request: {entry}")
     request = Request(entry.kind, entry.operations[0], _values(entry))
     return with_attributes(request, words[end:])
 
@@ -238,14 +239,14 @@ def with_attributes(request: Request, attributes: Sequence[str]) -> Request:
     """REQUEST, of which these ATTRIBUTES are known too: ``task.uid=0``, ``exec.realpath=/bin/ls`` and so on.
 
     Strings are words as the kernel writes them, in quotes or not; a character
-    that a word cannot hold is written as it must be.  Raises ValueError for
+    that a word cannot hold is written as it must be.  Raises InvalidValueError for
     what is no attribute of such a request, or has no single value.
     """
     given = dict(request.given or {})
     for text in attributes:
         name, value = _parse_attribute(text)
         if not has_attribute(request.kind, request.operation, name):
-            raise ValueError(f"{name}: a request for '{request.kind.keyword} {request.operation}' has no such attribute")
+            raise InvalidValueError(f"{name}: a request for '{request.kind.keyword} {request.operation}' has no such attribute")
         given[name] = value
     return replace(request, given=given)
 
@@ -282,7 +283,7 @@ def _parse_attribute(text: str) -> tuple[str, int | str | None]:
 
     name, equals, value = text.partition("=")
     if not equals or name.endswith("!"):
-        raise ValueError(f"not an attribute: '{text}' (expected NAME=VALUE, such as task.uid=0)")
+        raise InvalidValueError(f"not an attribute: '{text}' (expected NAME=VALUE, such as task.uid=0)")
     argument, variable = _ARGUMENT.fullmatch(name), _VARIABLE.fullmatch(name)
     if argument:
         return f"exec.argv[{int(argument[1])}]", _string(name, value)
@@ -290,16 +291,16 @@ def _parse_attribute(text: str) -> tuple[str, int | str | None]:
         return f'exec.envp["{_word(name, variable[2])}"]', None if value == "NULL" else _string(name, value)
     if name not in ATTRIBUTES or "." not in name:
         near = did_you_mean(name, ATTRIBUTES)
-        raise ValueError(f"unknown attribute: '{name}'" + (f"; {near}" if near else ""))
+        raise InvalidValueError(f"unknown attribute: '{name}'" + (f"; {near}" if near else ""))
     if name in STRING_ATTRIBUTES:
         return name, _string(name, value)
     if name.endswith(".type"):
         if value not in FILE_TYPES:
-            raise ValueError(f"{name}: no file type: '{value}' (expected {', '.join(FILE_TYPES)})")
+            raise InvalidValueError(f"{name}: no file type: '{value}' (expected {', '.join(FILE_TYPES)})")
         return name, value
     found = parse_range(value)
     if not isinstance(found, tuple) or found[0].first.value != found[0].last.value:
-        raise ValueError(f"{name}: not a number: '{value}'")
+        raise InvalidValueError(f"{name}: not a number: '{value}'")
     return name, found[0].first.value
 
 
@@ -312,7 +313,7 @@ def _word(name: str, text: str) -> str:
     word = "".join(each if "!" <= each <= "~" else encode_character(each) for each in text)
     fault = word_fault(word)
     if fault is not None or Word(word).is_pattern:
-        raise ValueError(f"{name}: not a name as the kernel writes it: '{text}': {fault.reason if fault else 'a pattern'}")
+        raise InvalidValueError(f"{name}: not a name as the kernel writes it: '{text}': {fault.reason if fault else 'a pattern'}")
     return word
 
 

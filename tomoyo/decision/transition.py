@@ -13,6 +13,7 @@ from enum import Enum
 
 from ..model.domains import Domain
 from ..model.entries import Kind
+from ..model.errors import InvalidValueError
 from ..model.exception_policy import TRANSITION_CONTROLS, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
 from ..model.words import MAX_DOMAIN_NAME, DomainName, Word, domain_fault
@@ -138,12 +139,12 @@ def transition(
     symlink at its end not followed.  RULES are those of the domain's
     namespace, for who asks often.
 
-    Raises UnknownDomain, and ValueError for any other request.
+    Raises UnknownDomain, and InvalidValueError for any other request.
     """
     if request.kind is Kind.TRANSITION:
         return _manual_transition(engine, domain, request)
     if request.kind is not Kind.PATH or request.operation != "execute":
-        raise ValueError(f"not an execution: {request.text}")
+        raise InvalidValueError(f"not an execution: {request.text}")
     origin = engine.origin(domain)
     if rules is None:
         rules = TransitionRules(engine.exceptions(origin.name.namespace))

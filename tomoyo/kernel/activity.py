@@ -94,7 +94,10 @@ def _has_room(stat: str) -> bool:
 
 
 def _takes_profile(descriptor: int, number: int, defined: int) -> bool:
-    """Whether a domain can be given profile NUMBER, which is not DEFINED.  Raises ValueError where it cannot be created."""
+    """Whether a domain can be given profile NUMBER, which is not DEFINED.
+
+    Raises InvalidValueError where it cannot be created.
+    """
     import signal
 
     name = f"<kernel> /tomoyo/{os.urandom(8).hex()}"

@@ -192,7 +192,7 @@ def guarded(session: LearningSession) -> Iterator[None]:
 def domain_of(interface: Interface, program: str, arguments: list[str]) -> str:
     """The domain that the calling process would be in if it executed PROGRAM, a path, with ARGUMENTS.
 
-    Raises LookupError where that is denied or cannot be told.
+    Raises ModeError where that is denied or cannot be told.
     """
     folder, base = os.path.split(os.path.abspath(program))
     name = encode(os.fsencode(os.path.join(os.path.realpath(folder), base)))
@@ -205,7 +205,7 @@ def domain_of(interface: Interface, program: str, arguments: list[str]) -> str:
     )
     found = transition(engine, interface.read("self_domain"), Request(Kind.PATH, "execute", (name,), execution=execution))
     if found.failure is not None:
-        raise LookupError(f"this process may not execute {name}: {found.failure.value}")
+        raise ModeError(f"this process may not execute {name}: {found.failure.value}")
     return found.domain.text
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..model.diagnostics import Diagnostic
+from ..model.errors import InvalidValueError
 from ..simulation.placed_policy import read_placed_policy
 from ..syntax.lines import Effect, Problem
 from ..syntax.policy_text import PolicyText
@@ -100,11 +101,11 @@ def lint_policy(
         more: another rule, for what needs to know more than the texts say.
 
     Returns findings by their place, the worst of a place first; those that a
-    comment allows are left out.  Raises ValueError for a code that there is not.
+    comment allows are left out.  Raises InvalidValueError for a code that there is not.
     """
     unknown = [code for code in (*(codes or ()), *allowed) if code not in LINT_CODES]
     if unknown:
-        raise ValueError(f"there is no code {unknown[0]}")
+        raise InvalidValueError(f"there is no code {unknown[0]}")
     asked = [code for code in LINT_CODES if (codes is None or code in codes) and code not in allowed]
     context = LintContext(read_placed_policy(texts), store)
     allowances = Allowances(context)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import InvalidValueError
+
 __all__ = ["AddressRange"]
 
 #: What an IPv6 address begins with that stands for an IPv4 one, as in ``::ffff:192.168.1.20``.
@@ -26,7 +28,7 @@ class AddressRange:
 
     def __post_init__(self) -> None:
         if len(self.first) not in (4, 16) or len(self.first) != len(self.last):
-            raise ValueError("an address range needs two packed addresses of one family")
+            raise InvalidValueError("an address range needs two packed addresses of one family")
 
     @property
     def is_ipv6(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import InvalidValueError
 from .numbers import NumberRange, single
 from .words import DomainName, GroupReference, Quoted, Word, is_path, quoted
 
@@ -48,7 +49,7 @@ class Attribute:
 
     def __post_init__(self) -> None:
         if self.name not in _ATTRIBUTES:
-            raise ValueError(f"no such attribute: {quoted(self.name)}")
+            raise InvalidValueError(f"no such attribute: {quoted(self.name)}")
 
     def __str__(self) -> str:
         return self.name
@@ -69,9 +70,9 @@ class Comparison:
     def __post_init__(self) -> None:
         if self.compares_strings:
             if not isinstance(self.right, (Quoted, GroupReference)):
-                raise ValueError(f'{self.left} is compared with "PATTERN" or @GROUP')
+                raise InvalidValueError(f'{self.left} is compared with "PATTERN" or @GROUP')
         elif isinstance(self.right, Quoted):
-            raise ValueError(f"{self.left} is not a string")
+            raise InvalidValueError(f"{self.left} is not a string")
 
     @property
     def compares_strings(self) -> bool:
@@ -127,11 +128,11 @@ class Condition:
 
     def __post_init__(self) -> None:
         if self.transition is None and not self.tests and self.grant_log is None:
-            raise ValueError("an empty condition: leave it out")
+            raise InvalidValueError("an empty condition: leave it out")
         if isinstance(self.transition, Word) and not (self.transition.text in TRANSITION_KEYWORDS or self.transition.is_path):
-            raise ValueError(f"no transition preference: {self.transition}")
+            raise InvalidValueError(f"no transition preference: {self.transition}")
         if self.grant_log is None and self._seems_transition:
-            raise ValueError(f"the kernel reads this as a transition preference: {self.tests[0]}")
+            raise InvalidValueError(f"the kernel reads this as a transition preference: {self.tests[0]}")
 
     @classmethod
     def left(cls, transition: Word | DomainName | None, tests: tuple[Test, ...], grant_log: bool | None) -> Condition | None:

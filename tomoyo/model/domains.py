@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .entries import Entry
+from .errors import InvalidValueError
 from .words import DomainName
 
 __all__ = ["Domain", "DomainPolicy"]
@@ -60,9 +61,9 @@ class Domain:
         if isinstance(self.name, str):
             object.__setattr__(self, "name", DomainName(self.name))
         if not 0 <= self.profile < MAX_PROFILES:
-            raise ValueError(f"no profile number: {self.profile}")
+            raise InvalidValueError(f"no profile number: {self.profile}")
         if any(not 0 <= group < MAX_GROUPS for group in self.groups):
-            raise ValueError(f"no group numbers: {self.groups}")
+            raise InvalidValueError(f"no group numbers: {self.groups}")
         if any(a >= b for a, b in zip(self.groups, self.groups[1:])):
             object.__setattr__(self, "groups", tuple(sorted(set(self.groups))))
 
@@ -81,10 +82,10 @@ class Domain:
     def merged(self, other: Domain) -> Domain:
         """This domain with OTHER's groups, flags and entries added; OTHER's profile.
 
-        Raises ValueError where OTHER has another name.
+        Raises InvalidValueError where OTHER has another name.
         """
         if self.name != other.name:
-            raise ValueError(f"two domains: {self.name} and {other.name}")
+            raise InvalidValueError(f"two domains: {self.name} and {other.name}")
         return Domain(
             self.name,
             other.profile,
@@ -111,7 +112,7 @@ class DomainPolicy:
         return f"<DomainPolicy: domains: {len(self.domains)}>"
 
     def domain(self, name: DomainName | str) -> Domain | None:
-        """The domain called NAME, or None.  Raises ValueError for a text that is no domain name."""
+        """The domain called NAME, or None.  Raises InvalidValueError for a text that is no domain name."""
         name = DomainName.of(name)
         return next((domain for domain in self.domains if domain.name == name), None)
 
@@ -122,7 +123,7 @@ class DomainPolicy:
         return DomainPolicy(tuple(domain if held.name == domain.name else held for held in self.domains))
 
     def without_domain(self, name: DomainName | str) -> DomainPolicy:
-        """Leave out the domain called NAME.  Raises ValueError for a text that is no domain name."""
+        """Leave out the domain called NAME.  Raises InvalidValueError for a text that is no domain name."""
         name = DomainName.of(name)
         return DomainPolicy(tuple(domain for domain in self.domains if domain.name != name))
 

@@ -13,6 +13,7 @@ from functools import cache
 
 from .addresses import AddressRange
 from .conditions import Comparison, Condition
+from .errors import InvalidValueError
 from .numbers import NumberRange
 from .words import DomainName, GroupReference, Word, quoted
 
@@ -117,10 +118,11 @@ _ALLOWED: dict[ArgumentType, tuple[type, ...]] = {
 
 @cache
 def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
-    """OPERATIONS in the kernel's order.  Raises ValueError for one that KIND has not."""
+    """OPERATIONS in the kernel's order.  Raises InvalidValueError for one that KIND has not."""
     unknown = operations.difference(kind.operations)
     if unknown or not operations:
-        raise ValueError(f"operations of {kind.name} are {'/'.join(kind.operations)}, not {', '.join(sorted(unknown)) or 'none'}")
+        given = ", ".join(sorted(unknown)) or "none"
+        raise InvalidValueError(f"operations of {kind.name} are {'/'.join(kind.operations)}, not {given}")
     return tuple(operation for operation in kind.operations if operation in operations)
 
 
@@ -143,13 +145,13 @@ class Entry:
 
     def __post_init__(self) -> None:
         kind = self.kind
-        if len(self.operations) > 1 or self.operations[0] not in kind.operations:
+        if len(self.operations) != 1 or self.operations[0] not in kind.operations:
             object.__setattr__(self, "operations", sort_operations(kind, frozenset(self.operations)))
         self._check_arguments()
         tail = " ".join(map(str, self.arguments))
         if self.condition is not None:
             if self.condition.transition is not None and self.operations != ("execute",):
-                raise ValueError("a transition preference goes with 'file execute' alone")
+                raise InvalidValueError("a transition preference goes with 'file execute' alone")
             tail = f"{tail} {self.condition}"
         object.__setattr__(self, "text", f"{kind.keyword} {'/'.join(self.operations)} {tail}")
         object.__setattr__(self, "subject", _subject(kind, self.arguments, self.condition, tail))
@@ -157,17 +159,17 @@ class Entry:
     def _check_arguments(self) -> None:
         types = self.kind.arguments.items()
         if len(self.arguments) != len(types):
-            raise ValueError(f"{self.kind.name} takes {len(types)} arguments")
+            raise InvalidValueError(f"{self.kind.name} takes {len(types)} arguments")
         for value, (name, kind) in zip(self.arguments, types):
             if not isinstance(value, _ALLOWED[kind]):
-                raise ValueError(f"{name} must be {kind.value}, not {quoted(value)}")
+                raise InvalidValueError(f"{name} must be {kind.value}, not {quoted(value)}")
             if kind is ArgumentType.PORT and isinstance(value, NumberRange):
                 if value.last.value > MAX_PORT:
-                    raise ValueError(f"no port: {value}")
+                    raise InvalidValueError(f"no port: {value}")
             elif kind is ArgumentType.VARIABLE and "=" in str(value):
-                raise ValueError(f"no name of an environment variable: {value}")
+                raise InvalidValueError(f"no name of an environment variable: {value}")
             elif kind is ArgumentType.NAME and type(value) is Word and value.text[0] == "@":
-                raise ValueError(f"{value} would read as a group: use GroupReference")
+                raise InvalidValueError(f"{value} would read as a group: use GroupReference")
 
     @classmethod
     def trusted(
@@ -214,10 +216,10 @@ class Entry:
     def merged(self, other: Entry) -> Entry:
         """The one entry that the kernel makes of two that differ in operations alone.
 
-        Raises ValueError where they differ in more.
+        Raises InvalidValueError where they differ in more.
         """
         if self.subject != other.subject:
-            raise ValueError(f"entries differ in more than their operations: {self} and {other}")
+            raise InvalidValueError(f"entries differ in more than their operations: {self} and {other}")
         if set(other.operations).issubset(self.operations):
             return self
         return self.with_operations(self.operations + other.operations)

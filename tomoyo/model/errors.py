@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["TomoyoError"]
+__all__ = ["InvalidValueError", "TomoyoError"]
 
 
 class TomoyoError(Exception):
@@ -19,6 +19,10 @@ class TomoyoError(Exception):
         # An OSError has its file's name beside its arguments.
         file = getattr(self, "filename", None)
         return _restore, (type(self), self.args if file is None else (*self.args, file)), self.__dict__
+
+
+class InvalidValueError(TomoyoError, ValueError):
+    """A value that policy, or the function that it is given to, cannot have; the message says which and why."""
 
 
 def _restore(kind: type[TomoyoError], arguments: tuple[Any, ...]) -> TomoyoError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .addresses import AddressRange
 from .domains import merge_entries
 from .entries import Entry, GroupKind
+from .errors import InvalidValueError
 from .numbers import NumberRange
 from .words import KERNEL, DomainName, UncheckedWord, Word, is_namespace, quoted
 
@@ -40,10 +41,10 @@ class TransitionControl:
 
     def __post_init__(self) -> None:
         if self.keyword not in TRANSITION_CONTROLS:
-            raise ValueError(f"no transition control: {quoted(self.keyword)}")
+            raise InvalidValueError(f"no transition control: {quoted(self.keyword)}")
         for word in (self.program, self.domain):
             if isinstance(word, Word) and not word.is_path:
-                raise ValueError(f"not a path: {word}")
+                raise InvalidValueError(f"not a path: {word}")
 
     def __str__(self) -> str:
         program = "any" if self.program is None else self.program
@@ -59,7 +60,7 @@ class Aggregator:
 
     def __post_init__(self) -> None:
         if not self.name.is_path or self.name.is_pattern:
-            raise ValueError(f"an aggregator's name is a path without patterns, not {self.name}")
+            raise InvalidValueError(f"an aggregator's name is a path without patterns, not {self.name}")
 
     def __str__(self) -> str:
         return f"aggregator {self.pattern} {self.name}"
@@ -96,7 +97,7 @@ class NamespaceExceptions:
 
     def __post_init__(self) -> None:
         if not is_namespace(self.namespace):
-            raise ValueError(f"not a namespace: {quoted(self.namespace)}")
+            raise InvalidValueError(f"not a namespace: {quoted(self.namespace)}")
 
     def __repr__(self) -> str:
         return f"<NamespaceExceptions {self.namespace}: lines: {len(self.lines())}>"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
+from .errors import InvalidValueError
+
 __all__ = ["KernelVersion"]
 
 Answer = TypeVar("Answer")
@@ -33,13 +35,13 @@ class KernelVersion:
 def kernel_version(release: str | KernelVersion) -> KernelVersion:
     """The version that RELEASE says, such as ``6.12`` or ``6.1.0-56-amd64``, as ``uname -r`` prints it.
 
-    Raises ValueError where it says none.
+    Raises InvalidValueError where it says none.
     """
     if isinstance(release, KernelVersion):
         return release
     found = _RELEASE.fullmatch(release)
     if found is None:
-        raise ValueError(f"not a kernel version: '{release}' (expected one such as 6.12)")
+        raise InvalidValueError(f"not a kernel version: '{release}' (expected one such as 6.12)")
     return KernelVersion(int(found[1]), int(found[2]))
 
 

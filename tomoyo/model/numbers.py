@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .errors import InvalidValueError
+
 __all__ = ["Number", "NumberRange", "Radix"]
 
 #: Numbers are the kernel's unsigned long; larger ones wrap around.
@@ -31,7 +33,7 @@ class Number:
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= MAX_NUMBER:
-            raise ValueError(f"not a 64-bit unsigned number: {self.value}")
+            raise InvalidValueError(f"not a 64-bit unsigned number: {self.value}")
 
     def __str__(self) -> str:
         return self.radix.value.format(self.value)
@@ -47,7 +49,7 @@ class NumberRange:
 
     def __post_init__(self) -> None:
         if self.first.value > self.last.value:
-            raise ValueError(f"a range must not fall: {self.first}-{self.last}")
+            raise InvalidValueError(f"a range must not fall: {self.first}-{self.last}")
         # Kept, because one range is printed in many entries.
         text = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
         object.__setattr__(self, "text", text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .domains import MAX_PROFILES
+from .errors import InvalidValueError
 from .words import KERNEL, is_namespace, quoted
 
 __all__ = ["Config", "Mode", "NamespaceProfiles", "Profile", "ProfilePolicy", "ServiceState"]
@@ -77,10 +78,10 @@ class Profile:
 
     def __post_init__(self) -> None:
         if not 0 <= self.number < MAX_PROFILES:
-            raise ValueError(f"no profile number: {self.number}")
+            raise InvalidValueError(f"no profile number: {self.number}")
         unknown = [name for name, _ in self.configs if name not in _ORDER]
         if unknown:
-            raise ValueError(f"no such functionality: {unknown}")
+            raise InvalidValueError(f"no such functionality: {unknown}")
         in_order = tuple(sorted(dict(self.configs).items(), key=lambda item: _ORDER[item[0]]))
         object.__setattr__(self, "configs", in_order)
 
@@ -118,7 +119,7 @@ class NamespaceProfiles:
 
     def __post_init__(self) -> None:
         if not is_namespace(self.namespace):
-            raise ValueError(f"not a namespace: {quoted(self.namespace)}")
+            raise InvalidValueError(f"not a namespace: {quoted(self.namespace)}")
 
     def lines(self) -> list[str]:
         """The lines that the kernel prints, without a namespace before them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from .domains import MAX_GROUPS, MAX_PROFILES
 from .entries import Entry
+from .errors import InvalidValueError
 from .profiles import Mode
 from .stat import Timestamp
 from .words import DomainName, Quoted, quoted
@@ -124,7 +125,7 @@ class ProfileUsed:
 
     def __post_init__(self) -> None:
         if not 0 <= self.profile < MAX_PROFILES:
-            raise ValueError(f"no profile number: {self.profile}")
+            raise InvalidValueError(f"no profile number: {self.profile}")
 
     def __str__(self) -> str:
         return f"use_profile {self.profile}"
@@ -138,7 +139,7 @@ class GroupUsed:
 
     def __post_init__(self) -> None:
         if not 0 <= self.group < MAX_GROUPS:
-            raise ValueError(f"no group number: {self.group}")
+            raise InvalidValueError(f"no group number: {self.group}")
 
     def __str__(self) -> str:
         return f"use_group {self.group}"
@@ -152,7 +153,7 @@ class FlagSet:
 
     def __post_init__(self) -> None:
         if self.flag not in ("quota_exceeded", "transition_failed"):
-            raise ValueError(f"no domain flag: {quoted(self.flag)}")
+            raise InvalidValueError(f"no domain flag: {quoted(self.flag)}")
 
     def __str__(self) -> str:
         return self.flag

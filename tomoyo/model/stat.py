@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from .errors import InvalidValueError
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -40,10 +42,13 @@ class Timestamp:
 
     @property
     def datetime(self) -> datetime:
-        """The moment as Python has it, in UTC.  Raises ValueError where Python knows no such moment."""
+        """The moment as Python has it, in UTC.  Raises InvalidValueError where Python knows no such moment."""
         from datetime import datetime
 
-        return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, tzinfo=UTC)
+        try:
+            return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, tzinfo=UTC)
+        except (OverflowError, ValueError) as error:
+            raise InvalidValueError(f"not a time: {self}: {error}") from None
 
     def __str__(self) -> str:
         date = f"{self.year:04}/{self.month:02}/{self.day:02}"

@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .errors import InvalidValueError
+
 __all__ = ["DomainName", "GroupReference", "Quoted", "UncheckedWord", "Word"]
 
 #: Escapes that stand for varying text and may occur at most this often in a word.
@@ -190,13 +192,13 @@ def encode(name: bytes) -> str:
 def decode(text: str) -> bytes:
     """Give back the raw bytes of a word without patterns.
 
-    Raises ValueError where TEXT is no word or holds a pattern.
+    Raises InvalidValueError where TEXT is no word or holds a pattern.
     """
     fault = word_fault(text) if text else None
     if fault:
-        raise ValueError(f"not a word: {fault.reason}: {quoted(text)}")
+        raise InvalidValueError(f"not a word: {fault.reason}: {quoted(text)}")
     if constant_length(text) != len(text):
-        raise ValueError(f"a pattern, not a name: {quoted(text)}")
+        raise InvalidValueError(f"a pattern, not a name: {quoted(text)}")
     return re.sub(
         rb"\\(\\|[0-3][0-7]{2})",
         lambda m: b"\\" if m[1] == b"\\" else bytes([int(m[1], 8)]),
@@ -213,7 +215,7 @@ class Word:
     def __post_init__(self) -> None:
         fault = word_fault(self.text)
         if fault:
-            raise ValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
+            raise InvalidValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
 
     @classmethod
     def trusted(cls, text: str) -> Word:
@@ -263,7 +265,7 @@ class Quoted:
     def __post_init__(self) -> None:
         fault = word_fault(self.text) if self.text else None
         if fault:
-            raise ValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
+            raise InvalidValueError(f"not a word: {fault.reason}: {quoted(self.text)}")
 
     def __str__(self) -> str:
         return f'"{self.text}"'
@@ -278,7 +280,7 @@ class GroupReference:
     def __post_init__(self) -> None:
         fault = word_fault(self.name)
         if fault:
-            raise ValueError(f"not a group name: {fault.reason}: {quoted(self.name)}")
+            raise InvalidValueError(f"not a group name: {fault.reason}: {quoted(self.name)}")
 
     def __str__(self) -> str:
         return "@" + self.name
@@ -293,14 +295,14 @@ class DomainName:
     def __post_init__(self) -> None:
         fault = domain_fault(self.text)
         if fault:
-            raise ValueError(f"not a domain name: {fault.reason}: {quoted(self.text)}")
+            raise InvalidValueError(f"not a domain name: {fault.reason}: {quoted(self.text)}")
 
     def __str__(self) -> str:
         return self.text
 
     @classmethod
     def of(cls, name: DomainName | str) -> DomainName:
-        """NAME as a value.  Raises ValueError for a text that is no domain name."""
+        """NAME as a value.  Raises InvalidValueError for a text that is no domain name."""
         return cls(name) if isinstance(name, str) else name
 
     @property

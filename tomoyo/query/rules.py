@@ -28,6 +28,7 @@ from enum import Enum
 
 from ..analysis.record_filter import RecordFilter
 from ..decision.matching import compile_pattern
+from ..model.errors import InvalidValueError
 from ..model.words import quoted
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
 from ..syntax.record_stream import Outline
@@ -59,7 +60,7 @@ class QueryRule:
     def __post_init__(self) -> None:
         for request in self.requests:
             if not (request and request.isascii() and request.isprintable()):
-                raise ValueError(f"{quoted(request)} can never match: a request is one line of printable ASCII")
+                raise InvalidValueError(f"{quoted(request)} can never match: a request is one line of printable ASCII")
 
     def fits(self, outline: Outline) -> bool:
         """Whether the rule is for a request like OUTLINE."""

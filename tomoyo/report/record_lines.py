@@ -20,7 +20,7 @@ _ATTRIBUTES = ("path1", "path1_parent", "path2", "path2_parent", "execution", "s
 def record_line(record: bytes) -> bytes:
     """RECORD, as a ``RecordCutter`` gives it, as a line of JSON.
 
-    Raises ValueError where it is none.
+    Raises InvalidValueError where it is none.
     """
     text = parse_text(record)
     credentials, attributes = _details(text.details)

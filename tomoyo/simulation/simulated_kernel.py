@@ -83,7 +83,7 @@ class SimulatedKernel:
         audit, queries: what reading ``audit`` and ``query`` gives.
         is_manager: whether the caller may change policy once it is active.
 
-    Raises ValueError where VERSION is none.
+    Raises InvalidValueError where VERSION is none.
     """
 
     def __init__(self, version: str | KernelVersion = DEFAULT_KERNEL) -> None:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from ..model.entries import Entry
+from ..model.errors import InvalidValueError
 from ..model.words import quoted
 from ..syntax.entries import read_entry
 from ..syntax.lines import read_line
@@ -45,7 +46,7 @@ class SuggestionDialogue:
     state: what another dialogue's ``state`` gave; choices for suggestions that
     are not among SUGGESTIONS are kept as they are.
 
-    Raises ValueError for a state that no dialogue gave.
+    Raises InvalidValueError for a state that no dialogue gave.
     """
 
     def __init__(self, suggestions: Iterable[Suggestion], state: Mapping[str, Any] | None = None) -> None:
@@ -66,21 +67,21 @@ class SuggestionDialogue:
         return len(self._open) - self._position
 
     def allow(self) -> None:
-        """Add what was seen.  Raises ValueError where not all of that is known any more."""
+        """Add what was seen.  Raises InvalidValueError where not all of that is known any more."""
         current = self._asked()
         if not current.complete:
-            raise ValueError("more names were seen than are remembered: generalise, edit or deny")
+            raise InvalidValueError("more names were seen than are remembered: generalise, edit or deny")
         self._decide(Decision(Choice.ALLOW, current.exact))
 
     def generalise(self) -> None:
-        """Add the entry that the rules make.  Raises ValueError where there is none."""
+        """Add the entry that the rules make.  Raises InvalidValueError where there is none."""
         current = self._asked()
         if current.general is None:
-            raise ValueError("no rule is for this: allow, edit or deny")
+            raise InvalidValueError("no rule is for this: allow, edit or deny")
         self._decide(Decision(Choice.GENERALISE, (current.general,)))
 
     def edit(self, text: str) -> None:
-        """Add the entry that TEXT is.  Raises ValueError where a kernel would not take it as it is."""
+        """Add the entry that TEXT is.  Raises InvalidValueError where a kernel would not take it as it is."""
         self._asked()
         self._decide(Decision(Choice.EDIT, (parse_entry(text),)))
 
@@ -134,7 +135,7 @@ class SuggestionDialogue:
 
     def _asked(self) -> Suggestion:
         if self.current is None:
-            raise ValueError("everything is decided")
+            raise InvalidValueError("everything is decided")
         return self.current
 
     def _decide(self, decision: Decision) -> None:
@@ -145,22 +146,22 @@ class SuggestionDialogue:
 
 
 def parse_entry(text: str) -> Entry:
-    """The entry that TEXT is.  Raises ValueError where a kernel would drop or alter it."""
+    """The entry that TEXT is.  Raises InvalidValueError where a kernel would drop or alter it."""
     entry, problems = read_line(text, read_entry)
     if not isinstance(entry, Entry):
-        raise ValueError(f"no entry: {problems[0].message if problems else 'nothing is there'}")
+        raise InvalidValueError(f"no entry: {problems[0].message if problems else 'nothing is there'}")
     if problems:
-        raise ValueError(f"a kernel would not take this as it is: {problems[0].message}")
+        raise InvalidValueError(f"a kernel would not take this as it is: {problems[0].message}")
     return entry
 
 
 def _read_state(state: Mapping[str, Any]) -> dict[str, Decision]:
     try:
         if state["version"] != 1:
-            raise ValueError(f"a state of version {quoted(state['version'])}")
+            raise InvalidValueError(f"a state of version {quoted(state['version'])}")
         return {
             str(key): Decision(Choice(decision["choice"]), tuple(parse_entry(text) for text in decision["entries"]))
             for key, decision in state["decisions"].items()
         }
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no state of a dialogue: {quoted(error)}") from None
+        raise InvalidValueError(f"no state of a dialogue: {quoted(error)}") from None

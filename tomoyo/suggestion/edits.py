@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..model.domains import DomainPolicy
 from ..model.entries import Entry
+from ..model.errors import InvalidValueError
 from ..syntax.formatting import format_domain
 from ..syntax.lines import Problem, normalise
 from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind, read_lines
@@ -35,7 +36,7 @@ def find_insertions(text: str, added: DomainPolicy) -> list[Insertion]:
 
     Entries that their domain has already are left out.
 
-    Raises ValueError where the last line has no newline: the kernel drops
+    Raises InvalidValueError where the last line has no newline: the kernel drops
     such a line, and would act on it if something came behind.
     """
     lines = _lines(text)
@@ -137,5 +138,5 @@ def unified_diff(text: str, insertions: list[Insertion], name: str) -> Iterator[
 def _lines(text: str) -> list[str]:
     *lines, rest = text.split("\n")
     if rest:
-        raise ValueError("the last line has no newline, so the kernel never acts on it")
+        raise InvalidValueError("the last line has no newline, so the kernel never acts on it")
     return lines

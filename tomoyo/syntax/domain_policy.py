@@ -61,7 +61,7 @@ def parse_domain_policy(
             differently (see ``model.kernel_versions``).
 
     Raises PolicySyntaxError for the first error, reading strictly and without
-    a report, and ValueError where VERSION is none.
+    a report, and InvalidValueError where VERSION is none.
     """
     holding = Holding()
     if reading is Reading.AS_KERNEL:

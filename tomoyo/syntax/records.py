@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES
 from ..model.entries import Entry
+from ..model.errors import InvalidValueError
 from ..model.profiles import Mode
 from ..model.records import (
     AuditRecord,
@@ -104,7 +105,7 @@ def parse_record(record: bytes, file: str = "audit", *, line: int = 1) -> AuditR
     """RECORD, as a ``RecordCutter`` gives it, with every detail.
 
     LINE is the number of its first line in FILE, for errors.  Raises
-    PolicySyntaxError where it cannot be read, ValueError where it is not one.
+    PolicySyntaxError where it cannot be read, InvalidValueError where it is not one.
     """
     return read_text(parse_text(record, file, line=line))
 
@@ -117,7 +118,7 @@ def parse_text(record: bytes, file: str = "audit", *, line: int = 1) -> RecordTe
             return _checked(text, 0)
     found = list(_read(cut_pieces([record]), _split, Listener(file, Reading.STRICT, None), line - 1))
     if len(found) != 1:
-        raise ValueError(f"expected one audit record, found {len(found)}")
+        raise InvalidValueError(f"expected one audit record, found {len(found)}")
     return found[0]
 
 

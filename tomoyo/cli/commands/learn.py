@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
                     learned = session.end()
     except UnknownDomain as error:
         raise UsageError(f"there is no domain to learn for: {error}") from None
-    except (LookupError, ModeError, NotChanged) as error:
+    except (ModeError, NotChanged) as error:
         message("error", str(error))
         return 3
     except OSError as error:

@@ -113,7 +113,7 @@ class Name:
     def file_name(self) -> str:
         """The file as `os.fsdecode` makes it, for opening.
 
-        Raises ValueError for a pattern.
+        Raises InvalidValueError for a pattern.
         """
         return os.fsdecode(decode(self.file))
 
@@ -275,7 +275,7 @@ class NameTable:
     def files(self, name: Name) -> tuple[StoreFile, ...]:
         """The store files that NAME stands for, whether or not they exist; one for each store path.
 
-        Raises ValueError for a pattern.
+        Raises InvalidValueError for a pattern.
         """
         file = name.file_name
         return tuple(StoreFile(path, file) for path in self.resolve(name))

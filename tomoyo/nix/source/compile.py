@@ -23,6 +23,7 @@ from ...boot.loader import boot_script, domain_managers
 from ...decision.missing_domains import missing_domains
 from ...model.diagnostics import Diagnostic, Place, Severity, has_errors, sort_diagnostics
 from ...model.entries import Entry, GroupKind
+from ...model.errors import InvalidValueError
 from ...model.exception_policy import ExceptionPolicy, TransitionControl
 from ...model.managers import ManagerPolicy
 from ...model.profiles import ProfilePolicy
@@ -356,17 +357,17 @@ def _real_path(text: str, names: NameTable, contents: Contents) -> str:
         found = [file for file in names.files(parse_name(text)) if contents.node(file) is not None]
         if len(found) != 1:
             several = f"{len(found)} store paths have it" if found else "nothing in the closure has it"
-            raise ValueError(f"{text}: {several}")
+            raise InvalidValueError(f"{text}: {several}")
         text = str(found[0])
     if text.startswith(store):
         file = find_store_path(text, contents.tree.store_directory)
         if file.store_path not in names.paths:
-            raise ValueError(f"{text} is not in the closure, so it may be gone at boot")
+            raise InvalidValueError(f"{text} is not in the closure, so it may be gone at boot")
         if contents.node(file) is None:
-            raise ValueError(f"{text} does not exist")
+            raise InvalidValueError(f"{text} does not exist")
         refused = path_refused(contents, text)
         if refused:
-            raise ValueError(f"{text} {refused}")
+            raise InvalidValueError(f"{text} {refused}")
     return text
 
 

@@ -61,6 +61,7 @@ def _signature(function: Any, *, method: bool = False) -> str:
 
 
 def _written(annotation: Any) -> Any:
+    annotation = getattr(annotation, "__forward_arg__", annotation)  # of a NamedTuple
     return _Written(annotation) if isinstance(annotation, str) else annotation
 
 
@@ -73,6 +74,44 @@ def _default(value: Any) -> Any:
     return value if isinstance(value, (str, bytes, int, float, type(None))) or value == () else _Written("...")
 
 
+#: The beginning of a line that says what an argument or attribute is, or several.
+_ITEM = re.compile(r"\*{0,2}[a-z_]\w*(, \*{0,2}[a-z_]\w*)*(?= ?[:(])")
+
+
+def _whole(value: Any) -> str:
+    """The docstring of VALUE as Markdown."""
+    own = value.__doc__ or ""
+    # An enumeration without one has what Python says of enumerations; a dataclass has its signature.
+    if inspect.isclass(value) and (own in ("", "An enumeration.") or own.startswith(f"{value.__name__}(")):
+        return ""
+    return "\n\n".join(_block(lines) for lines in map(str.splitlines, (inspect.getdoc(value) or "").split("\n\n")))
+
+
+def _block(lines: list[str]) -> str:
+    """A paragraph as it is, code indented, or a list of arguments and attributes, with or without such a heading."""
+    heading = lines[0] in ("Arguments:", "Attributes:")
+    items = [line.removeprefix("    ") for line in lines[1:]] if heading else lines
+    if items[0].startswith("    "):
+        return "\n".join(lines)
+    if not heading and not (_ITEM.match(items[0]) and ": " in items[0]):
+        return reference._escaped(" ".join(items))
+    joined: list[str] = []
+    for line in items:
+        if line.startswith(" "):
+            joined[-1] += " " + line.strip()
+        else:
+            joined.append(line)
+    listed = "\n".join(f"- {_item(line)}" for line in joined)
+    return f"{lines[0]}\n\n{listed}" if heading else listed
+
+
+def _item(line: str) -> str:
+    names = _ITEM.match(line)
+    assert names, line
+    shown = ", ".join(f"`{name}`" for name in names[0].split(", "))
+    return shown + reference._escaped(line[names.end() :])
+
+
 def _paragraph(value: Any) -> str:
     return _first_paragraph(inspect.getdoc(value) or "")
 
@@ -81,13 +120,25 @@ def _first_paragraph(text: str) -> str:
     return reference._escaped(text.split("\n\n")[0].replace("\n", " "))
 
 
+def _types(module: str, value: Any) -> Iterator[str]:
+    """Where to import the types that stand in the signature of VALUE of MODULE, but for those of MODULE itself."""
+    found = {one for text in _signature_annotations(value) for one in defined.mentioned(module, text)}
+    homes = {one.name: one.module for one in found if one.module != module and not one.name.startswith("_")}
+    if homes:
+        shown = [
+            f"`{name}` of `{'tomoyo' if name in tomoyo.__all__ else f'tomoyo.{home}'}`" for name, home in sorted(homes.items())
+        ]
+        yield f"Types: {', '.join(shown)}.\n"
+
+
 def _entry(module: str, name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value) and name in OPAQUE:
-        yield f"{_paragraph(value)}\n"
+        yield f"{_whole(value)}\n"
     elif inspect.isclass(value):
-        yield from _class(name, value)
+        yield from _class(module, name, value)
     elif inspect.isroutine(value):
-        yield f"```python\n{name}{_signature(value)}\n```\n\n{_paragraph(value)}\n"
+        yield f"```python\n{name}{_signature(value)}\n```\n\n{_whole(value)}\n"
+        yield from _types(module, value)
     else:
         definition = defined.find(module, name)
         text = _first_paragraph(definition.text) if definition else ""
@@ -99,12 +150,8 @@ def _entry(module: str, name: str, value: Any) -> Iterator[str]:
             yield f"A name for a type: `{definition.value if definition else value}`. {text}\n"
 
 
-def _class(name: str, value: type) -> Iterator[str]:
-    own = value.__doc__ or ""
-    if own == "An enumeration.":  # what older Pythons say where nobody says anything
-        own = ""
-    generated = own.startswith(f"{value.__name__}(")
-    text = "" if generated or not own else _paragraph(value)
+def _class(module: str, name: str, value: type) -> Iterator[str]:
+    text = _whole(value)
     if issubclass(value, enum.Enum):
         yield f"{text}\n\nOne of {', '.join(f'`{member.name}`' for member in value)}.\n"
     elif issubclass(value, BaseException):
@@ -112,6 +159,7 @@ def _class(name: str, value: type) -> Iterator[str]:
     else:
         # What a class constructor returns is not news.
         yield f"```python\nclass {name}{_signature(value).removesuffix(' -> None')}\n```\n\n{text}\n"
+        yield from _types(module, value)
     members = [
         (member, found) for member, found in vars(value).items() if not member.startswith("_") and not _is_field(value, found)
     ]
@@ -128,10 +176,11 @@ def _member(name: str, value: Any) -> Iterator[str]:
     if inspect.ismemberdescriptor(value):
         return
     if isinstance(value, property):
-        yield f"- `{name}`: {_paragraph(value)}"
+        shown, text = name, _whole(value)
     else:
         function = getattr(value, "__func__", value)
-        yield f"- `{name}{_signature(function, method=not isinstance(value, staticmethod))}`: {_paragraph(function)}"
+        shown, text = f"{name}{_signature(function, method=not isinstance(value, staticmethod))}", _whole(function)
+    yield f"- `{shown}`: " + "\n".join(f"  {line}".rstrip() for line in text.splitlines()).strip()
 
 
 def library() -> str:
@@ -181,18 +230,23 @@ def _value(module: str, name: str) -> Any:
 
 def _annotations(value: Any) -> Iterator[str]:
     """The annotations of a function, or of a class's constructor and of its public members."""
-    functions = [value]
+    yield from _signature_annotations(value)
     if inspect.isclass(value):
-        members = (found for member, found in vars(value).items() if not member.startswith("_"))
-        functions += [found.fget if isinstance(found, property) else getattr(found, "__func__", found) for found in members]
-    for function in functions:
-        if inspect.isclass(function) or inspect.isroutine(function):
-            try:
-                signature = inspect.signature(function)
-            except (TypeError, ValueError):
-                continue
-            found = [parameter.annotation for parameter in signature.parameters.values()]
-            yield from (annotation for annotation in (*found, signature.return_annotation) if isinstance(annotation, str))
+        for member, found in vars(value).items():
+            if not member.startswith("_"):
+                yield from _signature_annotations(
+                    found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+                )
+
+
+def _signature_annotations(function: Any) -> Iterator[str]:
+    if inspect.isclass(function) or inspect.isroutine(function):
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            return
+        found = [parameter.annotation for parameter in signature.parameters.values()]
+        yield from (annotation for annotation in (*found, signature.return_annotation) if isinstance(annotation, str))
 
 
 def _entry_of(module: str, name: str) -> Iterator[str]:

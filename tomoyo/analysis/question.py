@@ -55,7 +55,8 @@ class Case:
 class Question:
     """What may be done, in any of CASES; NEVER tells why the kernel never asks for others.
 
-    by_name: whether a package's name stands for the real path of its file.
+    Attributes:
+        by_name: whether a package's name stands for the real path of its file.
     """
 
     cases: tuple[Case, ...]

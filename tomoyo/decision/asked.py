@@ -64,7 +64,8 @@ class NeverAsked:
 def never_asked(request: Request, *, by_name: bool = False) -> NeverAsked | None:
     """Why the kernel never makes REQUEST; None where it may.
 
-    by_name: whether a package's name stands for the real path of its file.
+    Arguments:
+        by_name: whether a package's name stands for the real path of its file.
     """
     if request.operation in request.kind.unasked:
         return _unasked(request)
@@ -79,7 +80,8 @@ def never_asked(request: Request, *, by_name: bool = False) -> NeverAsked | None
 def name_fault(kind: Kind, operation: str, place: int, name: str, *, by_name: bool = False) -> tuple[str, str] | None:
     """Why the argument at PLACE is never NAME, and what the kernel calls it, which may be empty; None where it may be.
 
-    by_name: as in `never_asked`.
+    Arguments:
+        by_name: as in `never_asked`.
     """
     # What is mounted may be called anything, as may a socket.
     if kind.keyword != "file" or place not in _PLACES.get(kind, (0,)):

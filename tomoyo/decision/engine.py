@@ -109,9 +109,10 @@ def _refuse(error: PolicySyntaxError) -> None:
 class DecisionEngine:
     """A policy that answers requests.  Each domain's index is built when it is first asked.
 
-    by_name: whether path groups called after packages hold their own names, so that a
-        request may ask for a file by such a name, ``nix:/notes/share/help``.
-    modules: what the policy source calls acl_groups, by their numbers.
+    Arguments:
+        by_name: whether path groups called after packages hold their own names, so that a
+            request may ask for a file by such a name, ``nix:/notes/share/help``.
+        modules: what the policy source calls acl_groups, by their numbers.
     """
 
     def __init__(

@@ -23,9 +23,10 @@ from ..model.words import DomainName, Word
 class MissingDomain:
     """A rule that sends programs to a domain which is not there.
 
-    namespace: whose rule it is.
-    rule: the rule.
-    domain: the domain's name; None where each program would need its own.
+    Attributes:
+        namespace: whose rule it is.
+        rule: the rule.
+        domain: the domain's name; None where each program would need its own.
     """
 
     namespace: str

@@ -86,8 +86,9 @@ class SecurityfsError(TomoyoError, OSError):
 class Securityfs:
     """The interface files below a folder.
 
-    root: the folder, where securityfs is mounted elsewhere or a test stands in.
-    proc: where procfs is mounted; it tells why something is not there.
+    Arguments:
+        root: the folder, where securityfs is mounted elsewhere or a test stands in.
+        proc: where procfs is mounted; it tells why something is not there.
     """
 
     def __init__(self, root: str | os.PathLike[str] = FOLDER, proc: str | os.PathLike[str] = "/proc") -> None:

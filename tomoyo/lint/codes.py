@@ -20,12 +20,13 @@ _EASED = ("Too much at once", "Writing and executing")
 class LintCode:
     """A kind of finding.
 
-    name: what options and comments call it.
-    family: what it has to do with; a heading of the documentation.
-    severity: how bad it is, where nothing makes it less so.
-    reason: what is wrong, in one line.
-    remedy: what to write instead.
-    explanation: why it matters, and how it is found out.
+    Attributes:
+        name: what options and comments call it.
+        family: what it has to do with; a heading of the documentation.
+        severity: how bad it is, where nothing makes it less so.
+        reason: what is wrong, in one line.
+        remedy: what to write instead.
+        explanation: why it matters, and how it is found out.
     """
 
     name: str

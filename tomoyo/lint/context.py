@@ -76,11 +76,12 @@ class Remark(NamedTuple):
 class EntryList:
     """Entries that stand together.
 
-    namespace: whose groups they name.
-    title: what they are, in words.
-    entries: each with its place.
-    domain: the domain that they are of, if they are.
-    lax: whether nothing is denied there anyway, the mode being disabled or learning.
+    Attributes:
+        namespace: whose groups they name.
+        title: what they are, in words.
+        entries: each with its place.
+        domain: the domain that they are of, if they are.
+        lax: whether nothing is denied there anyway, the mode being disabled or learning.
     """
 
     namespace: str

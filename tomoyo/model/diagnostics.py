@@ -50,11 +50,12 @@ _RANKS = {"error": 0, "warning": 1, "note": 2}
 class Place:
     """A place in a file.
 
-    file: empty for the policy as a whole.
-    line, column: from 1; 0 where all of the file, or all of the line, is meant.
-        A column counts characters of ``text``.
-    text: the line as it is written, as far as it is known; where the file was
-        read as bytes, each is one character.
+    Attributes:
+        file: empty for the policy as a whole.
+        line, column: from 1; 0 where all of the file, or all of the line, is meant.
+            A column counts characters of ``text``.
+        text: the line as it is written, as far as it is known; where the file was
+            read as bytes, each is one character.
     """
 
     file: str = ""
@@ -71,11 +72,12 @@ class Place:
 class Diagnostic:
     """Something wrong, or worth knowing.
 
-    code: what kind of thing it is, such as ``dropped-line``; once released, it keeps its meaning.
-    message: what is wrong.
-    help: the one thing to do, may be empty.
-    subject: the word, entry or domain that it is about, as a policy has it; may be empty.
-    related: other places that have to do with it, such as the first of two duplicates.
+    Attributes:
+        code: what kind of thing it is, such as ``dropped-line``; once released, it keeps its meaning.
+        message: what is wrong.
+        help: the one thing to do, may be empty.
+        subject: the word, entry or domain that it is about, as a policy has it; may be empty.
+        related: other places that have to do with it, such as the first of two duplicates.
     """
 
     severity: Severity

@@ -29,9 +29,10 @@ CALLS = ("general", "system", "usage")
 def sarif(diagnostics: Iterable[Diagnostic], rules: Mapping[str, LintCode], *, successful: bool = True) -> dict[str, Any]:
     """DIAGNOSTICS as a SARIF log of one run, ready for JSON.
 
-    rules: what is known of their codes; a code that is not among them is a rule
-        without a description.
-    successful: whether the tool could do its work, whatever it found.
+    Arguments:
+        rules: what is known of their codes; a code that is not among them is a rule
+            without a description.
+        successful: whether the tool could do its work, whatever it found.
     """
     found = list(diagnostics)
     results = [one for one in found if one.code not in CALLS]

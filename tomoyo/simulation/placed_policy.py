@@ -87,9 +87,10 @@ class PlacedNamespace:
 class PlacedPolicy:
     """Everything that texts say.
 
-    problems: what is wrong with lines, as the readers tell it.
-    comments: every comment line.
-    profiles: None where no text has any; ``defined`` has the first line of each profile.
+    Attributes:
+        problems: what is wrong with lines, as the readers tell it.
+        comments: every comment line.
+        profiles: None where no text has any; ``defined`` has the first line of each profile.
     """
 
     texts: tuple[PolicyText, ...]

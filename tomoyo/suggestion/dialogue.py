@@ -43,8 +43,9 @@ class Decision:
 class SuggestionDialogue:
     """The suggestions that are not decided yet, one after another.
 
-    state: what another dialogue's ``state`` gave; choices for suggestions that
-    are not among SUGGESTIONS are kept as they are.
+    Arguments:
+        state: what another dialogue's ``state`` gave; choices for suggestions that
+            are not among SUGGESTIONS are kept as they are.
 
     Raises InvalidValueError for a state that no dialogue gave.
     """

@@ -204,8 +204,9 @@ def _stands_for(pattern: str, name: str) -> bool:
 class UserRule:
     """One line of a file of rules: what is like ``pattern`` becomes ``replacement``.
 
-    kind: ``path_pattern``, ``head_pattern``, ``tail_pattern``, ``number_pattern``
-        or ``address_pattern``.
+    Attributes:
+        kind: ``path_pattern``, ``head_pattern``, ``tail_pattern``, ``number_pattern``
+            or ``address_pattern``.
     """
 
     kind: str

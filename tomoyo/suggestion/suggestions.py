@@ -44,9 +44,10 @@ _LONGEST = 2000
 class Evidence:
     """What a suggestion rests upon.
 
-    records: how many requests; 0 for what a kernel learned.
-    first, last: when they were made; None for what a kernel learned.
-    example: an entry that grants just one of them.
+    Attributes:
+        records: how many requests; 0 for what a kernel learned.
+        first, last: when they were made; None for what a kernel learned.
+        example: an entry that grants just one of them.
     """
 
     records: int
@@ -146,8 +147,9 @@ def _is_earlier(time: str, other: str) -> bool:
 class Suggestions:
     """Collects evidence, and makes suggestions of it.
 
-    rules, user_rules: as for `generalise`.
-    room: how many characters are remembered of what records ask for.
+    Arguments:
+        rules, user_rules: as for `generalise`.
+        room: how many characters are remembered of what records ask for.
 
     Attribute ``left_out``: how many records asked for more than that.
     """

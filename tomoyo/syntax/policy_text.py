@@ -68,15 +68,16 @@ class TextKind(Enum):
 class PolicyText:
     """A text of policy.
 
-    kind: what it holds.
-    name: what messages call it, the path of a file.
-    text: what it says, each byte one character.
-    directory: which of the policy sources it is from, counted from 0; `LIBRARY`
-        for the library's, which is written for all systems.
-    state: the state that ``state.conf`` gives to all domains of its
-        directory, or that is asked for of the library's service.
-    adds: whether ``state.conf`` says ``library``: the profiles of the
-        library's domains stand, whatever this directory says.
+    Attributes:
+        kind: what it holds.
+        name: what messages call it, the path of a file.
+        text: what it says, each byte one character.
+        directory: which of the policy sources it is from, counted from 0; `LIBRARY`
+            for the library's, which is written for all systems.
+        state: the state that ``state.conf`` gives to all domains of its
+            directory, or that is asked for of the library's service.
+        adds: whether ``state.conf`` says ``library``: the profiles of the
+            library's domains stand, whatever this directory says.
     """
 
     kind: TextKind
@@ -250,7 +251,8 @@ def format_text(
     A comment stays before the line that it stands before, or at the end of its
     domain.  Where lines became one, their comments stand before that.
 
-    renamed: where CANONICAL says the same in other words.
+    Arguments:
+        renamed: where CANONICAL says the same in other words.
     """
     spaced = groups and (_SPACED_ENTRIES if source.kind is TextKind.DOMAIN else _SPACED).search(source.text)
     if "#" not in source.text and not spaced:

@@ -52,11 +52,12 @@ WRAPPER_PATTERN = f"{WRAPPER_DIRECTORY}/wrappers.\\*/"
 class NameProblem:
     """Something wrong with a use.
 
-    use: which; its place is for those to know who know the text.
-    diagnostic: what, without a place.  With an error the use is not bound,
-        because it means nothing, too much, or never matches; with a note it is
-        bound, but may not mean what was meant.  ``related`` are the store
-        paths or executed names that it is about.
+    Attributes:
+        use: which; its place is for those to know who know the text.
+        diagnostic: what, without a place.  With an error the use is not bound,
+            because it means nothing, too much, or never matches; with a note it is
+            bound, but may not mean what was meant.  ``related`` are the store
+            paths or executed names that it is about.
     """
 
     use: Use
@@ -80,14 +81,15 @@ UNRESOLVED = ("unknown-package", "missing-file", "not-executable")
 class Bindings:
     """The result of `bind`.
 
-    policy: aggregators and path groups, each namespace's sorted by name,
-        then by path; namespaces without any are left out.
-    managers: each name that is used as a manager, with the real paths of
-        its program as words: what this system's manager list must hold
-        instead, since the kernel takes no group there.
-    problems: in the order of the uses, those found last at the end.
-    reports: symlinks that are no way in, and places that could not be looked
-        at: skipped.
+    Attributes:
+        policy: aggregators and path groups, each namespace's sorted by name,
+            then by path; namespaces without any are left out.
+        managers: each name that is used as a manager, with the real paths of
+            its program as words: what this system's manager list must hold
+            instead, since the kernel takes no group there.
+        problems: in the order of the uses, those found last at the end.
+        reports: symlinks that are no way in, and places that could not be looked
+            at: skipped.
     """
 
     policy: ExceptionPolicy
@@ -128,14 +130,15 @@ def bind(
 ) -> Bindings:
     """Tie every name in USES to what it stands for.
 
-    uses: as `policy_uses` finds them.
-    names: which store paths are trusted, and their names.
-    tree: the file system that holds them.
-    exceptions: the policy's own.  Names that its aggregators and path groups
-        give to places outside the store need not be known otherwise; what
-        they say about the store is an old binding, which does not count.
-    links: as for `find_ways`.
-    contents: what lies in the store paths, where that is known already.
+    Arguments:
+        uses: as `policy_uses` finds them.
+        names: which store paths are trusted, and their names.
+        tree: the file system that holds them.
+        exceptions: the policy's own.  Names that its aggregators and path groups
+            give to places outside the store need not be known otherwise; what
+            they say about the store is an old binding, which does not count.
+        links: as for `find_ways`.
+        contents: what lies in the store paths, where that is known already.
 
     Reads TREE, and raises nothing for whatever lies there or for whatever the
     uses say: see `Bindings.problems`.  The same arguments give the same

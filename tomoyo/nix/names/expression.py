@@ -49,7 +49,8 @@ class ExpressionError(TomoyoError, ValueError):
 class Literal:
     """A store path for which the table has no attribute: it stands in the expression as it is.
 
-    line, column: where it first stands in the text, from 1.
+    Attributes:
+        line, column: where it first stands in the text, from 1.
     """
 
     path: str
@@ -61,9 +62,10 @@ class Literal:
 class Expression:
     """What `nix_expression` gives.
 
-    text: the expression, a function of ``pkgs``, ended by a newline.
-    used: the attributes in it, sorted.
-    literals: store paths that stand in it as they are, in the order of the text.
+    Attributes:
+        text: the expression, a function of ``pkgs``, ended by a newline.
+        used: the attributes in it, sorted.
+        literals: store paths that stand in it as they are, in the order of the text.
     """
 
     text: str
@@ -74,9 +76,10 @@ class Expression:
 def nix_expression(text: str, attributes: Mapping[str, str], store_directory: str = STORE_DIRECTORY) -> Expression:
     """Write TEXT as a Nix function of ``pkgs``.
 
-    attributes: attribute path, ``glibc.dev`` or ``python3Packages."x.y"``,
-        perhaps with ``pkgs.`` before it, to store path.  Where several give
-        the same store path the shortest counts.
+    Arguments:
+        attributes: attribute path, ``glibc.dev`` or ``python3Packages."x.y"``,
+            perhaps with ``pkgs.`` before it, to store path.  Where several give
+            the same store path the shortest counts.
 
     Takes time linear in the text.  Raises ExpressionError for an attribute
     or store path that is none, and for a NUL character in TEXT, which a

@@ -60,7 +60,8 @@ _SIGILS = {Role.REFERENCE: "@", Role.TARGET: "@", Role.EXECUTED_REFERENCE: "@", 
 class Use:
     """A name, used as something in a namespace, whose aggregators and groups it takes.
 
-    text: the name as written, not yet checked.
+    Attributes:
+        text: the name as written, not yet checked.
     """
 
     namespace: str

@@ -59,9 +59,10 @@ _NO_PACKAGES = ("", ".", "..")
 class NameSyntaxError(TomoyoError, ValueError):
     """A text is no name.
 
-    text: the text that was read.
-    position: the offset in it where reading stopped.
-    expected: what should have stood there.
+    Attributes:
+        text: the text that was read.
+        position: the offset in it where reading stopped.
+        expected: what should have stood there.
     """
 
     def __init__(self, text: str, position: int, expected: str) -> None:
@@ -75,11 +76,12 @@ class NameSyntaxError(TomoyoError, ValueError):
 class Name:
     """One name.  ``str()`` is its text, which `parse_name` reads back.
 
-    package: the package's name, without version, not empty unless there is
-        a version.
-    version: as written; None where the name leaves it open.
-    output: ``out``, ``dev``, ...
-    file: the rest of the path as a word; see above.
+    Attributes:
+        package: the package's name, without version, not empty unless there is
+            a version.
+        version: as written; None where the name leaves it open.
+        output: ``out``, ``dev``, ...
+        file: the rest of the path as a word; see above.
 
     Raises `NameSyntaxError` where the text would not be read back as these
     parts.
@@ -227,10 +229,11 @@ def _decode_fixed(pattern: str) -> bytes:
 class NameTable:
     """Which store paths a package name stands for, and what a store path is called.
 
-    closure: the trusted closure; its packages are known by name, and by
-        name and version.
-    packages: an explicit table, key (`parse_key`) to store paths.  A key
-        that stands here means these store paths and no other.
+    Attributes:
+        closure: the trusted closure; its packages are known by name, and by
+            name and version.
+        packages: an explicit table, key (`parse_key`) to store paths.  A key
+            that stands here means these store paths and no other.
 
     Raises `NameSyntaxError` for a key that is none, or is `WRAPPERS`.  Both ways take constant time.
     """

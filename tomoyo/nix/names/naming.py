@@ -62,12 +62,13 @@ MAX_ALTERNATIVES = 32
 class Named:
     """What `name_policy` and `unsafe_policy` give.
 
-    exceptions: None where none was given.
-    findings: each once, in the order of the policy.
-    renamed: what became of a statement in a namespace, the first thing if it
-        became several; None for nothing.
-    merged_entries: how many entries are gone because they became equal to
-        others, or differ from them in operations alone.
+    Attributes:
+        exceptions: None where none was given.
+        findings: each once, in the order of the policy.
+        renamed: what became of a statement in a namespace, the first thing if it
+            became several; None for nothing.
+        merged_entries: how many entries are gone because they became equal to
+            others, or differ from them in operations alone.
     """
 
     domains: DomainPolicy
@@ -86,9 +87,10 @@ def name_policy(
 ) -> Named:
     """Put names in the place of the store paths in a policy.
 
-    names: the trusted closure.
-    contents: what lies in it.
-    links: as for `tomoyo.nix.names.program_paths.find_ways`.
+    Arguments:
+        names: the trusted closure.
+        contents: what lies in it.
+        links: as for `tomoyo.nix.names.program_paths.find_ways`.
 
     Raises `NameSyntaxError` for a word that claims to be a name and is none.
     """
@@ -134,8 +136,9 @@ def unsafe_policy(domains: DomainPolicy, exceptions: ExceptionPolicy | None, nam
 def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
     """The text of DOMAINS as a policy source says it: ``use_group base``, where the kernel knows a number alone.
 
-    modules: the number of each module, as in the manifest of the set that the
-    kernel held.  A number that is no module's stays.
+    Arguments:
+        modules: the number of each module, as in the manifest of the set that the
+            kernel held.  A number that is no module's stays.
     """
     names = {str(number): name for name, number in modules.items()}
     return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", format_domain_policy(domains))
@@ -144,7 +147,8 @@ def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> 
 def format_named(named: Named, source: PolicyText, modules: Mapping[str, int]) -> str:
     """The text of NAMED that is of the kind of SOURCE, which it was made of, with the comments of that.
 
-    modules: as for `format_source_domains`.
+    Arguments:
+        modules: as for `format_source_domains`.
     """
     names = {number: name for name, number in modules.items()}
 
@@ -163,7 +167,8 @@ def format_named(named: Named, source: PolicyText, modules: Mapping[str, int]) -
 def without_modules(exceptions: ExceptionPolicy, modules: Mapping[str, int]) -> ExceptionPolicy:
     """EXCEPTIONS without the acl_groups that are modules: a policy source says them elsewhere.
 
-    modules: as for `format_source_domains`.
+    Arguments:
+        modules: as for `format_source_domains`.
     """
     numbers = set(modules.values())
     parts = (

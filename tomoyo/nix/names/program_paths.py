@@ -84,10 +84,11 @@ _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 class WayIn:
     """One name under which a program can be executed.
 
-    executed: the name as the kernel sees it.
-    program: the file that it means: for a symlink, the place where it enters
-        the package that the program belongs to.
-    kind: what the file that runs in the end is.
+    Attributes:
+        executed: the name as the kernel sees it.
+        program: the file that it means: for a symlink, the place where it enters
+            the package that the program belongs to.
+        kind: what the file that runs in the end is.
     """
 
     executed: str
@@ -103,9 +104,10 @@ class Script:
     domain, a *read* of the interpreter's real path; the interpreter causes
     no domain transition (tomoyo_bprm_check_security() in tomoyo.c).
 
-    script: the file itself.
-    interpreter: what stands after ``#!``.
-    reads: the interpreter's real path; None if nothing is there.
+    Attributes:
+        script: the file itself.
+        interpreter: what stands after ``#!``.
+        reads: the interpreter's real path; None if nothing is there.
     """
 
     script: StoreFile
@@ -117,8 +119,9 @@ class Script:
 class Wrapper:
     """A program of `WRAPPER_DIRECTORY`, such as sudo.
 
-    name: its file name.
-    executed: as the kernel sees it now; another after the next boot.
+    Attributes:
+        name: its file name.
+        executed: as the kernel sees it now; another after the next boot.
     """
 
     name: str
@@ -129,14 +132,15 @@ class Wrapper:
 class Ways:
     """All that `find_ways` finds, each part sorted.
 
-    ways: the names, each once.
-    scripts: which programs of the closure are scripts.
-    wrappers: what is in the wrapper directory now.
-    by_descriptor: programs that may be executed as ``proc:/self/fd/N``.
-        That name says nothing about the program, so a rule that admits it
-        must check exec.realpath too.
-    reports: loops, dangling links, links out of the closure, unreadable
-        places, and what others than root may change: skipped.
+    Attributes:
+        ways: the names, each once.
+        scripts: which programs of the closure are scripts.
+        wrappers: what is in the wrapper directory now.
+        by_descriptor: programs that may be executed as ``proc:/self/fd/N``.
+            That name says nothing about the program, so a rule that admits it
+            must check exec.realpath too.
+        reports: loops, dangling links, links out of the closure, unreadable
+            places, and what others than root may change: skipped.
     """
 
     ways: tuple[WayIn, ...]
@@ -157,15 +161,16 @@ def find_ways(
 ) -> Ways:
     """Find the ways into the programs of a closure.
 
-    contents: the trusted store paths and the file system they lie in, from
-        `read_contents`.
-    programs: the ways to these only, and no other file is opened; None for
-        all that can be executed.
-    links: symlinks outside the store that are to be taken for real, absolute
-        path to target: what a system will have once it runs.
-    link_directories, link_trees: see `LINK_DIRECTORIES`, `LINK_TREES`; those
-        that are missing do not matter.
-    system_directories: see `SYSTEM_DIRECTORIES`.
+    Arguments:
+        contents: the trusted store paths and the file system they lie in, from
+            `read_contents`.
+        programs: the ways to these only, and no other file is opened; None for
+            all that can be executed.
+        links: symlinks outside the store that are to be taken for real, absolute
+            path to target: what a system will have once it runs.
+        link_directories, link_trees: see `LINK_DIRECTORIES`, `LINK_TREES`; those
+            that are missing do not matter.
+        system_directories: see `SYSTEM_DIRECTORIES`.
 
     Takes time linear in the number of files.  Raises nothing for whatever
     lies there: see `Ways.reports`.
@@ -199,10 +204,11 @@ def find_ways(
 class Executed:
     """What an execution of one name comes to.
 
-    way: as in `Ways.ways`.
-    runs: the file that runs in the end.
-    refused: why the name must not be bound, being others' to change; empty
-        where it may be.
+    Attributes:
+        way: as in `Ways.ways`.
+        runs: the file that runs in the end.
+        refused: why the name must not be bound, being others' to change; empty
+            where it may be.
     """
 
     way: WayIn
@@ -213,7 +219,8 @@ class Executed:
 def find_executed(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> Executed | None:
     """What is executed at LOCATION, an inside path with resolved parents; None for no program of the closure.
 
-    links: as for `find_ways`.
+    Arguments:
+        links: as for `find_ways`.
     """
     return _Scan(contents, None, dict(links or {}), SYSTEM_DIRECTORIES).find(location)
 

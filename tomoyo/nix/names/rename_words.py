@@ -85,11 +85,12 @@ class Words(Protocol):
 class NamedWords:
     """Names, which mean what the words meant.
 
-    names: the trusted closure.
-    contents: what lies in it.
-    programs: each executed word that is a way into a program, with that program.
-    keys: for store paths with a program that the policy executes under a
-        name already, that name's key.
+    Attributes:
+        names: the trusted closure.
+        contents: what lies in it.
+        programs: each executed word that is a way into a program, with that program.
+        keys: for store paths with a program that the policy executes under a
+            name already, that name's key.
     """
 
     names: NameTable
@@ -111,7 +112,8 @@ class NamedWords:
     ) -> NamedWords:
         """For a policy in which the words EXECUTED are executed.
 
-        links: as for `find_ways`.
+        Arguments:
+            links: as for `find_ways`.
         """
         words = list(dict.fromkeys(executed))
         keys: dict[StorePath, str] = {}
@@ -214,7 +216,8 @@ class NamedWords:
     def _exact(self, word: str, names: Iterable[Name], executed: StorePath | None) -> str:
         """The best of NAMES, which stand for WORD: one that means nothing else, if there is one.
 
-        executed: the store path of what is executed, whose key may be decided.
+        Arguments:
+            executed: the store path of what is executed, whose key may be decided.
         """
         decided = self.keys.get(executed) if executed else None
         name = None

@@ -64,10 +64,11 @@ class Unresolved(Enum):
 class BootSettings:
     """What the set's boot loader is told; see `tomoyo.boot.loader.boot_script`.
 
-    interpreter: a POSIX shell: a path or a name, perhaps with one argument.
-    search_path: folders with cat, ls and mount: paths or names.
-    previous: a set to fall back to.
-    fallback: whether the system boots unconfined when no set can be loaded.
+    Attributes:
+        interpreter: a POSIX shell: a path or a name, perhaps with one argument.
+        search_path: folders with cat, ls and mount: paths or names.
+        previous: a set to fall back to.
+        fallback: whether the system boots unconfined when no set can be loaded.
     """
 
     interpreter: str = "/bin/sh"
@@ -107,13 +108,14 @@ def compile_policy(
 ) -> Compiled:
     """Make one policy set of FILES, bound to the closure of NAMES.
 
-    files: of one or more policy sources, as `read_sources` reads them.
-    names: the trusted closure, with explicit names.
-    tree: the file system that holds the store; only read.
-    roots: what the closure is the closure of, for the manifest; by default
-        the store paths that no other refers to.
-    links: symlinks that the system will have outside the store; see `find_ways`.
-    progress: called with what is being done, for whoever waits.
+    Arguments:
+        files: of one or more policy sources, as `read_sources` reads them.
+        names: the trusted closure, with explicit names.
+        tree: the file system that holds the store; only read.
+        roots: what the closure is the closure of, for the manifest; by default
+            the store paths that no other refers to.
+        links: symlinks that the system will have outside the store; see `find_ways`.
+        progress: called with what is being done, for whoever waits.
 
     Raises SourceError with every error and warning.
     """

@@ -62,7 +62,8 @@ def read_sources(
 ) -> tuple[PolicyText, ...]:
     """Read the policy sources at DIRECTORIES, and what they take from the policy library.
 
-    services: those of the library that are wanted, each with its state.
+    Arguments:
+        services: those of the library that are wanted, each with its state.
 
     Returns their files: the library's first, then as `files.read_directories`
     gives them.  Of the library's modules there are those that the rest uses and
@@ -77,7 +78,8 @@ def read_sources(
 def library_files(own: Sequence[PolicyText], services: Mapping[str, ServiceState] | None = None) -> tuple[PolicyText, ...]:
     """The files of the library that belong to the policy sources OWN.
 
-    services: those that are wanted, each with its state.
+    Arguments:
+        services: those that are wanted, each with its state.
 
     Returns the services' files and those modules that are used and not in OWN,
     with their numbers, sorted by name.

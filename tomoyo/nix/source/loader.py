@@ -40,11 +40,12 @@ KERNEL = "/sys/kernel/security/tomoyo"
 class LoadedPolicy:
     """A policy, put together.
 
-    domains, exceptions, managers: the policy.  Modules are acl_groups of it.
-    profiles: None where there are none, as in a single file.
-    modules: the number of each module that is used by its name.
-    names: the names of files that no binding ties to a store path, sorted: they are answered by name.
-    notes: what to know about answers from this policy, a sentence each.
+    Attributes:
+        domains, exceptions, managers: the policy.  Modules are acl_groups of it.
+        profiles: None where there are none, as in a single file.
+        modules: the number of each module that is used by its name.
+        names: the names of files that no binding ties to a store path, sorted: they are answered by name.
+        notes: what to know about answers from this policy, a sentence each.
     """
 
     domains: DomainPolicy

@@ -30,10 +30,11 @@ FIRST_NUMBER = 16
 class Collision:
     """A module whose number is another's already.
 
-    name: the module.
-    number: the acl_group that its name gives.
-    other: the module that has it, None if the policy uses the number by itself.
-    free: a number that nothing has, for a pin; None if there is none.
+    Attributes:
+        name: the module.
+        number: the acl_group that its name gives.
+        other: the module that has it, None if the policy uses the number by itself.
+        free: a number that nothing has, for a pin; None if there is none.
     """
 
     name: str
@@ -63,8 +64,9 @@ class Collision:
 class ModuleNumbers:
     """Numbers of modules.
 
-    numbers: the number of each module that could be given one, sorted by name.
-    collisions: those that could not, sorted by name.
+    Attributes:
+        numbers: the number of each module that could be given one, sorted by name.
+        collisions: those that could not, sorted by name.
     """
 
     numbers: dict[str, int]
@@ -74,9 +76,10 @@ class ModuleNumbers:
 def assign_numbers(names: Iterable[str], pins: Mapping[str, int], taken: Collection[int] = ()) -> ModuleNumbers:
     """Give each module a number.
 
-    names: the modules, in any order; the order does not matter.
-    pins: numbers that some names, among them perhaps others, have for good.
-    taken: numbers that the policy uses by itself.
+    Arguments:
+        names: the modules, in any order; the order does not matter.
+        pins: numbers that some names, among them perhaps others, have for good.
+        taken: numbers that the policy uses by itself.
 
     A module's number depends on its own name and pin alone: with more names, pins
     or numbers taken it keeps that number, or is a collision.

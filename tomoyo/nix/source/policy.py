@@ -72,12 +72,13 @@ class Conflicts(Enum):
 class SourcePolicy:
     """The policy that policy sources make, names and all.
 
-    domains: every domain, ``<kernel>`` among them, with modules as numbers.
-    exceptions: exception policy; modules are acl_groups of it.
-    profiles: at least the profiles of every namespace that has domains.
-    managers: managers, names not yet resolved.
-    quotas: memory quotas.
-    modules: the number of every module that is used, sorted by name.
+    Attributes:
+        domains: every domain, ``<kernel>`` among them, with modules as numbers.
+        exceptions: exception policy; modules are acl_groups of it.
+        profiles: at least the profiles of every namespace that has domains.
+        managers: managers, names not yet resolved.
+        quotas: memory quotas.
+        modules: the number of every module that is used, sorted by name.
     """
 
     domains: DomainPolicy

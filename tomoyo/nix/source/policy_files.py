@@ -65,10 +65,11 @@ class PolicyLoadError(TomoyoError, ValueError):
 class PolicyFiles:
     """The texts at one path.
 
-    form: what the path is, or for a file what it belongs to: a file of a policy source is of form SOURCE.
-    path: the file or the directory.
-    files: the texts that are meant.
-    others: the rest of the policy source that a file belongs to.
+    Attributes:
+        form: what the path is, or for a file what it belongs to: a file of a policy source is of form SOURCE.
+        path: the file or the directory.
+        files: the texts that are meant.
+        others: the rest of the policy source that a file belongs to.
     """
 
     form: PolicyForm

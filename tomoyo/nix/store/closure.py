@@ -42,10 +42,11 @@ CONVENTIONAL_OUTPUTS = frozenset(
 class ClosureError(TomoyoError, ValueError):
     """A closure cannot be read or does not hold together.
 
-    reason: what is wrong, without its place.
-    file: the file it was read from, if any.
-    line: line in that file, counted from 1, if it has lines.
-    place: where in it otherwise: a JSON path, a table.
+    Attributes:
+        reason: what is wrong, without its place.
+        file: the file it was read from, if any.
+        line: line in that file, counted from 1, if it has lines.
+        place: where in it otherwise: a JSON path, a table.
     """
 
     def __init__(self, reason: str, file: str | None = None, line: int | None = None, place: str | None = None) -> None:
@@ -61,12 +62,13 @@ class ClosureError(TomoyoError, ValueError):
 class Member:
     """One store path of a closure.
 
-    path: the store path.
-    references: the store paths it refers to, itself among them if it does,
-        sorted; None if the source does not tell.
-    deriver: the ``.drv`` that built it, if known.  It need not exist.
-    output: its output's name as the database or the deriver's file states
-        it; None if neither does.
+    Attributes:
+        path: the store path.
+        references: the store paths it refers to, itself among them if it does,
+            sorted; None if the source does not tell.
+        deriver: the ``.drv`` that built it, if known.  It need not exist.
+        output: its output's name as the database or the deriver's file states
+            it; None if neither does.
     """
 
     path: StorePath
@@ -79,8 +81,9 @@ class Member:
 class Package:
     """What a store path is a copy of: the name a policy can use.
 
-    name, version: by the rule of builtins.parseDrvName, without the output.
-    output: ``out``, ``man``, ...
+    Attributes:
+        name, version: by the rule of builtins.parseDrvName, without the output.
+        output: ``out``, ``man``, ...
     """
 
     name: str
@@ -92,7 +95,8 @@ class Package:
 class Closure:
     """A set of store paths, closed under references.
 
-    members: in any order; kept sorted by path, one for each.
+    Attributes:
+        members: in any order; kept sorted by path, one for each.
 
     Raises `ClosureError` if two members have the same path, or if one
     refers to a store path that is none.
@@ -226,8 +230,9 @@ def learn_outputs(closure: Closure, tree: Tree) -> Closure:
 def find_root(path: str, tree: Tree) -> StorePath:
     """Tell which store path the root PATH stands for, as Nix does with a path it is given.
 
-    path: a store path, a file in one, or a symlink that leads to one, such
-        as ``/run/current-system`` or a profile; absolute, inside TREE.
+    Arguments:
+        path: a store path, a file in one, or a symlink that leads to one, such
+            as ``/run/current-system`` or a profile; absolute, inside TREE.
 
     Links are followed until the path lies in the store; a store path that is
     itself a symlink stays what it is.  (followLinksToStore() in Nix's

@@ -59,10 +59,11 @@ def read_listing(path: str, store_directory: str = STORE_DIRECTORY, key: str | N
 def parse_listing(text: str, file: str | None = None, store_directory: str = STORE_DIRECTORY, key: str | None = None) -> Closure:
     """Read TEXT in whichever of the forms above.
 
-    file: where it comes from, for errors.
-    store_directory: which paths are store paths.
-    key: for `.attrs.json`, which attribute holds the closure; ``closure`` by
-        default.
+    Arguments:
+        file: where it comes from, for errors.
+        store_directory: which paths are store paths.
+        key: for `.attrs.json`, which attribute holds the closure; ``closure`` by
+            default.
 
     Raises `ClosureError`.
     """

@@ -48,10 +48,11 @@ Node = NodeType | str
 class Report:
     """Something that was left out.
 
-    place: the path at fault.
-    reason: why, in words.
-    unsafe: whether it would be bound, if no other user could make it mean
-        something else.
+    Attributes:
+        place: the path at fault.
+        reason: why, in words.
+        unsafe: whether it would be bound, if no other user could make it mean
+            something else.
     """
 
     place: str
@@ -63,9 +64,10 @@ class Report:
 class Contents:
     """What lies in some store paths of a tree; made by `read_contents`.
 
-    tree: where they were looked at.
-    nodes: by store path, then by place.  One that does not exist has none.
-    reports: what could not be looked at, sorted.
+    Attributes:
+        tree: where they were looked at.
+        nodes: by store path, then by place.  One that does not exist has none.
+        reports: what could not be looked at, sorted.
     """
 
     tree: Tree

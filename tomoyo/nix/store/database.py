@@ -66,8 +66,9 @@ class _ChangedError(Exception):
 class StoreDatabase:
     """The database of one store.
 
-    path: the file ``db.sqlite``.
-    store_directory: the store as the database names it.
+    Attributes:
+        path: the file ``db.sqlite``.
+        store_directory: the store as the database names it.
     """
 
     path: str = DATABASE

@@ -49,9 +49,10 @@ _DYNAMIC = "xp-dyn-drv"
 class DerivationSyntaxError(TomoyoError, ValueError):
     """A text is no derivation.
 
-    msg: what is wrong, without its place.
-    position: the offset in the text.
-    line, column: the same place, counted from 1.
+    Attributes:
+        msg: what is wrong, without its place.
+        position: the offset in the text.
+        line, column: the same place, counted from 1.
     """
 
     def __init__(self, msg: str, source: str, position: int) -> None:
@@ -66,9 +67,10 @@ class DerivationSyntaxError(TomoyoError, ValueError):
 class Output:
     """One output of a derivation.
 
-    path: its store path; empty if only the build decides it.
-    hash_algorithm, hash: set where the derivation fixes the content
-        (``sha256``, ``r:sha256``); empty otherwise.
+    Attributes:
+        path: its store path; empty if only the build decides it.
+        hash_algorithm, hash: set where the derivation fixes the content
+            (``sha256``, ``r:sha256``); empty otherwise.
     """
 
     path: str
@@ -80,12 +82,13 @@ class Output:
 class Derivation:
     """What a ``.drv`` file says.  Store paths are kept as text.
 
-    outputs: by name; the main one is called ``out``.
-    input_derivations: for each ``.drv`` path the outputs that are used.
-        An output of an output, as dynamic derivations have them, is
-        written ``out^out``.
-    input_sources: paths that are used as they are.
-    system, builder, args, env: what is run, where and how.
+    Attributes:
+        outputs: by name; the main one is called ``out``.
+        input_derivations: for each ``.drv`` path the outputs that are used.
+            An output of an output, as dynamic derivations have them, is
+            written ``out^out``.
+        input_sources: paths that are used as they are.
+        system, builder, args, env: what is run, where and how.
     """
 
     outputs: Mapping[str, Output]

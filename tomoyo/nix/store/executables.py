@@ -46,8 +46,9 @@ class Kind(enum.Enum):
 class Executable:
     """What the head of an executable file says.
 
-    interpreter: for a script, what stands after ``#!``, as it is written
-        there; may be relative.
+    Attributes:
+        interpreter: for a script, what stands after ``#!``, as it is written
+            there; may be relative.
     """
 
     kind: Kind

@@ -47,9 +47,10 @@ _OUTPUT_WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 class StorePathError(TomoyoError, ValueError):
     """A text is no store path, or does not lie in one.
 
-    text: the text that was read.
-    position: the offset in it where reading stopped.
-    expected: what should have stood there.
+    Attributes:
+        text: the text that was read.
+        position: the offset in it where reading stopped.
+        expected: what should have stood there.
     """
 
     def __init__(self, text: str, position: int, expected: str) -> None:
@@ -63,9 +64,10 @@ class StorePathError(TomoyoError, ValueError):
 class StorePath:
     """One entry of the store, ``DIRECTORY/HASH-NAME``.
 
-    hash: 32 characters of Nix's base 32.
-    name: what follows the dash, 1 to 211 characters.
-    directory: the store directory, absolute, without a trailing slash.
+    Attributes:
+        hash: 32 characters of Nix's base 32.
+        name: what follows the dash, 1 to 211 characters.
+        directory: the store directory, absolute, without a trailing slash.
 
     Raises `StorePathError` where a part breaks the rules.
     """
@@ -91,9 +93,10 @@ class StorePath:
 class StoreFile:
     """A file of one store path.
 
-    store_path: what it belongs to.
-    file: the rest of its path, ``/bin/nginx``; empty if the store path is
-        itself the file.
+    Attributes:
+        store_path: what it belongs to.
+        file: the rest of its path, ``/bin/nginx``; empty if the store path is
+            itself the file.
     """
 
     store_path: StorePath
@@ -199,7 +202,8 @@ def output_by_deriver(name: str, deriver_name: str) -> str | None:
     DERIVATION-OUTPUT (outputPathName() in libstore/derivations.cc), so the
     name of the deriver decides, even where its ``.drv`` file is gone.
 
-    deriver_name: as in the deriver's store path, ``toy-3.1.drv``.
+    Arguments:
+        deriver_name: as in the deriver's store path, ``toy-3.1.drv``.
 
     Returns None if no output of that derivation can have this name: a
     deriver taken from a binary cache is a claim that no signature covers.

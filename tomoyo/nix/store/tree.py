@@ -31,8 +31,9 @@ MAX_SYMLINKS = 40
 class LinkError(TomoyoError, ValueError):
     """A path leads nowhere.
 
-    path: what was looked up, as an inside path.
-    reason: why, in words.
+    Attributes:
+        path: what was looked up, as an inside path.
+        reason: why, in words.
     """
 
     def __init__(self, path: str, reason: str) -> None:
@@ -45,11 +46,12 @@ class LinkError(TomoyoError, ValueError):
 class Resolved:
     """Where a path leads.
 
-    path: the inside path without any symlink.
-    links: how many symlinks were followed.
-    passed: what was passed, symlinks and directories: whoever can change one
-        of these can lead the path elsewhere.  Of the store only its entries,
-        ``/nix/store/HASH-NAME``, which nobody changes within.
+    Attributes:
+        path: the inside path without any symlink.
+        links: how many symlinks were followed.
+        passed: what was passed, symlinks and directories: whoever can change one
+            of these can lead the path elsewhere.  Of the store only its entries,
+            ``/nix/store/HASH-NAME``, which nobody changes within.
     """
 
     path: str
@@ -61,8 +63,9 @@ class Resolved:
 class Tree:
     """A file system tree whose root is some directory.
 
-    root: the real directory that stands for ``/``.
-    store_directory: inside path of the store, which only Nix changes.
+    Attributes:
+        root: the real directory that stands for ``/``.
+        store_directory: inside path of the store, which only Nix changes.
     """
 
     root: str = "/"
@@ -80,8 +83,9 @@ class Tree:
     def distrust(self, path: str) -> str:
         """Why others could put something else in the place of PATH, or into it; empty where root and the tree's owner alone can.
 
-        path: a resolved inside path outside the store, itself alone: what is
-            above it is another question.
+        Arguments:
+            path: a resolved inside path outside the store, itself alone: what is
+                above it is another question.
 
         A sticky bit excuses nothing: whoever cleans up such a directory makes
         room for others.  Of a tree that is not mounted at ``/``, a developer's
@@ -119,8 +123,9 @@ class Tree:
     def target(self, here: str, path: str | None = None) -> str | None:
         """What the symlink HERE says; None for anything else that exists.
 
-        here: an inside path whose parents are resolved.
-        path: what was being looked up, for the error.
+        Arguments:
+            here: an inside path whose parents are resolved.
+            path: what was being looked up, for the error.
 
         Raises `LinkError` if nothing is there.
         """
@@ -157,7 +162,8 @@ class Tree:
     def entry(self, path: str, base: str = "/") -> Resolved:
         """Follow the parents of PATH, not its last component: the name that execve(2) shows a security module.
 
-        base: the resolved directory that a relative PATH starts from.
+        Arguments:
+            base: the resolved directory that a relative PATH starts from.
 
         Raises `LinkError`; nothing needs to lie at the result.
         """

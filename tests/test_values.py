@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +18,18 @@ from tomoyo import Domain, DomainName, DomainPolicy, Securityfs, SimulatedKernel
 from tomoyo.decision.transition import TransitionRules
 from tomoyo.kernel.securityfs import SecurityfsError
 from tomoyo.model.stat import Timestamp
-from tomoyo.nix.names.names import parse_name
+from tomoyo.nix.names.names import NameTable, parse_name
 from tomoyo.nix.store.closure import ClosureError
+from tomoyo.nix.store.closure_formats import read_listing
 from tomoyo.nix.store.derivation import DerivationSyntaxError, parse_derivation
 from tomoyo.nix.store.paths import parse_store_path
+from tomoyo.nix.store.tree import Tree
 from tomoyo.sets.directory import PolicySetError
 from tomoyo.sets.trusted_files import UnsafeFile
 
 from .reference import public
 
+SAMPLE = Path(__file__).parents[1] / "docs" / "sample"
 POLICY = (
     "<kernel>\nuse_profile 0\n\n<kernel> /bin/sh\nuse_profile 3\nuse_group 1\n\n"
     "file read/write /etc/\\* task.uid=0-10 path1.type=file\nnetwork inet stream connect 10.0.0.0-10.0.0.9 80\n"
@@ -67,6 +71,17 @@ VALUES: dict[str, Callable[[], Any]] = {
     "problems": lambda: tomoyo.check_policy_set(policy_set()),
     "plan": lambda: tomoyo.plan(tomoyo.PolicySet().as_held(), policy_set().as_held()),
     "name": lambda: parse_name("nix:/nginx/bin/nginx"),
+    "loaded policy": lambda: tomoyo.load_policy(SAMPLE / "policy"),
+    "closure": lambda: read_listing(str(SAMPLE / "system" / "registration")),
+    "names": lambda: NameTable(VALUES["closure"]()),
+    "bindings": lambda: tomoyo.bind([], VALUES["names"](), Tree(str(SAMPLE / "system"))),
+    "outcome": lambda: tomoyo.Outcome(VALUES["plan"]()),
+    "settings": tomoyo.CompileSettings,
+    "entry": lambda: VALUES["request"]().entry,
+    "domain": lambda: tomoyo.parse_domain_policy(POLICY).domains[1],
+    "domain name": lambda: DomainName("<kernel> /bin/sh"),
+    "mode": lambda: tomoyo.Mode.ENFORCING,
+    "severity": lambda: tomoyo.Severity.ERROR,
     "store path": lambda: parse_store_path(f"/nix/store/{'a' * 32}-nginx-1.2"),
 }
 
@@ -84,14 +99,49 @@ def test_values_can_be_pickled_and_copied(name: str) -> None:
         assert again == value or text_of(again) == text_of(value)
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_values_are_short_to_look_at(name: str) -> None:
-    many = tomoyo.parse_domain_policy(POLICY + "".join(f"file read /x/{number}\n" for number in range(1000)))
-    value = VALUES[name]()
+#: What is no value, but has a representation, too.
+OBJECTS: dict[str, Callable[[], Any]] = {
+    "engine": engine,
+    "kernel": SimulatedKernel,
+    "suggestions": tomoyo.Suggestions,
+    "securityfs": Securityfs,
+}
+
+
+@pytest.mark.parametrize("name", [*VALUES, *OBJECTS])
+def test_what_is_shown_of_a_value_is_short_and_telling(name: str) -> None:
+    value = {**VALUES, **OBJECTS}[name]()
     value = value[0] if isinstance(value, (list, tuple)) and value else value
-    assert len(repr(value)) < 1000
+    assert len(repr(value)) < 300
+    assert " object at 0x" not in repr(value)
+
+
+def test_what_is_shown_of_large_values_is_as_short() -> None:
+    many = tomoyo.parse_domain_policy(POLICY + "".join(f"file read /x/{number}\n" for number in range(1000)))
     assert len(repr(many)) < 100
     assert len(repr(many.domains[1])) < 100
+    assert repr(tomoyo.DecisionEngine(many)) == "<DecisionEngine: domains: 2, no profiles>"
+    request = tomoyo.parse_request("file read /x/7")
+    shown = repr(tomoyo.DecisionEngine(many).decide("<kernel> /bin/sh", request))
+    assert shown == "<Verdict granted: file read /x/7>"
+    kernel = SimulatedKernel("7.2")
+    kernel.write("domain_policy", POLICY)
+    assert repr(kernel) == "<SimulatedKernel 7.2: domains: 2, not active>"
+    suggestions = tomoyo.Suggestions()
+    for record in tomoyo.parse_audit(RECORD * 3):
+        suggestions.add(record)
+    assert repr(suggestions) == "<Suggestions: entries: 1, from records: 3>"
+
+
+def test_all_that_the_top_level_offers_has_such_a_text() -> None:
+    classes = {value for name in tomoyo.__all__ if isinstance(value := getattr(tomoyo, name), type)}
+    made = {type(each) for make in (*VALUES.values(), *OBJECTS.values()) for each in flat(make())}
+    # The audit log is a kernel's; errors are tested below.
+    assert {kind for kind in classes - made if not issubclass(kind, Exception)} == {tomoyo.AuditLog}
+
+
+def flat(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def failure(action: Callable[[], object]) -> BaseException:

@@ -15,6 +15,7 @@ from tomoyo.cli.commands.can import _ARGUMENTS
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
 from tomoyo.model.entries import Kind
+from tomoyo.model.errors import TomoyoError
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 
@@ -191,6 +192,7 @@ def test_a_question_of_one_request_is_answered_as_the_request_is(draw: random.Ra
             request = parse_request(line)
             answer = engine.decide("<kernel> /x", request).granted
             assert bool(list(who_may(engine, question_of(request)))) is answer, line
+            assert bool(list(who_may(engine, request))) is answer, line
             granted += answer
     assert 60 < granted < 420
 
@@ -322,3 +324,10 @@ def test_a_number_that_the_kernel_never_asks_for_is_refused(operation: str, numb
     assert not question.cases
     assert "for more than" in question.never[0]
     assert parse_question("chmod", {"number": "4000-5000"}).cases
+
+
+def test_what_is_no_question_is_refused_at_once() -> None:
+    engine = DecisionEngine(parse_domain_policy("<kernel>\nfile read /x\n"))
+    for wrong in ("file read /x", None, parse_domain_policy("<kernel>\n")):
+        with pytest.raises(TomoyoError, match="who_may takes a Request or a Question"):
+            who_may(engine, wrong)  # type: ignore[arg-type]

@@ -41,11 +41,14 @@ class Outcome:
     __slots__ = ("changes", "forgotten", "kept", "left", "plan")
 
     def __init__(self, plan: Plan | None = None) -> None:
-        self.plan = plan
-        self.changes = plan.count if plan is not None else 0
-        self.kept = plan.kept if plan is not None else ()
-        self.left = plan.left if plan is not None else ()
-        self.forgotten = plan.forgotten if plan is not None else 0
+        self.plan: Plan | None = plan
+        self.changes: int = plan.count if plan is not None else 0
+        self.kept: tuple[str, ...] = plan.kept if plan is not None else ()
+        self.left: tuple[str, ...] = plan.left if plan is not None else ()
+        self.forgotten: int = plan.forgotten if plan is not None else 0
+
+    def __repr__(self) -> str:
+        return f"<Outcome: {self}>"
 
     def __bool__(self) -> bool:
         return self.changes > 0

@@ -136,6 +136,9 @@ class Explanation:
     objection: str = ""
     new_domain: Domain | None = None
 
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.request.text} in {self.domain}: {self.conclusion.value}>"
+
     @property
     def conclusion(self) -> Conclusion:
         """The answer in one word: only GRANTED is a plain yes."""

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from ..decision.asked import name_fault
 from ..decision.engine import DecisionEngine
 from ..decision.groups import Groups
-from ..decision.requests import functionality_of
+from ..decision.requests import Request, functionality_of
 from ..decision.transition import TransitionRules, destination
 from ..model.addresses import AddressRange
 from ..model.domains import Domain
 from ..model.entries import ArgumentType, Entry, GroupKind, Kind
+from ..model.errors import InvalidValueError
 from ..model.profiles import Mode
 from ..model.words import DomainName, GroupReference
 from .explanation import NAMES
-from .question import Question
+from .question import Question, question_of
 
 __all__ = ["Access", "Chains", "Step", "who_may"]
 
@@ -67,8 +68,24 @@ class Access:
     other_sockets: frozenset[Entry] = frozenset()
 
 
-def who_may(engine: DecisionEngine, question: Question) -> Iterator[Access]:
-    """The domains that may do what QUESTION asks about, in the policy's order."""
+def who_may(engine: DecisionEngine, question: Question | Request) -> Iterator[Access]:
+    """The domains that may do what QUESTION asks about, in the policy's order, each as an `Access`.
+
+    Arguments:
+        engine: the policy that is asked.
+        question: a request, as `parse_request` reads it; or what `parse_question` of ``tomoyo.analysis.question``
+            reads, which may leave arguments open or have ranges and several operations.
+
+    Raises InvalidValueError where it is called with anything else.
+    """
+    if isinstance(question, Request):
+        question = question_of(question, by_name=engine.by_name)
+    if not isinstance(question, Question):
+        raise InvalidValueError(f"who_may takes a Request or a Question, not {type(question).__name__}: see parse_request")
+    return _accesses(engine, question)
+
+
+def _accesses(engine: DecisionEngine, question: Question) -> Iterator[Access]:
     shared: dict[tuple[str, int], tuple[Entry, ...]] = {}
     granting: dict[str, _Granting] = {}
     chains = Chains(engine)

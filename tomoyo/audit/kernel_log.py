@@ -46,6 +46,9 @@ class AuditLog:
     def __init__(self, folder: str = FOLDER) -> None:
         self._descriptor = os.open(f"{folder}/audit", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
+    def __repr__(self) -> str:
+        return f"<AuditLog: {'open' if self._descriptor >= 0 else 'closed'}>"
+
     def __enter__(self) -> AuditLog:
         return self
 

@@ -88,6 +88,12 @@ class Verdict:
     created_from: DomainName | None = None
     never_asked: NeverAsked | None = None
 
+    def __repr__(self) -> str:
+        answer = "granted" if self.granted else "not granted"
+        mode = f" in {self.mode.value} mode" if self.mode else ""
+        known = "" if self.certain else ", as far as is known"
+        return f"<Verdict {answer}{mode}{known}{f': {self.entry}' if self.entry else ''}>"
+
     @property
     def domain_defined(self) -> bool:
         """Whether the policy has the domain; the answer is else that of the one that execve would create."""
@@ -134,6 +140,9 @@ class DecisionEngine:
         self._shared: dict[tuple[str, int], EntryIndex] = {}
         self._lists: dict[str, list[tuple[int | None, EntryIndex]]] = {}
         self._configs: dict[tuple[str, int, str], tuple[Profile, Config]] = {}
+
+    def __repr__(self) -> str:
+        return f"<DecisionEngine: domains: {len(self._domains)}{'' if self.profiles else ', no profiles'}>"
 
     @classmethod
     def of(cls, holding: Holding) -> DecisionEngine:

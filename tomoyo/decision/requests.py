@@ -95,6 +95,9 @@ class Request:
                 arguments.append(Word(f"\\?{value[1:]}" if is_group else value))
         return Entry(self.kind, (self.operation,), tuple(arguments))
 
+    def __repr__(self) -> str:
+        return f"<Request {self.text}>"
+
     @property
     def text(self) -> str:
         """The request as a record's last line says it."""

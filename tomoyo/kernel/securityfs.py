@@ -92,8 +92,11 @@ class Securityfs:
     """
 
     def __init__(self, root: str | os.PathLike[str] = FOLDER, proc: str | os.PathLike[str] = "/proc") -> None:
-        self.root = os.fspath(root)
-        self.proc = os.fspath(proc)
+        self.root: str = os.fspath(root)
+        self.proc: str = os.fspath(proc)
+
+    def __repr__(self) -> str:
+        return f"<Securityfs {self.root}>"
 
     # Any file
 

@@ -17,6 +17,8 @@ from .errors import InvalidValueError
 from .numbers import NumberRange
 from .words import DomainName, GroupReference, Word, quoted
 
+TYPE_CHECKING = False
+
 __all__ = ["Argument", "ArgumentType", "Entry", "GroupKind", "Kind"]
 
 MAX_PORT = 65535
@@ -96,7 +98,11 @@ class Kind(Enum):
         self.arguments = arguments
         self.unasked = unasked
 
-    __hash__ = object.__hash__  # that of Enum is a function in Python, and each decision looks up several
+    def __repr__(self) -> str:
+        return f"<Kind.{self.name}>"
+
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # that of Enum is a function in Python, and each decision looks up several
 
 
 #: Kinds that share the keyword ``file``, in the order in which the kernel looks for operations.

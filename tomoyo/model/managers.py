@@ -21,6 +21,9 @@ class ManagerPolicy:
     managers: tuple[Word | DomainName, ...] = ()
     manage_by_non_root: bool = False
 
+    def __repr__(self) -> str:
+        return f"<ManagerPolicy: managers: {len(self.managers)}{', manage_by_non_root' if self.manage_by_non_root else ''}>"
+
     def with_manager(self, manager: Word | DomainName) -> ManagerPolicy:
         """Add MANAGER, once."""
         managers = tuple(dict.fromkeys((*self.managers, manager)))

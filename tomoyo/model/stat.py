@@ -94,6 +94,9 @@ class Stat:
     memory: tuple[MemoryUse, ...] = ()
     total: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Stat: lines: {len(self.lines())}>"
+
     def lines(self) -> list[str]:
         """The lines that the kernel prints, or those that set the quotas."""
         lines = [str(counter) for counter in self.counters]

@@ -87,15 +87,18 @@ class SimulatedKernel:
     """
 
     def __init__(self, version: str | KernelVersion = DEFAULT_KERNEL) -> None:
-        self.version = kernel_version(version)
-        self.holding = Holding()
+        self.version: KernelVersion = kernel_version(version)
+        self.holding: Holding = Holding()
         self.holding.open_domain(DomainName(KERNEL))
-        self.managers = HeldManagers()
+        self.managers: HeldManagers = HeldManagers()
         self.quotas: dict[str, int] = dict.fromkeys(MEMORY, 0)
         self.processes: dict[int, str] = {}
         self.audit: deque[AuditRecord] = deque()
         self.queries: list[Query] = []
         self.is_manager = True
+
+    def __repr__(self) -> str:
+        return f"<SimulatedKernel {self.version}: domains: {len(self.holding.domains)}{'' if self.active else ', not active'}>"
 
     @property
     def active(self) -> bool:

@@ -163,6 +163,10 @@ class Suggestions:
         self._seen: dict[tuple[str, str, str], _Family] = {}
         self._seen_room = room // 4
 
+    def __repr__(self) -> str:
+        records = sum(family.records for family in self._families.values())
+        return f"<Suggestions: entries: {len(self._families)}, from records: {records}>"
+
     def add(self, record: AuditRecord) -> None:
         """Take what RECORD asked for as needed.  A record of an event says nothing."""
         if isinstance(record.request, Entry) and record.request.kind is not Kind.TRANSITION:

@@ -163,7 +163,7 @@ class Holding:
         self.selected: HeldDomain | None = None
         self._odd_namespaces = False
         self.active = False
-        self.updates = 0
+        self.updates: int = 0
 
     # Domains
 

@@ -87,7 +87,7 @@ class RecordCutter:
     """
 
     def __init__(self, limit: int = MAX_RECORD) -> None:
-        self.oversized = 0
+        self.oversized: int = 0
         self.lines: list[int] = []
         self._limit = limit
         self._number = 1

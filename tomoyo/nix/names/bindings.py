@@ -97,6 +97,9 @@ class Bindings:
     problems: tuple[NameProblem, ...] = ()
     reports: tuple[Report, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Bindings: managers: {len(self.managers)}, problems: {len(self.problems)}, reports: {len(self.reports)}>"
+
     @property
     def errors(self) -> tuple[NameProblem, ...]:
         """The problems that leave something unbound."""

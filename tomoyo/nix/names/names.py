@@ -246,6 +246,9 @@ class NameTable:
     _directory: str = field(init=False, repr=False, compare=False)
     _packages: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<NameTable: names: {len(self._paths)}, store paths: {len(self.closure.members)}>"
+
     def __post_init__(self) -> None:
         paths: dict[str, list[StorePath]] = {}
         keys: dict[StorePath, list[str]] = {}

@@ -56,6 +56,10 @@ class LoadedPolicy:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        profiles = "" if self.profiles else ", no profiles"
+        return f"<LoadedPolicy: domains: {len(self.domains.domains)}, names: {len(self.names)}{profiles}>"
+
     def engine(self) -> DecisionEngine:
         """The engine that answers requests from this policy."""
         from ...decision.engine import DecisionEngine

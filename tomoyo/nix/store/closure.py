@@ -107,6 +107,9 @@ class Closure:
     """Output names with evidence in this closure; see `package`."""
     _by_path: dict[StorePath, Member] = field(init=False, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<Closure: store paths: {len(self.members)}>"
+
     def __post_init__(self) -> None:
         by_path = {member.path: member for member in self.members}
         if len(by_path) < len(self.members):

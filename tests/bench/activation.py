@@ -74,7 +74,8 @@ def main() -> int:
     except kernels.Unavailable as reason:
         print(f"skipped: {reason}")
         return 0
-    for size, shape in SHAPES:
+    # Tried with next to nothing, one shape is as good as three: each is a machine of its own.
+    for size, shape in SHAPES if LINES >= 10_000 else SHAPES[:1]:
         policy = equal_domains(size) if size else learned()
         files = {"first.conf": policy.encode(), "second.conf": changed(policy).encode()}
         result = machine.run(kernel, "activation_speed", arguments=[str(ROUNDS)], files=files, processors=2, timeout=1800)

@@ -35,11 +35,16 @@ def set_up(store: str, closure: list[str], generation: str) -> None:
     Path("/run/words").write_text("secret\n")
 
 
+#: The service and who watches it never rest. With so little weight they leave nine tenths of the only processor to a switch.
+NICE = 10
+
+
 class Service:
     """A running counter, and a thread that asks the kernel where it is, again and again."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen([COUNTER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        os.setpriority(os.PRIO_PROCESS, self.process.pid, NICE)
         self.places: dict[str, int] = {}
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look)
@@ -63,6 +68,7 @@ class Service:
         return {**counts, "status": self.process.wait(), "places": self.places}
 
     def _look(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:  # at least once, however soon it ends
             place = self.place()
             self.places[place] = self.places.get(place, 0) + 1

@@ -280,7 +280,7 @@ def test_what_belongs_to_a_stranger_is_refused(folder: Path) -> None:
 
 def test_something_else_in_place_of_a_file_is_refused(folder: Path) -> None:
     for kind, message in (
-        ("directory", "a directory in place"),
+        ("directory", "a directory, not a file"),
         ("link", "a symbolic link"),
         ("pipe", "no regular file"),
         ("", "no such"),

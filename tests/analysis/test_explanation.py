@@ -276,5 +276,5 @@ def test_the_command_explain_with_a_log(folder: str, tmp_path: Path, capsys: pyt
     assert messages.count(f"{log}:") == 10
     assert "more broken records are counted only" in messages
     assert "the policy has no domain '<none> /x'" in messages
-    assert "note: 21 broken records were skipped\n" in messages
-    assert messages.endswith("error: 1 record of 1 domain that the policy does not have: not answered\n")
+    assert "note: 21 broken records were skipped [broken-record]\n" in messages
+    assert messages.endswith("error: 1 record of 1 domain that the policy does not have: not answered [undefined-domain]\n")

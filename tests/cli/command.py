@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tomoyo.cli import main
@@ -37,9 +38,11 @@ def tomoyo(*arguments: str | Path, stdin: bytes = b"") -> Done:
     """Run ``tomoyo ARGUMENT...`` with STDIN."""
     output, messages = io.StringIO(), io.StringIO()
     before = sys.stdin
-    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
     try:
-        with redirect_stdout(output), redirect_stderr(messages):
+        with TemporaryFile() as file, redirect_stdout(output), redirect_stderr(messages):
+            file.write(stdin)
+            file.seek(0)
+            sys.stdin = io.TextIOWrapper(file)
             status = main([str(argument) for argument in arguments])
     finally:
         sys.stdin = before

@@ -174,12 +174,12 @@ def test_whoever_is_not_root_is_told_so(arguments: list[str], monkeypatch: pytes
         monkeypatch.setattr(module, name, refusal)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = tomoyo(*arguments)
-    told = "/run/tomoyo: Permission denied; only root may do this"
+    told = "permission denied"
     assert done.status == 3
     if "--json" in arguments:
         assert [(one["code"], one["message"]) for one in done.diagnostics] == [("system", told)]
     else:
-        assert done.messages == f"tomoyo: error: {told}\n"
+        assert done.messages == f"/run/tomoyo: error: {told} [system]\nhelp: run this as root, or as a user who has access\n"
 
 
 def test_a_plan_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

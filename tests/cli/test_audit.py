@@ -48,7 +48,8 @@ def test_a_log_comes_out_as_daemons_write_it(log: Path) -> None:
 def test_json_lines_hold_every_detail(log: Path) -> None:
     done = tomoyo("audit", "--json", log)
     found = [json.loads(line) for line in done.output.splitlines()]
-    assert found == [json.loads(json.dumps(plain(record))) for record in library.parse_audit(AUDIT)]
+    records = [json.loads(json.dumps(plain(record))) for record in library.parse_audit(AUDIT)]
+    assert found == [{"diagnostics": [], "result": record} for record in records]
 
 
 def test_a_part_that_is_too_long_to_be_remembered() -> None:
@@ -74,7 +75,7 @@ def test_a_damaged_record_is_json_only_if_it_can_be_read(seed: int, damage: int)
 
 def test_records_are_chosen(log: Path) -> None:
     done = tomoyo("audit", "--json", "--operation", "execute", "--operation", "unlink", "--mode", MODE, log)
-    chosen = [json.loads(line)["request"]["text"] for line in done.output.splitlines()]
+    chosen = [json.loads(line)["result"]["request"]["text"] for line in done.output.splitlines()]
     expected = [
         str(record.request)
         for record in library.parse_audit(AUDIT)
@@ -127,10 +128,10 @@ def test_a_file_of_noise_is_unusable_but_no_crash(tmp_path: Path, draw: random.R
     ):
         for name in ("noise", "text"):
             done = tomoyo(*command, tmp_path / name)
-            said = f"{tmp_path}/{name} holds no audit record"
+            said = {"noise": "a binary file", "text": "no audit record"}[name]
             assert done.status == 2
             assert (f'"message": "{said}"' in done.output) is ("--json" in command)
-            assert done.messages.endswith("" if "--json" in command else f"tomoyo: error: {said}\n")
+            assert (f"\n{tmp_path}/{name}: error: {said} [" in f"\n{done.messages}") is ("--json" not in command)
         assert tomoyo(*command, tmp_path / "empty").status == 0
 
 
@@ -158,7 +159,7 @@ def test_without_a_kernel_it_says_so(tmp_path: Path) -> None:
     for command in (["audit"], ["query"], ["notify"]):
         done = tomoyo(*command, "--interface", tmp_path, *(["--", "true"] if command == ["notify"] else []))
         assert done.status == 3
-        assert "no interface files of TOMOYO; a kernel has them in /sys/kernel/security/tomoyo" in done.messages
+        assert "no interface files of TOMOYO [system]\nhelp: a kernel has them in /sys/kernel/security/tomoyo" in done.messages
 
 
 def test_unsafe_logs_are_refused(log: Path, tmp_path: Path) -> None:
@@ -179,7 +180,10 @@ def test_rules_that_are_none_are_refused_at_their_place(tmp_path: Path) -> None:
     assert done.status == 2
     assert "others may write" in done.messages
     done = tomoyo("query", "--rules", tmp_path / "missing")
-    assert (done.status, done.messages) == (2, f"tomoyo: error: {tmp_path}/missing: No such file or directory\n")
+    assert (done.status, done.messages) == (
+        2,
+        f"{tmp_path}/missing: error: no such file or directory [wrong-path]\nhelp: give a path that exists\n",
+    )
 
 
 def test_what_no_record_can_be_of_is_refused(log: Path) -> None:

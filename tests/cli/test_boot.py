@@ -46,9 +46,9 @@ def test_a_set_that_boots(folder: Path) -> None:
             "head -c 40 domain_policy.conf > x; mv x domain_policy.conf",
             "domain_policy.conf: error: differs from what the manifest",
         ),
-        ("rm manager.conf", "manager.conf: error: there is no such file"),
-        ("rm profile.conf; mkfifo profile.conf", "profile.conf: error: no regular file in place of a file"),
-        ("rm profile.conf; mkdir profile.conf", "profile.conf: error: a directory in place of a file"),
+        ("rm manager.conf", "manager.conf: error: no such file"),
+        ("rm profile.conf; mkfifo profile.conf", "profile.conf: error: no regular file"),
+        ("rm profile.conf; mkdir profile.conf", "profile.conf: error: a directory, not a file"),
         ("ln -sf /none manager.conf", "manager.conf: error: a symbolic link"),
         ("chmod 777 .", "set: error: others may write to it"),
         ("chmod 666 profile.conf", "profile.conf: error: others may write to it"),
@@ -81,7 +81,7 @@ def fields(policy: PolicySet) -> dict[str, str]:
 
 def test_a_set_that_is_not_there(tmp_path: Path) -> None:
     [problem] = check_boot(tmp_path / "none")
-    assert problem.message == "there is no such directory"
+    assert problem.message == "no such file or directory"
     assert tomoyo("boot", "--check", tmp_path / "none").status == 2
 
 

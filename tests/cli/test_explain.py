@@ -113,7 +113,9 @@ def test_records_of_domains_that_the_policy_does_not_have(policy: str, tmp_path:
         done = tomoyo(command[0], "--policy", policy, *command[1:], log)
         assert done.status == 2
         assert done.messages.count("the policy has no domain '") == 10
-        assert done.messages.endswith("error: 60 records of 30 domains that the policy does not have: not answered\n")
+        assert done.messages.endswith(
+            "error: 60 records of 30 domains that the policy does not have: not answered [undefined-domain]\n"
+        )
         answered = tomoyo(command[0], "--policy", policy, "--as-created", *command[1:], log)
         assert (answered.status, answered.messages) == (1, "")
 

@@ -41,7 +41,7 @@ def test_what_was_learned_is_printed(kernel: LearningKernel) -> None:
     before = SimulatedKernel.read(kernel, "domain_policy")
     done = tomoyo("learn", "--", "true")
     assert (done.status, done.output) == (0, f"{TRUE}\nuse_profile 0\n\n{ENTRY}\nfile write /srv/x\n\n")
-    assert done.messages == f"tomoyo: note: learning for {TRUE}\n"
+    assert done.messages == f"tomoyo: note: learning for {TRUE} [learning]\n"
     assert kernel.read("domain_policy") == before
 
 

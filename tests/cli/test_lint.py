@@ -138,9 +138,9 @@ def test_codes_are_listed_and_explained() -> None:
         ([], "say what to judge"),
         (["--explain", "whole-tre"], "did you mean 'whole-tree'?"),
         (["--allow", "x", "-"], "there is no code 'x'"),
-        (["/nonexistent.conf"], "No such file"),
-        (["/nonexistent/domain_policy.conf"], "No such file"),
-        (["--kind", "domain", "/nonexistent.conf"], "No such file"),
+        (["/nonexistent.conf"], "no such file"),
+        (["/nonexistent/domain_policy.conf"], "no such file"),
+        (["--kind", "domain", "/nonexistent.conf"], "no such file"),
     ],
 )
 def test_what_cannot_be_used_is_told(arguments: list[str], message: str) -> None:

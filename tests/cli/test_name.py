@@ -195,8 +195,8 @@ def test_bad_policies_write_nothing(folder: Path, policy: bytes, said: str) -> N
         (("domain", "--nix"), "--attributes"),
         (("domain", "--nix", "--set", "."), "--set goes with names"),
         (("domain", "--nix", "--unsafe-wildcards", "--attributes", "attributes"), "not allowed with"),
-        (("missing",), "No such file"),
-        (("domain", "-o", "closure"), "Not a directory"),
+        (("missing",), "no such file"),
+        (("domain", "-o", "closure"), "not a directory"),
         (("domain", "--closure-file", "domain"), "error"),
     ],
 )
@@ -268,8 +268,8 @@ def test_what_modules_say_is_left_to_the_source(folder: Path, held: Path) -> Non
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        (None, "No such file"),
-        ("{", "manifest.json:1:2: "),
+        (None, "no such file"),
+        ("{", "manifest.json:1: error: "),
         ("[]", "not a JSON object"),
         ("{}", "not the manifest of a set"),
         ('{"format": 2, "modules": {}}', "not the manifest of a set"),
@@ -371,7 +371,7 @@ def test_nix_functions_of_both_policies(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [
-        ("{", "attributes:1:2: "),
+        ("{", "attributes:1: error: "),
         ("[]", "not a JSON object"),
         ('{"a": 1}', "attribute 'a': not a store path"),
         ('{"a": "/nix/store/x"}', "no store path"),

@@ -159,7 +159,7 @@ def test_a_directory_without_policy_is_refused(name: str, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     done = run(name, tmp_path / "empty", tmp_path)
     assert (done.status, done.output) == (2, "")
-    assert f"{tmp_path}/empty: no policy in this directory\n" in done.messages
+    assert f"{tmp_path}/empty: error: no policy in this directory [" in done.messages
     assert "help: a policy source has " in done.messages
 
 
@@ -232,7 +232,9 @@ def test_a_single_file_gives_the_answers_of_its_entries(tmp_path: Path) -> None:
     path = file("web.txt", WRITTEN.replace("site", "base"))(tmp_path)
     done = tomoyo("explain", "--policy", path, DOMAIN, "file", "write", "/dev/null")
     assert done.status == 0
-    assert done.messages.startswith(f"tomoyo: note: {path} is a single file: the answers are those of the entries alone\n")
+    assert done.messages.startswith(
+        f"tomoyo: note: {path} is a single file: the answers are those of the entries alone [answers]\n"
+    )
     path = file("web.txt", WRITTEN)(tmp_path)
     done = tomoyo("explain", "--policy", path, DOMAIN, "file", "read", "/srv/shared")
     assert done.status == 1

@@ -98,9 +98,7 @@ def test_what_others_may_write_to_is_refused(top: Path, name: str, which: str) -
     before = path.stat().st_mode
     for bits in (0o002, 0o020, 0o022):
         path.chmod(before | bits)
-        refused(
-            name, top, f"{path}: error: others may write to it" if name == "boot --check" else f"{path}: others may write to it"
-        )
+        refused(name, top, f"{path}: error: others may write to it")
     path.chmod(before)
     taken(name, top)
 
@@ -125,7 +123,7 @@ def test_a_symbolic_link_is_refused(top: Path, name: str, which: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_belongs_to_a_stranger_is_refused(top: Path, name: str, which: str) -> None:
     os.chown(part(top, which), 12345, 0)
-    refused(name, top, "belongs to user 12345; it must belong to root or the caller")
+    refused(name, top, "belongs to user 12345")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

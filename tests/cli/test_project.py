@@ -43,7 +43,7 @@ def test_so_do_commands_that_ask_and_they_say_so(project: Path) -> None:
     write(project, 'source = ["policy"]\n')
     done = tomoyo("explain", DOMAIN, "file", "read", "/srv/index")
     assert done.output.startswith("granted (enforcing mode)")
-    assert done.messages == "tomoyo: note: the policy that is asked is ../policy, as tomoyo.toml says\n"
+    assert done.messages == "tomoyo: note: the policy that is asked is ../policy, as tomoyo.toml says [project-file]\n"
     # What is named wins: a kernel that is not there cannot answer.
     assert tomoyo("explain", "--interface", project, DOMAIN, "file", "read", "/srv/index").status == 3
     assert tomoyo("suggest", "--kernel", "--interface", project, os.devnull).status == 3
@@ -78,7 +78,7 @@ def test_a_closure_counts_until_another_is_named(project: Path) -> None:
     write(project, 'source = "policy"\nclosure-file = "closure"\nunresolved = "ignore"\n')
     assert tomoyo("compile", "--check").status == 0
     done = tomoyo("compile", "--check", "--closure-file", "none")
-    assert (done.status, "none: No such file" in done.messages) == (2, True)
+    assert (done.status, "none: error: no such file" in done.messages) == (2, True)
     assert tomoyo("compile", "--check", "--unresolved", "error").status == 2
 
 

@@ -189,7 +189,9 @@ def test_json_lines_for_a_program(terminal: Terminal, capsys: pytest.CaptureFixt
     terminal.type("l", "y", "x")
     terminal.dialogue._show(Answered(request, Answer.DENY, Reason.OVERDUE))
     terminal.dialogue._show(Vanished(request))
-    asked, explained, listed, said, choices, answered, vanished = map(json.loads, capsys.readouterr().out.splitlines())
+    asked, explained, listed, said, choices, answered, vanished = (
+        json.loads(line)["result"] for line in capsys.readouterr().out.splitlines()
+    )
     assert asked["event"] == "asked"
     assert asked["explanation"] == explained["explanation"] == json.loads(json.dumps(explanation.plain()))
     assert asked["explanation"]["nearest"][0]["reason"] == explanation.near[0].reason

@@ -54,6 +54,7 @@ def test_json(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--json", "--policy", policy, log(policy, ("yes", "write"))]) == 1
     note, change, counts = map(json.loads, capsys.readouterr().out.splitlines())
     assert [one["severity"] for one in note["diagnostics"]] == ["note"]
+    change, counts = change["result"], counts["result"]
     assert (change["outcome"], change["request"], change["granted"]) == ("denied", "file write /etc/passwd", False)
     assert (counts["counts"]["denied"], counts["broken"]) == (1, 0)
 

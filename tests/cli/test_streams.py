@@ -49,7 +49,7 @@ BUFFERED = pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}
 )
 def test_a_full_disk_is_told_of_as_what_it_is(arguments: list[str], environment: dict[str, str]) -> None:
     done = run(arguments, ">/dev/full", **environment)
-    assert done.stderr == "tomoyo: error: standard output: No space left on device\n"
+    assert done.stderr == "standard output: error: no space left on device [system]\n"
     assert done.returncode == 3
 
 

@@ -217,7 +217,7 @@ def test_what_is_quit_is_taken_up_again(place: Path) -> None:
     assert "error: no entry" in second.messages
     assert f"{GENERAL}\nfile write /b\n" in (place / "domain_policy.conf").read_text()
     assert ask(place, "", "--state", state).messages == "tomoyo: note: " + (
-        f"{place} has no profile.conf: the answers are those of the entries alone\n"
+        f"{place} has no profile.conf: the answers are those of the entries alone [answers]\n"
     )
 
 

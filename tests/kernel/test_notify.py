@@ -129,9 +129,12 @@ def test_the_command_line_from_a_pipe(tmp_path: Path) -> None:
     stream = RECORD + b"\n" + RECORD.replace(b"granted=no", b"granted=yes") + b"\0broken\xff\n\0" + b"x" * (1 << 20)
     done = subprocess.run(notify, input=stream, capture_output=True, check=False, cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stdout) == (0, RECORD + b"---")
-    assert done.stderr == b"tomoyo: warning: 2 broken records were skipped\n"
+    assert done.stderr == b"tomoyo: warning: 2 broken records were skipped [notification]\n"
     done = subprocess.run(notify, input=b"no log\n", capture_output=True, check=False, cwd=Path(__file__).parents[2])
-    assert (done.returncode, done.stderr) == (2, b"tomoyo: error: <stdin> holds no audit record\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"<stdin>: error: no audit record [no-log]\nhelp: give a log that 'tomoyo audit' or tomoyo-auditd wrote\n",
+    )
     missing = [*notify[:6], "--", "/nonexistent/command"]
     done = subprocess.run(missing, input=stream, capture_output=True, check=False, cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stdout) == (2, b"")
@@ -214,4 +217,4 @@ def test_the_command_line_follows_a_log(tmp_path: Path) -> None:
     assert (running.wait(), told.read_text()) == (0, f"{RECORD.decode()}---")
     both = [*command[:4], "--follow", str(path), "--source", "-", "--", "true"]
     done = subprocess.run(both, capture_output=True, check=False, cwd=Path(__file__).parents[2])
-    assert (done.returncode, done.stderr) == (2, b"tomoyo: error: say either --follow LOG or --source\n")
+    assert (done.returncode, done.stderr) == (2, b"tomoyo: error: say either --follow LOG or --source [usage]\n")

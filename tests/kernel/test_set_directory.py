@@ -95,8 +95,8 @@ def test_the_root_is_looked_at_as_well(tmp_path: Path, opener: str, mode: int, o
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("none", "none: there is no such directory"),
-        ("none/set", "none: there is no such directory"),
+        ("none", "none: no such file or directory"),
+        ("none/set", "none: no such file or directory"),
         ("file/set", "file: not a"),
         ("loop", "loop: a symbolic link, and it leads nowhere"),
         ("broken", "broken: a symbolic link, and it leads nowhere"),

@@ -192,8 +192,8 @@ def test_bad_policy(closure: list[str], tmp_path: Path, policy: str, message: st
     ("options", "message"),
     [
         ([], "--closure"),
-        (["--closure-file", "none"], "none: No such file"),
-        (["--closure-file", "listing"], "listing:2: expected a store path"),
+        (["--closure-file", "none"], "none: error: no such file"),
+        (["--closure-file", "listing"], "listing:2: error: expected a store path"),
         (["--closure", "/run/loop"], "loop"),
         (["--closure", "/run/dangling"], "does not exist"),
         (["--closure", "/etc"], "not in the store"),
@@ -205,10 +205,10 @@ def test_bad_policy(closure: list[str], tmp_path: Path, policy: str, message: st
         (["--closure-file", "closure", "--packages", "listing"], "listing"),
         (["--closure-file", "closure", "--link", "bin/sh=/x"], "--link"),
         (["--closure-file", "closure", "--store", "nix"], "absolute store directory"),
-        (["--closure-file", "closure", "--root", "none"], "no directory"),
-        (["--closure", f"/nix/store/{'a' * 32}-nginx-1.26.0", "--database", "listing"], "listing: file is not a database"),
+        (["--closure-file", "closure", "--root", "none"], "none: error: no such file"),
+        (["--closure", f"/nix/store/{'a' * 32}-nginx-1.26.0", "--database", "listing"], "listing: error: file is not a database"),
         (["--closure", f"/nix/store/{'a' * 32}-nginx-1.26.0"], "does not exist"),
-        (["--closure", f"/nix/store/{'a' * 32}-nginx-1.26.0", "--database", "none"], "none: No such file"),
+        (["--closure", f"/nix/store/{'a' * 32}-nginx-1.26.0", "--database", "none"], "none: error: no such file"),
     ],
 )
 def test_bad_closure(toy: ToyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str) -> None:

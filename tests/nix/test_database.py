@@ -260,7 +260,7 @@ def test_a_log_that_may_not_be_read_is_an_error(system: dict[str, str], database
         daemon.do("write", "commit")
         os.chmod(f"{database}-wal", 0o600)
         os.chmod(f"{database}-shm", 0o600)
-        with pytest.raises(ClosureError, match=r"db.sqlite-wal: Permission denied"):
+        with pytest.raises(ClosureError, match=r"PermissionError.*db.sqlite-wal"):
             as_nobody(lambda: StoreDatabase(str(database)).closure([parse_store_path(system["libc"])]))
 
 
@@ -323,7 +323,7 @@ def test_a_change_while_reading_is_noticed(system: dict[str, str], database: Pat
 
 
 def test_a_missing_database_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ClosureError, match="No such file"):
+    with pytest.raises(FileNotFoundError):
         StoreDatabase(str(tmp_path / "db.sqlite")).closure([NEW])
     assert os.listdir(tmp_path) == []
 

@@ -72,7 +72,7 @@ def test_what_nothing_would_read_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_without_policy_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     assert read_refusals(tmp_path / "source")[0].startswith("source: no policy source: there is none of domains/, ")
-    assert read_refusals(tmp_path / "missing") == ["missing: No such file or directory"]
+    assert read_refusals(tmp_path / "missing") == ["missing: no such file or directory; give a path that exists"]
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     (source / "profile.conf").mkdir()
     (source / "modules").write_text("")
     assert read_refusals(source) == [
-        "source/modules: Not a directory",
-        "source/domains/link.conf: No such file or directory",
+        "source/modules: not a directory; give a directory",
+        "source/domains/link.conf: no such file or directory; give a path that exists",
         "source/domains/pipe.conf: no regular file",
-        "source/profile.conf: Is a directory",
+        "source/profile.conf: a directory, not a file; give a file",
     ]
 
 

@@ -74,7 +74,7 @@ def test_what_was_denied_is_explained_by_the_running_policy(answers: dict[str, A
     records = [record for record in tomoyo.parse_audit(asked["log"]) if record.domain.text == NOTES]
     status, output, messages = asked["explain_log"]
     assert (status, messages) == (1, "")
-    explained = [found for found in map(json.loads, output.splitlines()) if found["domain"] == NOTES]
+    explained = [found for found in (json.loads(line)["result"] for line in output.splitlines()) if found["domain"] == NOTES]
     # It answers as the kernel did, to each.
     assert [found["granted"] for found in explained] == [record.granted for record in records]
     (denied,) = (found for found in explained if not found["granted"])

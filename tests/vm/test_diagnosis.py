@@ -355,5 +355,5 @@ def test_whether_it_is_active_is_tried(kernel: Kernel) -> None:
     assert found["learn"][0] == 3
     for name in ("active status", "status, no manager"):
         assert json.loads(found[name][1])["result"]["active"] is True
-    assert found["nothing to do"] == [0, "", "tomoyo: note: nothing to do\n"]
+    assert found["nothing to do"] == [0, "", "tomoyo: note: nothing to do [activation]\n"]
     assert found["updates"] == found["no more updates"]

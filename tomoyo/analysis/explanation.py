@@ -163,7 +163,7 @@ class Explanation:
         """The explanation, a line at a time."""
         verdict, text = self.verdict, self.request.text
         if self.undefined is not None:
-            yield from (self.undefined.problem, self.undefined.creation)
+            yield from filter(None, (self.undefined.problem, self.undefined.meant, self.undefined.creation))
         if self.never_asked is not None:
             yield f"never asked: no process can ask for '{text}': {self.never_asked}"
             return

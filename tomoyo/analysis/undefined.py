@@ -28,9 +28,14 @@ class UndefinedDomain:
 
     @property
     def problem(self) -> str:
-        """What is wrong, with the names that may be meant."""
+        """What is wrong."""
+        return f"the policy has no domain '{self.name}'"
+
+    @property
+    def meant(self) -> str:
+        """``did you mean 'X'?`` for the names that may be meant; empty where none is like it."""
         hint = " or ".join(f"'{one}'" for one in self.similar)
-        return f"the policy has no domain '{self.name}'" + (f"; did you mean {hint}?" if hint else "")
+        return f"did you mean {hint}?" if hint else ""
 
     @property
     def creation(self) -> str:

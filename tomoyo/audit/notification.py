@@ -90,15 +90,17 @@ class Command:
     """Runs COMMAND, a program and its arguments, for one notification at a time.
 
     A run that takes longer than LIMIT seconds is killed, with all that it
-    started in its process group.
+    started in its process group.  It writes to the file descriptor STDOUT, by
+    default standard output.
 
     Attribute ``failure``: why the last run that has ended failed; empty where
     it did not.
     """
 
-    def __init__(self, command: Sequence[str], limit: float = 60.0) -> None:
+    def __init__(self, command: Sequence[str], limit: float = 60.0, stdout: int | None = None) -> None:
         self.command = tuple(command)
         self.limit = limit
+        self.stdout = stdout
         self.failure = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
@@ -114,7 +116,11 @@ class Command:
             os.lseek(descriptor, 0, os.SEEK_SET)
             count = len(notification.records) + notification.left_out
             self._process = subprocess.Popen(
-                self.command, stdin=descriptor, env={**os.environ, "TOMOYO_DENIALS": str(count)}, start_new_session=True
+                self.command,
+                stdin=descriptor,
+                stdout=self.stdout,
+                env={**os.environ, "TOMOYO_DENIALS": str(count)},
+                start_new_session=True,
             )
         finally:
             os.close(descriptor)

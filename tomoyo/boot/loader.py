@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.diagnostics import Diagnostic, Place, Severity
-from ..model.errors import InvalidValueError
+from ..model.errors import InvalidValueError, path_fault
 from ..model.words import DomainName, quoted
 from ..sets.checks import PANICS, check_policy_set, damaged
 from ..sets.directory import FILES, MAX_FILE, PolicySetError
@@ -178,9 +178,9 @@ def check_boot(directory: str | os.PathLike[str]) -> list[Diagnostic]:
         policy = read_policy_set(path)
     except PolicySetError as error:
         inside = os.path.dirname(error.path) == path
-        return [damaged(os.path.basename(error.path) if inside else error.path, error.reason)]
+        return [damaged(os.path.basename(error.path) if inside else error.path, error.reason, error.help)]
     except OSError as error:
-        return [damaged(str(error.filename or path), error.strerror or str(error))]
+        return [damaged(str(error.filename or path), *path_fault(error))]
     found = [*_check_loader(policy, path), *_check_quotas(policy)]
     if not _is_plain(path):
         found.insert(0, damaged(path, "its loader takes only a path of printable ASCII"))

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import sys
 
-from .messages import message
+from .messages import collecting, message
 from .streams import fill_streams, output_error, settle_messages, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: Commands, with what they are for.
 COMMANDS = {
@@ -81,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         if status is not None:
             return status
     if name not in COMMANDS:
-        return _told(arguments)
+        return _guided(arguments)
     from importlib import import_module
 
     from .options import call
@@ -89,10 +89,20 @@ def _run(arguments: list[str]) -> int:
     return call(import_module(f".commands.{name}", __name__), name, COMMANDS[name], arguments[1:])
 
 
-def _told(arguments: list[str]) -> int:
+def _guided(arguments: list[str]) -> int:
     """Do what ARGUMENTS without a command say; what standard output does not take is told as ``carried_out`` does."""
+    words = [argument for argument in arguments if argument != "--json"]
+    if words != arguments:
+        from . import messages
+        from .options import carried_out
+
+        messages.collect("json")
+        return carried_out(
+            "tomoyo",
+            lambda: _help(words, lambda result: messages.set_result({name: text.rstrip() for name, text in result.items()})),
+        )
     try:
-        status = _help(arguments)
+        status = _help(arguments, lambda result: sys.stdout.writelines(result.values()))
         error = output_error()
     except OSError as failure:
         error = failure
@@ -101,15 +111,17 @@ def _told(arguments: list[str]) -> int:
         return status
     if isinstance(error, BrokenPipeError):
         return 2
-    message("error", f"standard output: {error.strerror}")
-    return 3
+    from .options import system_error
+
+    error.filename = "standard output"
+    return system_error("tomoyo", error)
 
 
-def _help(arguments: list[str]) -> int:
+def _help(arguments: list[str], show: Callable[[dict[str, str]], None]) -> int:
     if arguments == ["--version"]:
         from .. import __version__
 
-        print(f"tomoyo {__version__}")
+        show({"version": f"tomoyo {__version__}\n"})
         return 0
     commands = "".join(f"  {name:<10} {purpose}\n" for name, purpose in COMMANDS.items())
     text = (
@@ -120,7 +132,9 @@ def _help(arguments: list[str]) -> int:
         "exit codes: 0 fine, 1 the answer is no, 2 unusable input, 3 the kernel or the system refused\n"
     )
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        sys.stdout.write(text)
+        show({"help": text})
+        if not arguments and collecting():
+            message("error", "no command is given", "'tomoyo --help' lists the commands", code="usage")
         return 0 if arguments else 2
     from ..model.diagnostics import did_you_mean
 

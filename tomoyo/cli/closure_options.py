@@ -10,15 +10,17 @@ import argparse
 import os
 from dataclasses import dataclass
 
+from ..model.diagnostics import Place
+from ..model.errors import BINARY, NOT_UTF8
 from ..model.words import quoted
-from .options import UsageError
+from .options import UsageError, check_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..nix.names.names import NameTable
-    from ..nix.store.closure import Closure
+    from ..nix.store.closure import Closure, ClosureError
     from ..nix.store.paths import StorePath
     from ..nix.store.tree import Tree
 
@@ -102,8 +104,7 @@ def read_closure(arguments: argparse.Namespace) -> Trusted:
     store = arguments.store or STORE_DIRECTORY
     try:
         check_store_directory(store)
-        if not os.path.isdir(arguments.root):
-            raise UsageError(f"{arguments.root} is no directory")
+        check_directory(arguments.root)
         tree = Tree(os.path.abspath(arguments.root), store)
         roots = tuple(dict.fromkeys(find_root(_absolute(root, tree), tree) for root in arguments.closure))
         closure = _closure(arguments, tree, roots)
@@ -111,9 +112,18 @@ def read_closure(arguments: argparse.Namespace) -> Trusted:
         for file in arguments.packages:
             packages += [(key, path) for key, paths in read_packages(file, tree).items() for path in paths]
         names = NameTable(closure, collect_packages(packages))
-    except (ClosureError, LinkError, NameSyntaxError, StorePathError) as error:
+    except ClosureError as error:
+        raise unusable(error) from None
+    except (LinkError, NameSyntaxError, StorePathError) as error:
         raise UsageError(str(error)) from None
     return Trusted(roots, names, tree, dict(_links(arguments.link)))
+
+
+def unusable(error: ClosureError) -> UsageError:
+    """ERROR as one of the arguments."""
+    advice = dict((BINARY, NOT_UTF8)).get(error.reason, "")
+    where = f"{error.place}: " if error.place else ""
+    return UsageError(where + error.reason, advice, code="closure", place=Place(error.file or "", error.line or 0))
 
 
 def _closure(arguments: argparse.Namespace, tree: Tree, roots: Iterable[StorePath]) -> Closure:

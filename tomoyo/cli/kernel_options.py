@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
-from .options import ONLY_ROOT, message
+from .options import refusal, report
 
 if TYPE_CHECKING:
     from ..kernel.securityfs import Securityfs
@@ -29,15 +28,9 @@ def refused(error: OSError, folder: str = "") -> int:
 
     FOLDER is where the interface files should be, for an ERROR that does not say itself what to do.
     """
-    if getattr(error, "advice", None):
-        message("error", str(error), code="system")
-        return 3
-    reason = error.strerror or str(error)
     if folder and isinstance(error, (FileNotFoundError, NotADirectoryError)) and str(error.filename).startswith(folder):
-        from ..kernel.securityfs import Securityfs
+        from ..kernel.securityfs import Securityfs, SecurityfsError
 
-        reason = Securityfs(folder).why_missing()
-    elif isinstance(error, PermissionError) and os.geteuid():
-        reason += ONLY_ROOT
-    message("error", f"{error.filename or 'kernel'}: {reason}", code="system")
+        error = SecurityfsError(error.errno or 0, str(error.filename), Securityfs(folder).why_missing())
+    report(refusal(error, str(error.filename or "kernel")))
     return 3

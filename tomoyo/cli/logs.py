@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
+from ..model.diagnostics import Place
 from . import messages
 from .messages import counted
-from .options import UsageError, message
+from .options import UsageError, message, refuse_binary
 from .progress import Progress
 
 TYPE_CHECKING = False
@@ -63,9 +64,10 @@ class LogReader:
                     told = error.diagnostic(Severity.WARNING)
                     messages.report(replace(told, code="broken-record", message=f"record is broken, and skipped: {told.message}"))
                 elif self.broken == TOLD + 1:
-                    message("warning", "more broken records are counted only")
+                    message("warning", "more broken records are counted only", code="broken-record")
 
             with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
+                refuse_binary(called, getattr(file, "peek", lambda _: b"")(1))
                 for text in iterate_texts(file, file=called, report=report):
                     read += 1
                     yield text
@@ -74,7 +76,7 @@ class LogReader:
     def tell_broken(self) -> None:
         """Say how many were left out, if any."""
         if self.broken:
-            message("note", skipped(self.broken))
+            message("note", skipped(self.broken), code="broken-record")
 
 
 def shown(name: str) -> str:
@@ -85,7 +87,9 @@ def shown(name: str) -> str:
 def check_log(name: str, read: int, broken: int) -> None:
     """Raise UsageError where the file NAME is no log: of its records READ were some, and BROKEN none."""
     if broken and not read:
-        raise UsageError(f"{name} holds no audit record")
+        raise UsageError(
+            "no audit record", "give a log that 'tomoyo audit' or tomoyo-auditd wrote", code="no-log", place=Place(name)
+        )
 
 
 def skipped(broken: int) -> str:

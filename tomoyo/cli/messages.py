@@ -2,6 +2,7 @@
 
 Every command reports through `report` and `message`.  With ``--json`` what is
 reported is collected, and `write_document` prints it with the command's result.
+A command that goes on and on writes a document a line instead: `write_lines`.
 Nothing that takes long to load is imported: activations start with each boot.
 """
 
@@ -26,15 +27,20 @@ _TAB = 8
 
 
 class _Output:
-    """Where diagnostics go: to ``take`` if that is set, else to standard error as text."""
+    """Where diagnostics go: to ``take`` if that is set, else to standard error as text.
 
-    __slots__ = ("form", "found", "result", "take")
+    Of the text at most ``most`` are shown of one code, if that is set; ``told`` counts all.
+    """
+
+    __slots__ = ("form", "found", "most", "result", "take", "told")
 
     def __init__(self) -> None:
         self.take: Callable[[Diagnostic], None] | None = None
         self.found: list[Diagnostic] = []
         self.result: Any = None
         self.form = ""
+        self.most: int | None = None
+        self.told: dict[str, int] = {}
 
 
 _OUTPUT = _Output()
@@ -44,30 +50,48 @@ def report(diagnostic: Diagnostic, stream: TextIO | None = None) -> None:
     """Report DIAGNOSTIC: as text to STREAM (default: standard error), or in the document that is being made."""
     if _OUTPUT.take is not None:
         _OUTPUT.take(diagnostic)
-    elif stream is None:
+        return
+    number = _OUTPUT.told[diagnostic.code] = _OUTPUT.told.get(diagnostic.code, 0) + 1
+    if _OUTPUT.most is not None and number > _OUTPUT.most:
+        return
+    if stream is None:
         say(shown(diagnostic, sys.stderr))
     else:
         stream.write(shown(diagnostic, stream))
 
 
-def message(severity: str, text: str, advice: str = "", *, code: str = "general", subject: str = "tomoyo") -> None:
-    """Report what has no place in a policy.
+def limit(most: int | None) -> None:
+    """Show at most MOST of what is reported from here on of one code, or all."""
+    _OUTPUT.most, _OUTPUT.told = most, {}
 
-    SEVERITY is ``error``, ``warning`` or ``note``, ADVICE the one thing to do,
-    SUBJECT who speaks.
+
+def tell_hidden(stream: TextIO | None = None) -> None:
+    """Say to STREAM (default: standard error) how many were left out for the limit."""
+    told, most = _OUTPUT.told, _OUTPUT.most
+    _OUTPUT.told = {}
+    for code, number in told.items() if most is not None and _OUTPUT.take is None else ():
+        if most is not None and number > most:
+            text = _headed("tomoyo", "note", f"{number - most} more of this kind", code, stream or sys.stderr)
+            text += _helped("--all shows them", stream or sys.stderr)
+            say(text) if stream is None else stream.write(text)
+
+
+def message(severity: str, text: str, advice: str = "", *, code: str) -> None:
+    """Report what has no place in a policy, whose kind is CODE.
+
+    SEVERITY is ``error``, ``warning`` or ``note``, ADVICE the one thing to do.
     """
     if _OUTPUT.take is not None:
         from ..model.diagnostics import Diagnostic, Severity
 
         _OUTPUT.take(Diagnostic(Severity(severity), code, text, advice))
         return
-    told = f"{visible(subject)}: {coloured(severity, sys.stderr)}: {visible(text)}\n"
-    say(told + (f"{coloured('help', sys.stderr)}: {visible(advice)}\n" if advice else ""))
+    say(_headed("tomoyo", severity, text, code, sys.stderr) + (_helped(advice, sys.stderr) if advice else ""))
 
 
 def advise(text: str) -> None:
     """Say what to do, after what a command printed."""
-    say(f"{coloured('help', sys.stderr)}: {visible(text)}\n")
+    say(_helped(text, sys.stderr))
 
 
 def say(text: str) -> None:
@@ -89,8 +113,10 @@ def collect(form: str) -> None:
 
 
 def write_lines() -> None:
-    """Write what is reported from here on to standard output, each as one line: an object with ``diagnostics``."""
-    _OUTPUT.take = _write_line
+    """Write what was reported, and what is from here on, to standard output: each as a document in one line."""
+    found, _OUTPUT.found, _OUTPUT.take = _OUTPUT.found, [], _write_diagnostic
+    for diagnostic in found:
+        _write_diagnostic(diagnostic)
 
 
 def as_text() -> None:
@@ -100,7 +126,12 @@ def as_text() -> None:
 
 def collecting() -> bool:
     """Whether `write_document` has to be called."""
-    return _OUTPUT.take is not None and _OUTPUT.take is not _write_line
+    return _OUTPUT.take is not None and not writes_lines()
+
+
+def writes_lines() -> bool:
+    """Whether each thing that is reported is a document in one line."""
+    return _OUTPUT.take is _write_diagnostic
 
 
 def set_result(value: Any) -> None:
@@ -125,13 +156,22 @@ def write_document(status: int) -> None:
         print_json({"diagnostics": plain(_OUTPUT.found), "result": _OUTPUT.result})
 
 
-def _write_line(diagnostic: Diagnostic) -> None:
-    import json
-
+def _write_diagnostic(diagnostic: Diagnostic) -> None:
     from ..report.plain import plain
 
-    sys.stdout.write(json.dumps({"diagnostics": [plain(diagnostic)]}) + "\n")
+    _write_line([plain(diagnostic)], None)
     sys.stdout.flush()
+
+
+def write_result(value: Any) -> None:
+    """Print VALUE, plain data and a part of a command's result, as a document in one line."""
+    _write_line([], value)
+
+
+def _write_line(diagnostics: list[Any], value: Any) -> None:
+    import json
+
+    sys.stdout.write(json.dumps({"diagnostics": diagnostics, "result": value}) + "\n")
 
 
 def print_json(value: Any) -> None:
@@ -147,14 +187,19 @@ def print_json(value: Any) -> None:
 
 def shown(diagnostic: Diagnostic, stream: TextIO) -> str:
     """DIAGNOSTIC as text for STREAM: ``FILE:LINE:COLUMN: error: TEXT [CODE]``, the line with a caret, then ``help:``."""
-    severity = coloured(diagnostic.severity.value, stream)
-    where = visible(str(diagnostic.place)) or "tomoyo"
-    lines = [f"{where}: {severity}: {visible(diagnostic.message)} [{diagnostic.code}]", *_source(diagnostic.place)]
+    head = _headed(str(diagnostic.place) or "tomoyo", diagnostic.severity.value, diagnostic.message, diagnostic.code, stream)
+    lines = [*_source(diagnostic.place)]
     for place in (place for place in diagnostic.related if place.line):
         lines += [f"{visible(str(place))}: {coloured('note', stream)}: see also", *_source(place)]
-    if diagnostic.help:
-        lines.append(f"{coloured('help', stream)}: {visible(diagnostic.help)}")
-    return "".join(f"{line}\n" for line in lines)
+    return head + "".join(f"{line}\n" for line in lines) + (_helped(diagnostic.help, stream) if diagnostic.help else "")
+
+
+def _headed(where: str, severity: str, text: str, code: str, stream: TextIO) -> str:
+    return f"{visible(where)}: {coloured(severity, stream)}: {visible(text)} [{code}]\n"
+
+
+def _helped(text: str, stream: TextIO) -> str:
+    return f"{coloured('help', stream)}: {visible(text)}\n"
 
 
 def _source(place: Place) -> Iterator[str]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..model.diagnostics import did_you_mean
+from ..model.diagnostics import Diagnostic, Place, Severity, did_you_mean
+from ..model.errors import BINARY, TomoyoError, is_binary, path_fault
 from . import messages
 from .messages import message as message
 from .messages import report as report
@@ -25,24 +26,32 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-#: What is added where the system refuses a user something.
-ONLY_ROOT = "; only root may do this"
+#: Begins what was probably meant, behind what is wrong.
+_MEANT = "; did you mean "
 
 
 class UsageError(Exception):
-    """Input or arguments that cannot be used, and what to do."""
+    """Input or arguments that cannot be used, and what to do; the place is that of a file, where it is about one."""
 
-    def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message, advice)
-        self.message = message
-        self.advice = advice
+    def __init__(self, message: str, advice: str = "", *, code: str = "usage", place: Place | None = None) -> None:
+        super().__init__(message)
+        if not advice:  # as errors of the library have it in their texts
+            message, meant, name = message.partition(_MEANT)
+            advice = meant[2:] + name
+        self.diagnostics: tuple[Diagnostic, ...] = (Diagnostic(Severity.ERROR, code, message, advice, place or Place()),)
 
-    def __str__(self) -> str:
-        return self.message
+    @classmethod
+    def of(cls, *diagnostics: Diagnostic) -> UsageError:
+        """DIAGNOSTICS as an error."""
+        error = cls("; ".join(map(str, diagnostics)))
+        error.diagnostics = diagnostics
+        return error
 
 
 #: Errors that come of the name that was given; all others are of the system.
 _OF_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+#: So many messages of one kind are shown, unless all are asked for.
+_MOST = 20
 #: Errors of writing, which say nothing of where.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -58,13 +67,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Write how to use the command, and MESSAGE; end with exit code 2."""
-        if not messages.collecting():
+        if not (messages.collecting() or messages.writes_lines()):
             messages.say(self.format_usage())
         advice = self._advice
         if message.startswith("unrecognized arguments: "):
             option = message.removeprefix("unrecognized arguments: ").partition(" ")[0].partition("=")[0]
             advice = did_you_mean(option, self._option_string_actions) if option.startswith("--") else ""
-        messages.message("error", message, advice, code="usage", subject=self.prog)
+        messages.message("error", message, advice, code="usage")
         sys.exit(2)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -86,7 +95,12 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: Any = None) -> None:
         """Print what --help tells; raises OSError where that cannot be written."""
-        (file or sys.stdout).write(self.format_help())
+        if messages.collecting():
+            set_result({"help": self.format_help()})
+        elif messages.writes_lines():
+            messages.write_result({"help": self.format_help()})
+        else:
+            (file or sys.stdout).write(self.format_help())
 
 
 def _as_written(error: argparse.ArgumentError, value: object) -> argparse.ArgumentError:
@@ -106,6 +120,9 @@ def command_parser(module: ModuleType, name: str, purpose: str) -> Parser:
         allow_abbrev=False,  # a script must not depend on which options there are today
     )
     module.configure(parser)
+    if not parser.has_option("--json"):
+        lines = parser.get_default("json_lines") == ""
+        parser.add_argument("--json", action="store_true", help=f"print JSON{', one object a line' * lines}, for programs")
     from .project import FILE, project_actions
 
     for key, action in project_actions(parser).items():
@@ -126,6 +143,9 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
     for form in ("json", "sarif"):
         if f"--{form}" in options and parser.has_option(f"--{form}"):
             messages.collect(form)
+    streams = parser.get_default("json_lines")
+    if messages.collecting() and streams is not None and any(option.startswith(streams) for option in options):
+        messages.write_lines()
     # Files and options may come in any order, as in 'check FILE --json FILE'; behind '--' everything is as it stands.
     # Without options there is no order; to look for one loads what formats the usage.
     ordered = "--" in arguments or not any(argument[:1] == "-" != argument for argument in arguments)
@@ -143,6 +163,8 @@ def _run(module: ModuleType, name: str, purpose: str, arguments: list[str]) -> i
     if project is not None:
         fill_from_project(parser, parsed, project)
     _refuse_empty_names(parser, parsed)
+    if hasattr(parsed, "all_messages"):
+        messages.limit(None if parsed.all_messages else _MOST)
     if isinstance(sys.stdout, io.TextIOWrapper):  # and no caller's own buffer
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be any bytes
     status: int = module.run(parsed)
@@ -160,7 +182,9 @@ def _refuse_empty_names(parser: argparse.ArgumentParser, parsed: argparse.Namesp
 
 def carried_out(name: str, work: Callable[[], int]) -> int:
     """Do the WORK of the command NAME and give its exit code; report input that is unusable and what the system refused."""
+    messages.limit(None)
     status = _guarded(name, work)
+    messages.tell_hidden()
     if messages.collecting():
         status = _guarded(name, lambda: _with_document(status)) or status
     messages.as_text()
@@ -180,7 +204,8 @@ def _guarded(name: str, work: Callable[[], int]) -> int:
             raise error
         return status
     except UsageError as error:
-        message("error", error.message, error.advice, code="usage")
+        for diagnostic in error.diagnostics:
+            report(diagnostic)
     except ValueError as error:
         from ..syntax.lines import PolicySyntaxError  # not loaded by commands that parse nothing
 
@@ -200,18 +225,32 @@ def system_error(name: str, error: OSError) -> int:
     """Say what the command NAME met; give its exit code: 2 where the name of a file is what is wrong, else 3."""
     from ..sets.trusted_files import UnsafeFile
 
-    if getattr(error, "advice", None):  # of a kernel that refused
-        message("error", str(error), code="system")
-        return 3
     where = error.filename
     if where is None and (output_error() is not None or error.errno in _FULL):
         where = "standard output"
         silence(sys.stdout)
-    where = name if where is None else where
-    hint = ONLY_ROOT if isinstance(error, PermissionError) and not isinstance(error, UnsafeFile) and os.geteuid() else ""
-    advice = _near_file(str(where)) if isinstance(error, FileNotFoundError) else ""
-    message("error", f"{where}: {error.strerror or error}{hint}", advice, code="system")
-    return 2 if error.errno in _OF_NAMES or isinstance(error, UnsafeFile) else 3
+    is_usable = error.errno not in _OF_NAMES and not isinstance(error, UnsafeFile)
+    report(refusal(error, name if where is None else str(where), code="system" if is_usable else "wrong-path"))
+    return 3 if is_usable or (not isinstance(error, UnsafeFile) and isinstance(error, TomoyoError)) else 2
+
+
+def refusal(error: OSError, where: str, code: str = "system") -> Diagnostic:
+    """ERROR, which is about the path WHERE, with the one thing to do."""
+    text, advice = path_fault(error)
+    if isinstance(error, FileNotFoundError):
+        advice = _near_file(where) or advice
+    return Diagnostic(Severity.ERROR, code, text, advice, Place(where))
+
+
+def refuse_binary(name: str, data: bytes) -> None:
+    """Raise UsageError where DATA, the beginning of the file NAME, is of no text."""
+    if is_binary(data):
+        raise UsageError(*BINARY, code="wrong-path", place=Place(name))
+
+
+def check_directory(path: str) -> None:
+    """Raise OSError where PATH is no directory that can be looked into."""
+    os.scandir(path).close()
 
 
 def _near_file(path: str) -> str:
@@ -224,9 +263,16 @@ def _near_file(path: str) -> str:
     return near.replace("'", f"'{os.path.join(directory, '')}", 1) if directory else near
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let PARSER take ``--json``."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+def add_json_lines(parser: argparse.ArgumentParser, option: str = "") -> None:
+    """Let ``--json`` of PARSER, which every command takes, write an object a line; with OPTION only where that is given."""
+    parser.set_defaults(json_lines=option)
+
+
+def add_all(parser: argparse.ArgumentParser) -> None:
+    """Let PARSER take how many messages are shown."""
+    parser.add_argument(
+        "--all", dest="all_messages", action="store_true", help=f"show all messages of a kind, not only the first {_MOST}"
+    )
 
 
 def replace_file(name: str, text: str) -> None:

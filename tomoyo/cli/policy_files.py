@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .messages import report
-from .options import UsageError, add_json
+from .options import UsageError, add_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ KINDS = ("domain", "exception", "module", "profile", "manager", "stat")
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:
-    """Let PARSER take files and directories of policy, their kind and ``--json``."""
+    """Let PARSER take files and directories of policy, their kind and ``--all``."""
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="policy files, policy sources and policy sets; - or none: standard input"
     )
@@ -42,7 +41,7 @@ def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -
             help="what kind of policy the files hold (default: by their names, their directories and what they say)",
         )
     add_kernel(parser)
-    add_json(parser)
+    add_all(parser)
 
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:
@@ -216,15 +215,13 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
 
 @contextmanager
 def policy_errors() -> Iterator[None]:
-    """Make a UsageError of what the loader finds wrong; the problems of a policy source are reported first."""
+    """Make a UsageError of what the loader finds wrong; a policy source may have several problems."""
     from ..nix.source.files import SourceError
     from ..nix.source.policy_files import PolicyLoadError
 
     try:
         yield
     except PolicyLoadError as error:
-        raise UsageError(str(error), error.help) from None
+        raise UsageError.of(error.diagnostic) from None
     except SourceError as error:
-        for diagnostic in error.diagnostics:
-            report(diagnostic)
-        raise UsageError("the policy source cannot be used") from None
+        raise UsageError.of(*error.diagnostics) from None

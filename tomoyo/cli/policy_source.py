@@ -61,7 +61,8 @@ def may_be_asked(engine: DecisionEngine, name: str, *, as_created: bool | None) 
     if found is None or (as_created and found.above is not None):
         return True
     option = "; --as-created asks about that" if as_created is not None and found.above is not None else ""
-    message("error", found.problem, with_modules(found.creation, engine) + option, code="undefined-domain")
+    advice = f"{found.meant} " * bool(found.meant) + with_modules(found.creation, engine) + option
+    message("error", found.problem, advice, code="undefined-domain")
     return False
 
 
@@ -98,7 +99,7 @@ class UndefinedDomains:
             return True
         if name not in self._left_out:
             if len(self._left_out) == TOLD:
-                message("error", "further domains that the policy does not have are only counted")
+                message("error", "further domains that the policy does not have are only counted", code="undefined-domain")
             # What is similar takes a look at all domains.
             if len(self._left_out) < TOLD and may_be_asked(self._engine, name, as_created=self._as_created):
                 return True
@@ -128,7 +129,11 @@ class UndefinedDomains:
         """Say how many records were left out, if any."""
         if self.records:
             domains = counted(self._left_out_before + len(self._left_out), "domain")
-            message("error", f"{counted(self.records, 'record')} of {domains} that the policy does not have: not answered")
+            message(
+                "error",
+                f"{counted(self.records, 'record')} of {domains} that the policy does not have: not answered",
+                code="undefined-domain",
+            )
 
 
 def read_engine(arguments: argparse.Namespace) -> DecisionEngine:
@@ -143,13 +148,13 @@ def read_engine(arguments: argparse.Namespace) -> DecisionEngine:
         form = source_form(arguments)
         found = [read_policy(path, None, form=form, default="domain") for path in policy_paths(arguments)]
         if form:
-            message("note", f"the policy that is asked is {' and '.join(arguments.policy)}, as {FILE} says")
+            message("note", f"the policy that is asked is {' and '.join(arguments.policy)}, as {FILE} says", code="project-file")
     else:
         found = [read_policy(arguments.interface or KERNEL, None, form="KERNEL")]
     with policy_errors():
         loaded = combine_files(found, services=read_services(arguments), bindings=_bindings(arguments), report=report)
     for note in loaded.notes:
-        message("note", note)
+        message("note", note, code="answers")
     return loaded.engine()
 
 

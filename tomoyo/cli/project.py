@@ -129,7 +129,7 @@ def _read(path: str, shown: str) -> bytes | None:
                 return file.read()
     except UnsafeFile as error:
         reason = str(error.strerror) if error.filename == path else f"{error.filename}: {error.strerror}"
-    message("warning", f"{shown} is not used: {reason}")
+    message("warning", f"{shown} is not used: {reason}", code="project-file")
     return None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import sys
 from collections.abc import Iterator
 
 from ..model.words import quoted
+from .messages import write_result
 from .options import visible
 
 TYPE_CHECKING = False
@@ -268,7 +268,7 @@ class JsonDialogue(Dialogue):
 
     @staticmethod
     def _write(plain: dict[str, object]) -> None:
-        sys.stdout.write(json.dumps(plain) + "\n")
+        write_result(plain)
         sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ __all__ = ["sarif"]
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 #: Codes of what is said about a call of the tool, not about a policy.
-CALLS = ("general", "system", "usage")
+CALLS = ("no-policy", "project-file", "system", "usage", "wrong-path")
 
 
 def sarif(diagnostics: Iterable[Diagnostic], rules: Mapping[str, LintCode], *, successful: bool = True) -> dict[str, Any]:

@@ -55,9 +55,9 @@ def check_digests(policy: PolicySet) -> list[Diagnostic]:
     return found + [damaged(file, "the manifest tells of it, but it is not there") for file in gone]
 
 
-def damaged(file: str, message: str) -> Diagnostic:
+def damaged(file: str, message: str, advice: str = "") -> Diagnostic:
     """An error about FILE of a set, which is not what it should be."""
-    return Diagnostic(Severity.ERROR, "damaged-set", message, place=Place(file))
+    return Diagnostic(Severity.ERROR, "damaged-set", message, advice, Place(file))
 
 
 def _panics(policy: PolicySet, kernel: SimulatedKernel) -> list[Diagnostic]:

@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 import stat
 
-from ..model.errors import TomoyoError
+from ..model.errors import MISSING, NO_DIRECTORY, NO_FILE, TomoyoError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
+
+    from ..model.diagnostics import Diagnostic
 
     class Digest(Protocol):
         """A digest that is being made."""
@@ -55,16 +57,25 @@ _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 class PolicySetError(TomoyoError):
     """A directory that cannot be used as a policy set.
 
-    Attributes: path (what is wrong), reason (why, and what to do), line (in the
-    file PATH, from 1; 0 for all of it) and source (that line).
+    Attributes: path (what is wrong), reason (why), help (what to do, may be
+    empty), line (in the file PATH, from 1; 0 for all of it) and source (that
+    line).
     """
 
     def __init__(self, path: str, reason: str, line: int = 0, source: str = "") -> None:
         super().__init__(path, reason, line, source)
         self.path = path
-        self.reason = reason
+        self.reason, _, self.help = reason.partition("; ")
         self.line = line
         self.source = source
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same as a diagnostic."""
+        from ..model.diagnostics import Diagnostic, Place, Severity
+
+        place = Place(self.path, self.line, int(self.line > 0), self.source)
+        return Diagnostic(Severity.ERROR, "unusable-set", self.reason, self.help, place)
 
     @property
     def place(self) -> str:
@@ -72,7 +83,7 @@ class PolicySetError(TomoyoError):
         return f"{printable(self.path)}:{self.line}:1" if self.line else printable(self.path)
 
     def __str__(self) -> str:
-        return f"{self.place}: {printable(self.reason)}"
+        return f"{self.place}: {printable(self.reason)}{f'; {self.help}' if self.help else ''}"
 
 
 def printable(text: str) -> str:
@@ -186,7 +197,9 @@ def _read(directory: int, path: str, file: str, required: bool) -> str | None:
         descriptor = os.open(file, _OPEN, dir_fd=directory)
     except FileNotFoundError:
         if required:
-            raise PolicySetError(full, "there is no such file, which a policy set must have") from None
+            raise PolicySetError(
+                full, "no such file, which a policy set must have; give a directory that 'tomoyo compile' or 'tomoyo save' wrote"
+            ) from None
         return None
     except OSError as error:
         if os.path.islink(full):
@@ -196,8 +209,7 @@ def _read(directory: int, path: str, file: str, required: bool) -> str | None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise PolicySetError(full, f"{what} in place of a file")
+            raise PolicySetError(full, "; ".join(NO_FILE) if stat.S_ISDIR(status.st_mode) else "no regular file")
         check_trust(full, status, last=True)
         if status.st_size > MAX_FILE:
             raise PolicySetError(full, f"more than {MAX_FILE} bytes")
@@ -248,9 +260,9 @@ def _refusal(path: str, wanted: str, error: OSError) -> Exception:
         reason = f"which others may change; give {target} instead" if leads_on else "and it leads nowhere"
         return PolicySetError(path, f"a symbolic link, {reason}")
     if isinstance(error, FileNotFoundError):
-        return PolicySetError(path, "there is no such directory")
+        return PolicySetError(path, "; ".join(MISSING))
     if isinstance(error, NotADirectoryError):
-        return PolicySetError(path, "not a directory")
+        return PolicySetError(path, "; ".join(NO_DIRECTORY))
     error.filename = path
     return error
 
@@ -266,7 +278,7 @@ def another_owner(status: os.stat_result, owner: int | None = None) -> str:
     """Why what has this STATUS may be another's: it belongs neither to root nor to OWNER, by default the caller.  Else empty."""
     if status.st_uid in (0, os.geteuid() if owner is None else owner) or status.st_uid == _unmapped_root():
         return ""
-    return f"belongs to user {status.st_uid}; it must belong to root" + " or the caller" * (owner is None)
+    return f"belongs to user {status.st_uid}; give it to root" + " or to the caller" * (owner is None)
 
 
 def other_writers(status: os.stat_result, *, last: bool) -> str:
@@ -278,7 +290,7 @@ def other_writers(status: os.stat_result, *, last: bool) -> str:
     """
     if not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or (status.st_mode & stat.S_ISVTX and not last):
         return ""
-    return "others may write to it; 'chmod go-w' takes that away"
+    return "others may write to it; take that away with 'chmod go-w'"
 
 
 def _unmapped_root() -> int | None:

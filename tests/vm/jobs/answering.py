@@ -231,7 +231,7 @@ def explained(name: str, folder: Path) -> object:
         found.append(asker.result())
     with command("--json") as query:
         asker = Asker(name, opening(folder / "b"))
-        asked = json.loads(query.expect("\n"))
+        asked = json.loads(query.expect("\n"))["result"]
         query.type("y")
         query.expect("\n")
         found.append([asked["wants"], asked["explanation"]["nearest"][0]["reason"], asked["explanation"]["mode"], asker.result()])

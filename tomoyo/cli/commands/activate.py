@@ -16,7 +16,7 @@ import gc
 import sys
 
 from ...sets.links import LOCKS, STATE
-from ..messages import message, report, visible
+from ..messages import message, visible
 
 # The parser of arguments, and what the commands share, take longer to load than most activations take.
 TYPE_CHECKING = False
@@ -49,7 +49,6 @@ def add_activation(parser: argparse.ArgumentParser) -> None:
     kernel = "for the running kernel"
     parser.add_argument("--state", metavar="DIR", help=f"where the set is recorded ({kernel} by default {STATE})")
     parser.add_argument("--locks", metavar="DIR", help=f"where the lock is ({kernel} by default {LOCKS})")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     from ..kernel_options import add_interface
 
     add_interface(parser)
@@ -69,7 +68,7 @@ def run_plainly(arguments: list[str]) -> int | None:
     except (Exception, KeyboardInterrupt) as error:
         return _failed(error)
     if outcome:
-        message("note", str(outcome))
+        message("note", str(outcome), code="activation")
     return 0
 
 
@@ -113,7 +112,6 @@ def carry_out(arguments: argparse.Namespace, change: Callable[[dict[str, Any]], 
 def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -> int:
     from ...activation.outcome import ActivationError, InactiveError
     from ...activation.state import UnknownStateError
-    from ...model.diagnostics import Diagnostic, Place, Severity
     from ...sets.directory import PolicySetError
     from ..kernel_options import refused
     from ..options import UsageError
@@ -121,11 +119,7 @@ def _concluded(change: Callable[[], Outcome], told: Callable[[Outcome], None]) -
     try:
         outcome = change()
     except PolicySetError as error:
-        if not error.line:
-            raise UsageError(str(error)) from None
-        place = Place(error.path, error.line, 1, error.source)
-        report(Diagnostic(Severity.ERROR, "unusable-set", error.reason, place=place))
-        return 2
+        raise UsageError.of(error.diagnostic) from None
     except UnknownStateError as error:
         raise UsageError(f"{error} (--state and --locks)") from None
     except ActivationError as error:
@@ -155,4 +149,4 @@ def tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
     elif arguments.dry_run and outcome.plan:
         print_plan(outcome.plan)
     elif arguments.verbose or (outcome and not arguments.dry_run):
-        message("note", str(outcome))
+        message("note", str(outcome), code="activation")

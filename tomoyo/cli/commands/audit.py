@@ -16,13 +16,13 @@ import argparse
 import gc
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...model.words import quoted
 from ..kernel_options import refused
 from ..logs import check_log, shown, skipped
-from ..messages import counted, write_lines
-from ..options import UsageError, message, system_error
+from ..messages import counted
+from ..options import UsageError, add_json_lines, message, refuse_binary, system_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="LOG", help="append to this file (default: standard output)")
     parser.add_argument("--max-size", default="10M", type=size, help="begin a new file at this size (default: 10M; 0: never)")
     parser.add_argument("--keep", default=5, type=count, metavar="N", help="keep N old files, LOG.1 and so on (default: 5)")
-    parser.add_argument("--json", action="store_true", help="write each record as a line of JSON")
+    add_json_lines(parser)
     parser.add_argument("--once", action="store_true", help="take what waits in the kernel now, and end")
     parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
     add_filter(parser)
@@ -80,7 +80,7 @@ def filter_of(arguments: argparse.Namespace) -> RecordFilter | None:
         raise UsageError(str(error)) from None
     for text in (*arguments.domain, *arguments.program, *arguments.path):
         if re.search(r"(?<!\\)\*", text):
-            message("warning", f"{text}: a '*' stands for itself; a pattern has '\\*'")
+            message("warning", f"{text}: a '*' stands for itself; a pattern has '\\*'", code="literal-star")
     return None if found == RecordFilter() else found
 
 
@@ -93,7 +93,7 @@ def _asked(path: str) -> str:
         return path
     if not found.asked:
         raise UsageError(f"{path}: {found.reason}")
-    message("note", f"the kernel calls this file {found.asked}: records of that name are chosen")
+    message("note", f"the kernel calls this file {found.asked}: records of that name are chosen", code="file-name")
     return found.asked
 
 
@@ -103,10 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ...audit.recorder import Recorder
 
     gc.enable()  # it may run for months
-    form = text
-    if arguments.json:
-        write_lines()
-        from ...report.record_lines import record_line as form
     chooses = filter_of(arguments)
     sink: Sink = Standard()
     if arguments.output is not None:
@@ -114,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
             sink = LogFile(arguments.output, limit=arguments.max_size or None, keep=arguments.keep)
         except OSError as error:
             return system_error("audit", error)
-    recorder = Recorder(sink, chooses, form, lambda told: message("warning", told))
+    form = json_form() if arguments.json else as_text
+    recorder = Recorder(sink, chooses, form, lambda told: message("warning", told, code="audit-log"))
     try:
         return _record(arguments, recorder)
     except OSError as error:
@@ -132,14 +129,14 @@ def _record(arguments: argparse.Namespace, recorder: Recorder) -> int:
             return _from_kernel(arguments, recorder)
         for name in arguments.files:
             read, broken = recorder.read, recorder.broken
-            record_chunks(chunks(name), recorder)
+            record_chunks(checked(shown(name), chunks(name)), recorder)
             broken = recorder.broken - broken
             check_log(shown(name), recorder.read - read - broken, broken)
     finally:
         if isinstance(recorder.sink, LogFile):
             recorder.sink.close()
     if recorder.broken:
-        message("note", skipped(recorder.broken))
+        message("note", skipped(recorder.broken), code="broken-record")
     return 0
 
 
@@ -167,8 +164,15 @@ def _from_kernel(arguments: argparse.Namespace, recorder: Recorder) -> int:
         return refused(error, folder)
     if not lost:
         return 0
-    message("error", f"{counted(lost, 'record')} that the kernel gave away could not be written")
+    message("error", f"{counted(lost, 'record')} that the kernel gave away could not be written", code="system")
     return 3
+
+
+def json_form() -> Callable[[bytes], bytes]:
+    """What makes of a record a document in one line."""
+    from ...report.record_lines import record_line
+
+    return lambda record: b'{"diagnostics":[],"result":' + record_line(record)[:-1] + b"}\n"
 
 
 class Standard:
@@ -186,7 +190,7 @@ class Standard:
         """There is nothing to open."""
 
 
-def text(record: bytes) -> bytes:
+def as_text(record: bytes) -> bytes:
     """RECORD with an empty line behind it, as log daemons write it.
 
     Only records of printable ASCII get here, which do nothing to a terminal.
@@ -203,6 +207,14 @@ def chunks(name: str) -> Iterator[bytes]:
         return
     with open(name, "rb", buffering=0) as file:
         yield from iter(lambda: file.read(_CHUNK) or b"", b"")
+
+
+def checked(name: str, found: Iterator[bytes]) -> Iterator[bytes]:
+    """FOUND, chunks of the log NAME; raises UsageError for a binary file."""
+    for position, chunk in enumerate(found):
+        if not position:
+            refuse_binary(name, chunk)
+        yield chunk
 
 
 def size(argument: str) -> int:

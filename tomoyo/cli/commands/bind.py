@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.output:
         sys.stdout.write("" if arguments.json else text)
     elif bindings.errors:
-        message("note", f"{arguments.output} is left as it was")
+        message("note", f"{arguments.output} is left as it was", code="not-changed")
     else:
         write_file(arguments.output, text)
     return 1 if bindings.errors else 0
@@ -130,7 +130,7 @@ def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> No
     for diagnostic in sort_diagnostics(problem.at(places.get(problem.use)) for problem in bindings.problems):
         report(diagnostic)
     for name, paths in bindings.managers:
-        message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}")
+        message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}", code="manager-name")
     for skipped in bindings.reports:
         if skipped.unsafe or verbose:
             text = f"{skipped.place}: {skipped.reason}: skipped"

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from ..options import UsageError, report, set_result
+from ..options import UsageError, check_directory, report, set_result
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", metavar="DIR", help="check the set in DIR")
     what.add_argument("--script", metavar="DIR", help="print a loader for the set in DIR")
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON, for programs")
     script = parser.add_argument_group("what the loader is told")
     script.add_argument("--shell", default="/bin/sh", metavar="PATH", help="its shell (default: /bin/sh)")
     script.add_argument("--path", action="append", default=[], metavar="DIR", help="a folder with cat, ls and mount")
@@ -39,8 +38,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from ...boot.loader import check_boot
     from ...model.diagnostics import has_errors
 
-    if not os.path.isdir(os.path.normpath(arguments.check)):
-        raise UsageError(f"{arguments.check} is no directory")
+    check_directory(os.path.normpath(arguments.check))
     found = check_boot(arguments.check)
     refused = has_errors(found)
     set_result({"boots": not refused})
@@ -63,7 +61,9 @@ def _print(arguments: argparse.Namespace) -> int:
             state=arguments.state or STATE,
             fallback=not arguments.no_fallback,
         )
-    except (PolicySetError, ValueError) as error:
+    except PolicySetError as error:
+        raise UsageError.of(error.diagnostic) from None
+    except ValueError as error:
         raise UsageError(str(error)) from None
-    sys.stdout.write(script)
+    set_result({"script": script}) if arguments.json else sys.stdout.write(script)
     return 0

@@ -68,7 +68,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar=metavar, help=purpose)
     add_as_created(parser)
     parser.add_argument("--enforced", action="store_true", help="leave out those that may only for want of enforcing mode")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_closure(parser)
 
 
@@ -129,7 +128,7 @@ def _tell_of_special_files(arguments: argparse.Namespace, question: Question) ->
     given = {*arguments.request, *(getattr(arguments, name) for name in _ARGUMENTS)}
     asked = {value for case in question.cases if case.kind.keyword == "file" for _, value in case.wanted}
     for name in sorted(str(value) for value in asked - given if isinstance(value, str)):
-        message("note", f"the kernel calls this file {name}: who may ask for it by that name is shown")
+        message("note", f"the kernel calls this file {name}: who may ask for it by that name is shown", code="file-name")
 
 
 def _show(access: Access, question: Question, engine: DecisionEngine) -> None:

@@ -26,7 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="the set to write: a new folder, an empty one, or an older set")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
-    parser.add_argument("--json", action="store_true", help="print the manifest, or what is wrong, as JSON")
     parser.add_argument("--override", action="store_true", help="where two sources disagree, the later one counts")
     add_closure(parser)
     let_source(parser, "sources")
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             write_policy_set(compiled.policy, arguments.output)
         except PolicySetError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError.of(error.diagnostic) from None
         except OSError as error:
             # Of the draft of a set nobody knows; what is said is said of the folder that was named.
             raise OSError(error.errno, error.strerror, arguments.output) from None

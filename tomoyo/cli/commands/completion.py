@@ -12,6 +12,8 @@ import argparse
 import re
 import sys
 
+from ..options import set_result
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..reference import commands
 
     scripts = {"bash": bash, "fish": fish, "zsh": zsh}
-    sys.stdout.write(scripts[arguments.shell](list(commands())))
+    script = scripts[arguments.shell](list(commands()))
+    set_result({"script": script}) if arguments.json else sys.stdout.write(script)
     return 0
 
 

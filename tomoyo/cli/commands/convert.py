@@ -13,12 +13,14 @@ import gc
 import sys
 
 from ..logs import LogReader
-from ..options import UsageError
+from ..messages import write_result
+from ..options import UsageError, add_json_lines
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="audit logs; - or none: standard input")
+    add_json_lines(parser)
     parser.add_argument("--executions", action="store_true", help="executions alone, with their arguments and environment")
     parser.add_argument(
         "--keep",
@@ -45,7 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
         line = converted(text, conditions, arguments.keep)
         if line is not None:
             log.progress.clear()
-            # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
-            sys.stdout.write(f"{text.domain}\n{line}\n" + "\n" * arguments.executions)
+            if arguments.json:
+                write_result({"domain": text.domain, "entry": line})
+            else:
+                # As tomoyo-tools do: a blank line behind an execution, none behind other requests.
+                sys.stdout.write(f"{text.domain}\n{line}\n" + "\n" * arguments.executions)
     log.tell_broken()
     return 0

@@ -8,16 +8,14 @@ and the domains that the kernel has marked.  Exit code 1 if there is any reason.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-from ..options import UsageError, report, set_result
+from ..options import check_directory, report, set_result
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--root", default="/", metavar="DIR", help="look at the system whose files lie below DIR")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,8 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...kernel.machine import Machine
     from ...kernel.securityfs import Securityfs
 
-    if not os.path.isdir(arguments.root):
-        raise UsageError(f"{arguments.root} is no directory")
+    check_directory(arguments.root)
     machine = Machine(arguments.root)
     found = diagnose(machine)
     if arguments.json:

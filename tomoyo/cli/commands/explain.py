@@ -17,7 +17,6 @@ the policy has no such domain, or the kernel never makes such a request.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -25,8 +24,8 @@ import sys
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
-from ..messages import advise, write_lines
-from ..options import UsageError, message, set_result, visible
+from ..messages import advise, write_result
+from ..options import UsageError, add_json_lines, message, set_result, visible
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine, with_modules
 
 TYPE_CHECKING = False
@@ -61,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_as_created(parser)
     parser.add_argument("--log", metavar="FILE", help="explain each record of this log; - for standard input")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs; with --log one object a line")
+    add_json_lines(parser, "--log")
     add_closure(parser)
 
 
@@ -135,8 +134,6 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
     from ...analysis.explanation import Conclusion
     from ...model.entries import Entry
 
-    if arguments.json:
-        write_lines()
     log = LogReader()
     undefined = UndefinedDomains(explainer.engine, as_created=arguments.as_created)
     status = 0
@@ -156,6 +153,6 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
 
 def _show(found: Explanation, explainer: Explainer, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(found.plain()) + "\n")
+        write_result(found.plain())
     else:
         sys.stdout.writelines(f"{visible(with_modules(sentence, explainer.engine))}\n" for sentence in found.sentences())

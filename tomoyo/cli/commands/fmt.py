@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     policies = [_policy(file, arguments) for file in files]
     if any(policy is None for policy in policies):
         return 2
-    if arguments.json:
+    if arguments.json and not (arguments.check or arguments.in_place):
         found = [file.plain(policy) for file, policy in zip(files, policies)]
         set_result(found if len(files) > 1 else found[0])
         return 0
@@ -125,8 +125,9 @@ def _sorted(kind: str, policy: Any) -> Any:
 
 def _check(files: list[PolicyFile], texts: list[str]) -> int:
     different = [file for file, text in zip(files, texts) if text.encode("latin-1") != file.data]
+    set_result([{"file": file.name, "canonical": file not in different} for file in files])
     for file in different:
-        message("note", f"{file.name} is not canonical", f"'tomoyo fmt -i {file.name}' makes it so")
+        message("note", f"{file.name} is not canonical", f"run 'tomoyo fmt -i {file.name}'", code="not-canonical")
     return 1 if different else 0
 
 
@@ -134,7 +135,8 @@ def _replace(files: list[PolicyFile], texts: list[str]) -> int:
     for file in files:
         if file.name == "<stdin>":
             raise UsageError("standard input cannot be replaced: name a file")
-    for file, text in zip(files, texts):
-        if text.encode("latin-1") != file.data:
-            replace_file(file.name, text)
+    different = [(file, text) for file, text in zip(files, texts) if text.encode("latin-1") != file.data]
+    for file, text in different:
+        replace_file(file.name, text)
+    set_result([{"file": file.name} for file, _ in different])
     return 0

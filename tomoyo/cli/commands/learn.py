@@ -30,7 +30,7 @@ from ...model.words import quoted
 from ...sets.trusted_files import check_output
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, message, write_file
+from ..options import UsageError, message, set_result, write_file
 from ..policy_files import PolicyFile
 from ..policy_source import may_be_asked
 from .name import add_set, named_policies, read_modules, tell_named
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
             with guarded(session):
                 try:
                     session.begin()
-                    message("note", f"learning for {name}")
+                    message("note", f"learning for {name}", code="learning")
                     interrupted = _work(arguments, command, signals)
                     exceeded = session.exceeded()
                 finally:
@@ -95,15 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
     except UnknownDomain as error:
         raise UsageError(f"there is no domain to learn for: {error}") from None
     except (ModeError, NotChanged) as error:
-        message("error", str(error))
+        message("error", str(error), code="not-changed")
         return 3
     except OSError as error:
         return refused(error)
     if interrupted:
-        message("note", "interrupted: everything is as it was before")
+        message("note", "interrupted: everything is as it was before", code="learning")
         return _INTERRUPTED
     for domain in exceeded:
-        message("warning", f"{domain}: the kernel stopped learning; raise max_learning_entry and learn again")
+        message("warning", f"{domain}: the kernel stopped learning; raise max_learning_entry and learn again", code="learning")
     return _show(arguments, learned)
 
 
@@ -118,7 +118,7 @@ def _is_there(interface: Interface, name: str, command: list[str]) -> bool:
         return may_be_asked(engine, name, as_created=None)
     found = undefined_domain(engine, name)
     if found is not None:
-        message("warning", found.problem)
+        message("warning", found.problem, found.meant, code="undefined-domain")
     return True
 
 
@@ -141,7 +141,9 @@ def _work(arguments: argparse.Namespace, command: Sequence[str], signals: Signal
     process = None
     if command:
         # Standard error by its number: a caller in this process may have put something else in its place.
-        process = subprocess.Popen(arguments.program, executable=command[0], stdout=None if arguments.output else 2)
+        process = subprocess.Popen(
+            arguments.program, executable=command[0], stdout=None if arguments.output and not arguments.json else 2
+        )
     try:
         while process is None or process.poll() is None:
             left = None if deadline is None else deadline - monotonic()
@@ -151,7 +153,7 @@ def _work(arguments: argparse.Namespace, command: Sequence[str], signals: Signal
             if signals.take() - {signal.SIGCHLD}:
                 return True
         if process.returncode:
-            message("note", f"the program ended with status {process.returncode}")
+            message("note", f"the program ended with status {process.returncode}", code="learning")
         return False
     finally:
         if process is not None and process.poll() is None:
@@ -173,8 +175,10 @@ def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
         named = named_policies(arguments, [learned])
         tell_named(named, [PolicyFile("learned", "domain", text.encode())])
         text = format_source_domains(named.domains, read_modules(arguments))
+    if arguments.json:
+        set_result({"domain_policy": text})
     if arguments.output:
         write_file(arguments.output, text)
-    else:
+    elif not arguments.json:
         sys.stdout.write(text)
     return 0

@@ -22,7 +22,7 @@ from ...model.diagnostics import did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..options import UsageError, add_json, report, set_result
+from ..options import UsageError, report, set_result
 from ..policy_files import add_kernel, policy_errors, read_policy, source_form
 from ..progress import Progress
 from ..project import let_source
@@ -62,7 +62,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list all codes")
     parser.add_argument("--explain", metavar="CODE", help="explain a code")
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings alone, without the last line")
-    add_json(parser)
     parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code hosts and editors")
     add_closure(parser)
     let_source(parser, "paths")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..options import set_result
+
 _ESCAPED = str.maketrans({"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", '"': r"\(dq"})
 
 
@@ -17,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    sys.stdout.write(manual_page())
+    set_result({"page": manual_page()}) if arguments.json else sys.stdout.write(manual_page())
     return 0
 
 

@@ -33,7 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--set", choices=SETTABLE, metavar="MODE", help=f"put them into this mode: {', '.join(SETTABLE)}")
     change.add_argument("--profile", type=int, metavar="N", help="put them into profile N")
     parser.add_argument("--force", action="store_true", help="enforce even where there are no entries")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock of activations is (default: {LOCKS})")
     add_interface(parser)
 
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ModeError as error:
         raise UsageError(str(error)) from None
     except NotChanged as error:
-        message("error", str(error))
+        message("error", str(error), code="not-changed")
         return 3
     except BrokenPipeError:
         raise
@@ -72,7 +71,7 @@ def _run(arguments: argparse.Namespace, changes: bool) -> int:
         return 2
     domains = selected(arguments, heads) if selectors(arguments) else list(heads)
     if not domains:
-        message("note", "no domain is selected")
+        message("note", "no domain is selected", code="no-domain")
         return 1
     if changes:
         try:
@@ -80,10 +79,14 @@ def _run(arguments: argparse.Namespace, changes: bool) -> int:
         except _LockedOut as error:
             for name in error.args:
                 why = "has no entries, nor have the acl_groups that it uses, so it would be denied everything"
-                message("error", f"{name} {why}; --force does it all the same")
+                message("error", f"{name} {why}; --force does it all the same", code="locked-out")
             return 1
         if not kernel.active:
-            message("warning", "TOMOYO is not active, or that cannot be known, so no mode has an effect; see 'tomoyo doctor'")
+            message(
+                "warning",
+                "TOMOYO is not active, or that cannot be known, so no mode has an effect; see 'tomoyo doctor'",
+                code="inactive",
+            )
         domains = selected(arguments, read_heads(kernel))
     _show(arguments, [modes.of(domain) for domain in domains])
     return 0

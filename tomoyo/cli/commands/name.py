@@ -22,7 +22,7 @@ from typing import Any
 
 from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.words import quoted
-from ..closure_options import add_closure, read_closure
+from ..closure_options import add_closure, read_closure, unusable
 from ..messages import counted
 from ..options import UsageError, message, print_policy, report, set_result, write_file
 from ..policy_files import PolicyFile, read_file, read_policy
@@ -46,7 +46,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
     parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_set(parser)
     add_closure(parser)
     how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
@@ -235,7 +234,7 @@ def tell_named(named: Named, files: list[PolicyFile]) -> None:
         text = f"{counted(counts[Change.UNBOUND.value], 'binding')} left out"
         message("note", text, "'tomoyo bind' gives those that are needed", code=Change.UNBOUND.value)
     if named.merged_entries:
-        message("note", f"{named.merged_entries} entries became equal to others, or part of them")
+        message("note", f"{named.merged_entries} entries became equal to others, or part of them", code="merged-entries")
 
 
 def _plain(named: Named, texts: dict[str, str]) -> dict[str, Any]:
@@ -305,15 +304,13 @@ def _read_attributes(name: str) -> dict[str, str]:
 
 def _read_object(name: str) -> dict[str, Any]:
     """The JSON object in the file NAME."""
-    import json
+    from ...nix.store.closure import ClosureError
+    from ...nix.store.closure_formats import read_json
 
     try:
-        with open(name, "rb") as file:
-            document = json.load(file)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{name}:{error.lineno}:{error.colno}: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{name}: unreadable JSON: {error}") from None
+        document = read_json(name)
+    except ClosureError as error:
+        raise unusable(error) from None
     if not isinstance(document, dict):
-        raise UsageError(f"{name}: not a JSON object")
+        raise UsageError("not a JSON object", place=Place(name))
     return document

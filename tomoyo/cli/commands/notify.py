@@ -34,7 +34,8 @@ import sys
 from ...model.words import quoted
 from ..kernel_options import refused
 from ..logs import check_log, skipped
-from ..options import UsageError, message
+from ..messages import write_result
+from ..options import UsageError, add_json_lines, message
 from .audit import add_filter, filter_of
 from .query import seconds
 
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=seconds, default=60.0, metavar="SECONDS", help="end a run after this time (default: 60)")
     parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
     add_filter(parser)
+    add_json_lines(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     assert chooses is not None
     if shutil.which(arguments.command[0]) is None:
         raise UsageError(f"there is no program {quoted(arguments.command[0])} that could be run")
-    command = Command(arguments.command, arguments.limit)
+    command = Command(arguments.command, arguments.limit, stdout=2 if arguments.json else None)
     notifier = Notifier(command, arguments.interval, lambda found: not found.event and chooses(found), warn)
     folder = arguments.interface or FOLDER
     try:
@@ -98,9 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
         check_log("<stdin>", notifier.read - notifier.broken, notifier.broken)
     if notifier.broken:
         warn(skipped(notifier.broken))
+    if arguments.json:
+        write_result({"read": notifier.read, "broken": notifier.broken})
     return 0
 
 
 def warn(text: str) -> None:
     """Write a warning."""
-    message("warning", text)
+    message("warning", text, code="notification")

@@ -18,7 +18,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("directories", nargs="+", metavar="DIR", help="the set that is wanted, or the one held before it")
     parser.add_argument("--keep-learned", action="store_true", help="keep what domains learned that go on learning")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_interface(parser)
 
 
@@ -48,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
             found = outcome.plan or Plan()
     except PolicySyntaxError:
         raise
-    except (PolicySetError, ActivationError, ValueError) as error:
+    except PolicySetError as error:
+        raise UsageError.of(error.diagnostic) from None
+    except (ActivationError, ValueError) as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         return refused(error)

@@ -23,7 +23,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("-a", "--all", action="store_true", help="the kernel's own threads, too")
     parser.add_argument("--mode", action="append", default=[], metavar="MODE", help="only processes in this mode, without a tree")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_interface(parser)
 
 

@@ -25,8 +25,7 @@ import os
 from contextlib import suppress
 
 from ...model.words import quoted
-from ..messages import write_lines
-from ..options import message
+from ..options import add_json_lines, message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", metavar="FILE", help="rules that answer without asking; see the documentation")
     parser.add_argument("--no-ask", action="store_true", help="answer by rules alone, and deny the rest")
     parser.add_argument("--wait", type=seconds, default=300.0, metavar="SECONDS", help="deny after this time (default: 300)")
-    parser.add_argument("--json", action="store_true", help="write one JSON object a line, for programs")
+    add_json_lines(parser)
     parser.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
 
 
@@ -56,15 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
     from ..query_terminal import Dialogue, JsonDialogue
 
     gc.enable()  # it may run for months
-    if arguments.json:
-        write_lines()
     folder = arguments.interface or FOLDER
     rules = read_rules(arguments.rules) if arguments.rules is not None else ()
     try:
         # Before anything waits, or this would be what waits.  A daemon is confined, and asks for nothing that it may not do.
         with suppress(OSError):
             if not arguments.no_ask and own_requests_wait(folder):
-                message("warning", "this program's own domain is enforced: what it is denied will wait for nobody's answer")
+                message(
+                    "warning",
+                    "this program's own domain is enforced: what it is denied will wait for nobody's answer",
+                    code="own-domain",
+                )
         with SignalPipe((*ENDING, signal.SIGHUP)) as signals, QueryFile(folder, patience=arguments.wait) as file:
             session = QuerySession(
                 file,
@@ -99,7 +100,7 @@ def keep(path: str | None, rule: QueryRule) -> None:
     try:
         prepend_rule(path, rule)
     except OSError as error:
-        message("warning", f"{path}: {error.strerror}; the rule holds until this command ends")
+        message("warning", f"{path}: {error.strerror}; the rule holds until this command ends", code="system")
 
 
 def seconds(argument: str) -> float:

@@ -9,14 +9,14 @@ files, or the kernel's.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
-from ..messages import write_lines
+from ..messages import write_result
+from ..options import add_json_lines
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, read_engine
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("logs", nargs="*", metavar="LOG", help="audit logs; - or none: standard input")
     add_as_created(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="show only counts")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line, the counts in the last")
+    add_json_lines(parser)
     add_closure(parser)
 
 
@@ -41,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ...analysis.replay import ReplayOutcome, replay_texts
     from ...kernel.securityfs import SecurityfsError
 
-    if arguments.json:
-        write_lines()
     try:
         engine = read_engine(arguments)
     except SecurityfsError as error:
@@ -73,7 +71,7 @@ def _show(text: RecordText, outcome: ReplayOutcome, verdict: Verdict | None, as_
             "granted": verdict.granted if verdict else None,
             "entry": verdict.entry.text if verdict and verdict.entry else None,
         }
-        sys.stdout.write(json.dumps(plain) + "\n")
+        write_result(plain)
         return
     by = f" by '{verdict.entry}'" if verdict and verdict.entry else ""
     sys.stdout.write(f"{outcome.value}{by}: {text.domain}: {text.request}\n")
@@ -85,7 +83,7 @@ def _count(counts: Counter[ReplayOutcome], broken: int, undefined: int, as_json:
     if as_json:
         plain = {"counts": {outcome.name.lower(): counts[outcome] for outcome in ReplayOutcome}, "broken": broken}
         plain["undefined"] = undefined
-        sys.stdout.write(json.dumps(plain) + "\n")
+        write_result(plain)
         return
     for outcome in ReplayOutcome:
         if counts[outcome]:

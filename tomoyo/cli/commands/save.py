@@ -15,7 +15,7 @@ from typing import Any
 from ...sets.links import SAVED
 from ..closure_options import add_closure
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, message
+from ..options import UsageError, message, set_result
 from ..policy_files import INTERFACES, PolicyFile
 from ..project import leave_project
 from .name import add_set
@@ -43,14 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.named:
             return _save_named(arguments, held)
         if arguments.stdout is not None:
-            sys.stdout.write(getattr(held, INTERFACES[arguments.stdout]))
-            return 0
-        print(save(held, arguments.directory))
+            text = getattr(held, INTERFACES[arguments.stdout])
+            set_result({INTERFACES[arguments.stdout]: text}) if arguments.json else sys.stdout.write(text)
+        else:
+            path = save(held, arguments.directory)
+            set_result({"directory": path}) if arguments.json else print(path)
         return 0
     except PolicySetError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError.of(error.diagnostic) from None
     except UnsteadyPolicyError as error:
-        message("error", str(error))
+        message("error", str(error), code="system")
         return 3
     except SecurityfsError as error:
         return refused(error)
@@ -66,5 +68,5 @@ def _save_named(arguments: argparse.Namespace, held: Any) -> int:
     kinds = ("domain",) if arguments.stdout else ("domain", "exception")
     files = [PolicyFile(INTERFACES[kind], kind, getattr(held, INTERFACES[kind]).encode("latin-1")) for kind in kinds]
     arguments.output = None if arguments.stdout else arguments.directory
-    arguments.json = arguments.unsafe_wildcards = False
+    arguments.unsafe_wildcards = False
     return print_named(arguments, files, [file.parse() for file in files])

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if created is None:
         return 2
     if not domains:
-        message("note", "no domain is selected")
+        message("note", "no domain is selected", code="no-domain")
     return 0 if domains else 1
 
 

@@ -28,7 +28,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("set", nargs="?", metavar="DIR", help="the policy set that the kernel should hold")
     parser.add_argument("--all", action="store_true", help="show long lists as a whole")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_interface(parser)
 
 
@@ -58,7 +57,7 @@ def _set(directory: str) -> PolicySet:
     try:
         return read_policy_set(directory)
     except PolicySetError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError.of(error.diagnostic) from None
 
 
 def lines(status: Status, most: int | None) -> Iterable[str]:

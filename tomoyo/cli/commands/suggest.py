@@ -83,9 +83,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rules.add_argument("--missing", action="store_true", help="tell which names exist no more here, as tomoyo-findtemp does")
     result = parser.add_argument_group("what becomes of it").add_mutually_exclusive_group()
     result.add_argument("--diff", action="store_true", help="show the change to the policy's files")
-    result.add_argument("--in-place", action="store_true", help="make the change to the policy's files")
+    result.add_argument("-i", "--in-place", action="store_true", help="make the change to the policy's files")
     result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
-    result.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_filter(parser)
     add_library(parser)
     add_closure(parser)
@@ -106,13 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     found = collector.suggestions()
     if arguments.closure or arguments.closure_file:
         found = _named(arguments, found)
-    chosen: Chosen = [(suggestion, suggestion.recommended) for suggestion in found]
+    chosen = [(suggestion, suggestion.recommended) for suggestion in found]
     if arguments.interactive:
-        chosen = _ask(arguments, found)
-    if not (arguments.diff or arguments.in_place or arguments.output):
+        chosen = list(_ask(arguments, found))
+    edits = arguments.diff or arguments.in_place or arguments.output
+    if arguments.json or not edits:
         _print(arguments, chosen)
-        return 0
-    _edit(arguments, policy_of(chosen))
+    if edits:
+        _edit(arguments, policy_of(chosen))
     return 0
 
 
@@ -126,6 +126,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(
             f"{compiled[0]} is a set that 'tomoyo compile' made: put what --diff shows into its policy source, and compile that"
         )
+    if arguments.json and arguments.diff:
+        raise UsageError("--diff prints no JSON", "leave out --diff: the result has all suggestions")
     if arguments.kernel and arguments.policy is not None:
         raise UsageError("--policy PATH or --kernel, not both")
     if arguments.state and not arguments.interactive:
@@ -163,6 +165,7 @@ def _collect(arguments: argparse.Namespace, engine: DecisionEngine | None) -> Su
             "warning",
             f"{counted(collector.left_out, 'record')} left out: they ask for more different names than are remembered; "
             "choose some with --domain or --path, or add what is suggested here and run this again",
+            code="too-many-names",
         )
     return collector
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from ...model.errors import TomoyoError
 from ...model.words import constant_length, decode, encode, quoted, word_fault
 from ..store.closure import Closure, ClosureError, find_root
+from ..store.closure_formats import read_json
 from ..store.paths import (
     MAX_NAME_LENGTH,
     STORE_DIRECTORY,
@@ -388,19 +389,9 @@ def parse_package(text: str, tree: Tree) -> tuple[str, StorePath]:
 def read_packages(file: str, tree: Tree) -> dict[str, tuple[StorePath, ...]]:
     """Read an explicit table from a JSON file: an object of ``"PACKAGE[^OUTPUT]": "PATH"`` or ``[PATH, ...]``.
 
-    Raises `ClosureError` with the file's name.
+    Raises `ClosureError` with the file's name, and OSError where it cannot be read.
     """
-    import json
-
-    try:
-        with open(file, "rb") as opened:
-            document = json.load(opened)
-    except OSError as error:
-        raise ClosureError(error.strerror or str(error), file) from None
-    except json.JSONDecodeError as error:
-        raise ClosureError(f"{error.msg} (column {error.colno})", file, error.lineno) from None
-    except (ValueError, RecursionError) as error:
-        raise ClosureError(f"unreadable JSON: {error}", file) from None
+    document = read_json(file)
     if not isinstance(document, dict):
         raise ClosureError("not an object of packages and store paths", file, place="$")
     entries: list[tuple[str, StorePath]] = []

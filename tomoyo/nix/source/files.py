@@ -23,7 +23,7 @@ import os
 import stat
 
 from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean
-from ...model.errors import TomoyoError
+from ...model.errors import TomoyoError, path_fault
 from ...model.profiles import STATES
 from ...model.words import quoted
 from ...syntax.lines import normalise
@@ -155,7 +155,8 @@ def error(code: str, message: str, place: Place | None = None, advice: str = "")
 
 
 def _unreadable(failure: OSError, path: str) -> Diagnostic:
-    return error("unreadable-file", failure.strerror or str(failure), Place(path))
+    message, advice = path_fault(failure)
+    return error("wrong-path", message, Place(path), advice)
 
 
 def _read(path: str) -> str:

@@ -17,7 +17,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ...model.errors import TomoyoError
+from ...model.diagnostics import Diagnostic, Place, Severity
+from ...model.errors import BINARY, TomoyoError, is_binary
 from ...syntax.domain_policy import MODULE_NAME
 from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
 from .files import FILES, FOLDERS, STATE_FILE, SourceError, read_directories
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PolicyFiles", "PolicyForm", "PolicyLoadError", "read_policy_files"]
 
 _COMPILED = {"manifest.json", "bindings.conf"}
+_HEAD = 1024
 _SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
 #: A line that uses a module by its name.
 #: What a kernel takes for spaces stands between its words and around them, as a carriage return does.
@@ -56,6 +58,11 @@ class PolicyLoadError(TomoyoError, ValueError):
         self.path = path
         self.reason = reason
         self.help = help
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same as a diagnostic."""
+        return Diagnostic(Severity.ERROR, "no-policy", self.reason, self.help, Place(self.path))
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -193,5 +200,7 @@ def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
         return kind
     if default is not None and (kind != NOTHING or not has_lines(text)):
         return default
+    if is_binary(text[:_HEAD].encode("latin-1")):
+        raise PolicyLoadError(path, *BINARY)
     words = "|".join(one.name.lower() for one in TextKind if one is not TextKind.NUMBERS)
     raise PolicyLoadError(path, f"cannot tell what kind of policy this is: {kind}", f"say so with --kind {words}")

@@ -222,8 +222,6 @@ def learn_outputs(closure: Closure, tree: Tree) -> Closure:
                 outputs[deriver] = {}
             except DerivationSyntaxError as error:
                 raise ClosureError(error.msg, file, error.line, f"column {error.column}") from None
-            except OSError as error:
-                raise ClosureError(error.strerror or str(error), file) from None
             else:
                 outputs[deriver] = {output.path: name for name, output in derivation.outputs.items() if output.path}
         members.append(replace(member, output=outputs[deriver].get(str(member.path))))

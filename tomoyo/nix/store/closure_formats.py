@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 
+from ...model.errors import BINARY, NOT_UTF8, is_binary
 from ...model.words import quoted
 from .closure import Closure, ClosureError, Member
 from .paths import STORE_DIRECTORY, StorePath, StorePathError, parse_store_path
@@ -46,14 +47,39 @@ def read_listing(path: str, store_directory: str = STORE_DIRECTORY, key: str | N
 
     Arguments as for `parse_listing`.
 
-    Raises `ClosureError`, also if the file cannot be read.
+    Raises `ClosureError`, and OSError if the file cannot be read.
+    """
+    return parse_listing(_read(path).decode("utf-8", "surrogateescape"), path, store_directory, key)
+
+
+def read_json(path: str) -> Any:
+    """The JSON document in the file at PATH.
+
+    Raises `ClosureError` where it is none, and OSError if the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise ClosureError(error.strerror or str(error), path) from None
-    return parse_listing(text, path, store_directory, key)
+        return _parse_json(_read(path).decode(), path)
+    except UnicodeDecodeError:
+        raise ClosureError(NOT_UTF8[0], path) from None
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read()
+    if is_binary(data):
+        raise ClosureError(BINARY[0], path)
+    return data
+
+
+def _parse_json(text: str, file: str | None) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ClosureError(f"{error.msg} (column {error.colno})", file, error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        raise ClosureError(f"unreadable JSON: {error}", file) from None
 
 
 def parse_listing(text: str, file: str | None = None, store_directory: str = STORE_DIRECTORY, key: str | None = None) -> Closure:
@@ -130,14 +156,7 @@ def parse_json(text: str, file: str | None = None, store_directory: str = STORE_
 
     Raises `ClosureError`; its place is a JSON path such as ``$[3].references``.
     """
-    import json
-
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ClosureError(f"{error.msg} (column {error.colno})", file, error.lineno) from None
-    except (ValueError, RecursionError) as error:
-        raise ClosureError(f"unreadable JSON: {error}", file) from None
+    document = _parse_json(text, file)
     place = "$"
     if isinstance(document, dict):
         if key is None and isinstance(document.get("info"), dict):

@@ -94,8 +94,6 @@ class StoreDatabase:
                     continue
         except sqlite3.Error as error:
             raise self._error(str(error)) from None
-        except OSError as error:
-            raise ClosureError(error.strerror or str(error), error.filename or self.path) from None
         raise self._error("it keeps changing while it is read")
 
     def _attempt(self, roots: list[str]) -> Closure:

@@ -42,7 +42,9 @@ def activate(
     locks: str | None = None,
     proc: str = "/proc",
 ) -> Outcome:
-    """Bring a kernel to the policy set in DIRECTORY.
+    """Bring a kernel to the policy set in DIRECTORY, and verify that it holds it; what fails is undone.
+
+    Returns what was written, or in a dry run what would be.
 
     Arguments:
         interface: the kernel, by default the running one.
@@ -61,9 +63,11 @@ def activate(
 
     Raises PolicySetError for a set that cannot be used, PolicySyntaxError for a
     line that a kernel would drop or store as something else, InactiveError where
-    TOMOYO is not active, ActivationError where the kernel did not take the set, UnknownStateError
-    where another kernel's directories are not given, and OSError
-    (SecurityfsError) where the system refuses.
+    TOMOYO is not active, ActivationError where the kernel did not take the set,
+    NoFreeProfileError where no profile number is free for a step of it, InvalidValueError
+    where a domain has a profile that is not defined, UnknownStateError where another
+    kernel's directories are not given, and OSError (SecurityfsError) where the system
+    refuses.
     """
     interface = interface or Securityfs(proc=proc)
     state, locks = places(interface, state, locks)

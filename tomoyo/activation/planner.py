@@ -70,7 +70,9 @@ def plan(
     own: Collection[str] = (),
     named: str = "",
 ) -> Plan:
-    """Find the writes that bring a kernel from HELD, as it prints it, to WANTED.
+    """Find the writes that bring a kernel from HELD, as it prints it, to WANTED.  Returns them in order.
+
+    After each line, what enforces in both policies enforces, and what both permit is permitted: see docs/activation.md.
 
     Arguments:
         keep_learned: keep learned entries of domains that stay in learning

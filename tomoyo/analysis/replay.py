@@ -47,7 +47,7 @@ class Replayed:
 
 
 def replay(engine: DecisionEngine, records: Iterable[AuditRecord]) -> Iterator[Replayed]:
-    """Ask ENGINE again what each of RECORDS asked, in their order.
+    """Ask ENGINE again what each of RECORDS asked.  Yields each with the answer, in their order.
 
     ``granted`` is compared, which is not what the process got: permissive and
     learning mode let happen what no entry grants.

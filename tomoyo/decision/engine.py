@@ -116,9 +116,19 @@ class DecisionEngine:
     """A policy that answers requests.  Each domain's index is built when it is first asked.
 
     Arguments:
+        domains: whose entries are searched.
+        exceptions: the groups, acl_groups and transition control that they use; none where it is left out.
+        profiles: what says the mode; without them a verdict has none, and only ``granted`` counts.
         by_name: whether path groups called after packages hold their own names, so that a
             request may ask for a file by such a name, ``nix:/notes/share/help``.
         modules: what the policy source calls acl_groups, by their numbers.
+
+    There are three ways to make one: from parsed policies; `load` for the files of
+    a saved policy or a policy set, taken line by line as a kernel takes them, where
+    a line that it would drop is an error; and ``load_policy(PATH).engine()`` for any
+    form of policy, policy sources and the running kernel among them.
+
+    The answers are the kernel's (security/tomoyo); the tests ask real kernels the same.
     """
 
     def __init__(
@@ -146,7 +156,7 @@ class DecisionEngine:
 
     @classmethod
     def of(cls, holding: Holding) -> DecisionEngine:
-        """The engine for what a simulated kernel holds (its ``holding``) at this moment."""
+        """The engine for what a simulated kernel holds (its ``holding``, HOLDING) at this moment."""
         return cls(holding.domain_policy(), holding.exception_policy(), holding.profile_policy())
 
     @classmethod
@@ -232,7 +242,7 @@ class DecisionEngine:
         raise UnknownDomain(str(name))
 
     def config(self, domain: Domain, functionality: str) -> tuple[Profile, Config] | None:
-        """DOMAIN's profile, and its settings for FUNCTIONALITY; None without profiles."""
+        """DOMAIN's profile, and its settings for FUNCTIONALITY (``file::read``); None without profiles."""
         if self.profiles is None:
             return None
         namespace = domain.name.namespace
@@ -253,10 +263,13 @@ class DecisionEngine:
         return self.decide_entries(record.domain, request_of(record))
 
     def decide(self, name: DomainName | str, request: Request) -> Verdict:
-        """The answer to REQUEST, made in the domain called NAME.  Raises UnknownDomain.
+        """The answer to REQUEST, made in the domain called NAME.
 
         A request that the kernel never makes is not granted; ``never_asked``
         says why.
+
+        Raises UnknownDomain where the policy has no such domain and none above it,
+        and InvalidValueError where NAME is no domain's name.
         """
         never = never_asked(request, by_name=self.by_name)
         if never is None:
@@ -265,7 +278,10 @@ class DecisionEngine:
         return Verdict(None, granted=False, created_from=created_from, never_asked=never)
 
     def decide_entries(self, name: DomainName | str, request: Request) -> Verdict:
-        """What the entries answer to REQUEST, even if the kernel never makes it.  Raises UnknownDomain."""
+        """What the entries of the domain called NAME answer to REQUEST, even if the kernel never makes it.
+
+        Raises as `decide`: UnknownDomain, and InvalidValueError.
+        """
         text = str(name)
         domain = self._domains.get(text)
         if domain is None:
@@ -306,7 +322,13 @@ class DecisionEngine:
         return Verdict(mode, False, None, None, logged, learned, not unknown, path, tuple(unknown))
 
     def scrutiny(self, name: DomainName | str, kind: Kind, operation: str) -> Scrutiny:
-        """What the answer to a request of the domain called NAME may hang on beside its arguments.  Raises UnknownDomain."""
+        """What the answer to a request of the domain called NAME may hang on beside its arguments.
+
+        Arguments:
+            kind, operation: what the request asks for, as in `Request`.
+
+        Raises UnknownDomain as `decide`.
+        """
         if kind is Kind.MOUNT:  # where the request has no path1, the kernel does not compare the device
             return max(Scrutiny.ATTRIBUTES, *self._scrutinies(name, kind, operation))
         return max(self._scrutinies(name, kind, operation))

@@ -55,6 +55,8 @@ class Request:
             names that conditions have for them (``task.uid``,
             ``exec.argv[0]``, ``exec.envp["HOME"]``): a number, a word, or
             None for a variable that is not set.  All others are unknown.
+
+    Raises InvalidValueError for an operation or a number of arguments that the kind has not.
     """
 
     kind: Kind

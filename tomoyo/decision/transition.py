@@ -136,10 +136,15 @@ def transition(
     """What becomes of a process in DOMAIN that makes REQUEST, a ``file execute`` or ``manual_domain_transition``.
 
     The request names the program as execve sees it: parents resolved, a
-    symlink at its end not followed.  RULES are those of the domain's
-    namespace, for who asks often.
+    symlink at its end not followed.
+
+    Arguments:
+        engine: the policy that is asked.
+        rules: those of the domain's namespace, for who asks often.
 
     Raises UnknownDomain, and InvalidValueError for any other request.
+
+    The rules are the kernel's (security/tomoyo/domain.c); the tests execute the same programs on real kernels.
     """
     if request.kind is Kind.TRANSITION:
         return _manual_transition(engine, domain, request)

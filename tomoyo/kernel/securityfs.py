@@ -124,7 +124,7 @@ class Securityfs:
             os.close(descriptor)
 
     def select(self, name: str, command: str) -> str:
-        """Write COMMAND, such as ``select domain=<kernel>``, and read what the same opening then gives."""
+        """Write COMMAND, such as ``select domain=<kernel>``, to the file NAME, and read what the same opening then gives."""
         return self.select_all(name, [command])[0]
 
     def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
@@ -180,7 +180,7 @@ class Securityfs:
         return self.read("stat")
 
     def write_stat(self, lines: str) -> None:
-        """Write memory quotas."""
+        """Write memory quotas: LINES such as ``Memory used by policy: 1048576``, in bytes."""
         self.write("stat", lines)
 
     def audit(self) -> str:
@@ -196,7 +196,7 @@ class Securityfs:
         return self.read("query")
 
     def answer(self, serial: int, answer: int) -> None:
-        """Answer request SERIAL: 1 grants, 2 denies, 3 asks again."""
+        """Answer request SERIAL with ANSWER: 1 grants, 2 denies, 3 asks again."""
         self.write("query", f"A{serial}={answer}\n")
 
     def self_domain(self) -> str:

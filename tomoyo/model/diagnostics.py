@@ -73,9 +73,11 @@ class Diagnostic:
     """Something wrong, or worth knowing.
 
     Attributes:
+        severity: how bad it is.
         code: what kind of thing it is, such as ``dropped-line``; once released, it keeps its meaning.
         message: what is wrong.
         help: the one thing to do, may be empty.
+        place: where in a text; a `Place` without a file where it is about the policy as a whole.
         subject: the word, entry or domain that it is about, as a policy has it; may be empty.
         related: other places that have to do with it, such as the first of two duplicates.
     """

@@ -33,9 +33,15 @@ def merge_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 class Domain:
     """One domain: its name, profile, ``use_group`` numbers, flags and entries.
 
-    The name may be given as a str.  ``groups`` are ascending.  The flags are set by the kernel:
-    ``quota_exceeded`` when learning stopped at its limit, ``transition_failed``
-    when a process could not enter the domain that it should have.
+    Attributes:
+        name: may be given as a str.
+        profile: a number from 0 to 255.
+        groups: numbers of acl_groups, from 0 to 255, ascending.
+        entries: each subject once, in the kernel's order.
+        quota_exceeded: set by the kernel when learning stopped at its limit.
+        transition_failed: set by the kernel when a process could not enter the domain that it should have.
+
+    Raises InvalidValueError for a name or a number that is none.
     """
 
     name: DomainName
@@ -71,11 +77,11 @@ class Domain:
         return f"<Domain {self.name}: profile {self.profile}, entries: {len(self.entries)}>"
 
     def with_entry(self, entry: Entry) -> Domain:
-        """Add an entry, merged as the kernel merges it."""
+        """This domain with ENTRY added, merged as the kernel merges it."""
         return replace(self, entries=merge_entries([*self.entries, entry]))
 
     def without_entry(self, entry: Entry) -> Domain:
-        """Take away ENTRY's operations, as ``delete`` does."""
+        """This domain without ENTRY's operations, as ``delete`` takes them away."""
         left = (held.reduced(entry) for held in self.entries)
         return replace(self, entries=tuple(held for held in left if held is not None))
 
@@ -98,7 +104,11 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class DomainPolicy:
-    """Domains in the kernel's order, each name once."""
+    """Domains in the kernel's order, each name once.
+
+    Attributes:
+        domains: all of them.
+    """
 
     domains: tuple[Domain, ...] = ()
 
@@ -128,7 +138,7 @@ class DomainPolicy:
         return DomainPolicy(tuple(domain for domain in self.domains if domain.name != name))
 
     def merged(self, other: DomainPolicy) -> DomainPolicy:
-        """All domains of both; those of one name merged."""
+        """All domains of this policy and of OTHER; those of one name merged, with OTHER's profile."""
         domains = {domain.name: domain for domain in self.domains}
         for domain in other.domains:
             held = domains.get(domain.name)

@@ -134,12 +134,19 @@ def sort_operations(kind: Kind, operations: frozenset[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One ACL entry.
+    """One ACL entry.  Two entries are equal when their texts and subjects are.
 
-    ``operations`` are kept in the kernel's order.  ``subject`` is the text with
-    the kind's first operation alone: the kernel merges entries of the same
-    subject.  Two entries are equal when their texts and subjects are; only
-    those whose condition ``is_misread`` have a text of others.
+    Attributes:
+        kind: the keyword, with the operations and arguments that it has.
+        operations: kept in the kernel's order.
+        arguments: one for each name in ``kind.arguments``, of the type that it has there.
+        condition: when the entry counts; None for always.
+        text: the entry as policy has it.
+        subject: the text with the kind's first operation alone: the kernel merges
+            entries of the same subject.  Only those whose condition ``is_misread``
+            have a text of others.
+
+    Raises InvalidValueError for operations or arguments that KIND has not.
     """
 
     kind: Kind
@@ -183,8 +190,11 @@ class Entry:
     ) -> Entry:
         """An entry of parts that the caller has checked: operations in order, arguments of the right types.
 
-        TAIL is the text behind the operations.  Reading a policy makes
-        hundreds of thousands of entries, and checks each part as it reads it.
+        Arguments:
+            kind, operations, arguments, condition: as in `Entry`.
+            tail: the text behind the operations.
+
+        Reading a policy makes hundreds of thousands of entries, and checks each part as it reads it.
         """
         entry = object.__new__(cls)
         setattr_ = object.__setattr__
@@ -216,11 +226,11 @@ class Entry:
         return dict(zip(self.kind.arguments, self.arguments))[name]
 
     def with_operations(self, operations: tuple[str, ...]) -> Entry:
-        """The same entry for other operations."""
+        """The same entry for OPERATIONS."""
         return Entry(self.kind, operations, self.arguments, self.condition)
 
     def merged(self, other: Entry) -> Entry:
-        """The one entry that the kernel makes of two that differ in operations alone.
+        """The one entry that the kernel makes of this one and OTHER, which differ in operations alone.
 
         Raises InvalidValueError where they differ in more.
         """

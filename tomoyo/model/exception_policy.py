@@ -169,7 +169,7 @@ class ExceptionPolicy:
         return ExceptionPolicy(tuple(parts.values()), self.named)
 
     def merged(self, other: ExceptionPolicy) -> ExceptionPolicy:
-        """All of both, namespace by namespace."""
+        """All of this policy and of OTHER, namespace by namespace."""
         result = self
         for part in other.namespaces:
             held = self.namespace(part.namespace)

@@ -35,6 +35,6 @@ class ManagerPolicy:
         return ManagerPolicy(managers, self.manage_by_non_root)
 
     def merged(self, other: ManagerPolicy) -> ManagerPolicy:
-        """The managers of both."""
+        """The managers of this list and of OTHER, each once."""
         managers = tuple(dict.fromkeys(self.managers + other.managers))
         return ManagerPolicy(managers, self.manage_by_non_root or other.manage_by_non_root)

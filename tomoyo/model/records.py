@@ -161,7 +161,21 @@ class FlagSet:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One record of the audit log."""
+    """One record of the audit log.  ``str()`` of it is its text.
+
+    Attributes:
+        time: when, in UTC, to the second.
+        profile, mode: what held for the domain.
+        granted: whether an entry granted the request.
+        global_pid: the process number in the first namespace of process numbers.
+        task: numbers of the process, its users and groups.
+        domain: the domain that the process was in.
+        request: what it asked for; or an event of the domain's profile, groups or flags.
+        path1, path2: the files that the request is about; None where it has none.
+        path1_parent, path2_parent: the directories that hold them.
+        execution: what was executed; None where nothing was.
+        symlink_target: where a symlink that is made leads; None for any other request.
+    """
 
     time: Timestamp
     profile: int

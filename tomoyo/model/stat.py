@@ -88,7 +88,13 @@ class MemoryUse:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A report (``total`` is there) or settings (only ``memory`` is)."""
+    """A report (``total`` is there) or settings (only ``memory`` is).
+
+    Attributes:
+        counters: what was counted since the kernel started; times are in UTC.
+        memory: bytes in use, and quotas in bytes.
+        total: the bytes in use altogether; None in settings.
+    """
 
     counters: tuple[Counter, ...] = ()
     memory: tuple[MemoryUse, ...] = ()

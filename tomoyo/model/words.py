@@ -288,7 +288,13 @@ class GroupReference:
 
 @dataclass(frozen=True, slots=True)
 class DomainName:
-    """A domain's name: a namespace, followed by the programs that led there."""
+    """A domain's name: a namespace, followed by the programs that led there.
+
+    Attributes:
+        text: words joined by single spaces, such as ``<kernel> /usr/sbin/sshd``.
+
+    Raises InvalidValueError for a text that is no domain name.
+    """
 
     text: str
 

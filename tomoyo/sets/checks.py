@@ -22,11 +22,11 @@ PANICS = ("profile-version", "undefined-profile")
 
 
 def check_policy_set(policy: PolicySet) -> list[Diagnostic]:
-    """Find what would make a boot panic, be stored otherwise than written, or grant nothing.
+    """Find what would make a boot with POLICY panic, be stored otherwise than written, or grant nothing.
 
-    The judge is a simulated kernel that loads the set.  Errors, which make a
-    boot panic (`PANICS`) or mean that a file is damaged, come first; what is
-    lost or grants nothing is a warning.
+    The judge is a simulated kernel that loads the set.  Returns errors, which make a
+    boot panic (`PANICS`) or mean that a file is damaged, first; what is lost or
+    grants nothing is a warning.
     """
     from ..syntax.lines import Effect, PolicySyntaxError
 

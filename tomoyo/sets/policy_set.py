@@ -55,11 +55,14 @@ _REPORTED = re.compile(r"^Memory used by (policy|audit log|query message):.* \(Q
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Everything that a kernel is to hold, as texts.
+    """Everything that a kernel is to hold, as texts.  They are not checked: see `check_policy_set`.
 
-    ``stat`` holds quotas, or a report whose quotas are meant.  ``boot`` is None
-    where the set has no boot loader.  ``manifest`` is plain data, kept as it
-    was found.  The texts are not checked: see ``check_policy_set``.
+    Attributes:
+        domain_policy, exception_policy, profile, manager: as the interface files of these names take them.
+        bindings: the part of the exception policy that ties names to store paths.
+        stat: quotas, or a report whose quotas are meant.
+        boot: the boot loader, a shell script; None where the set has none.
+        manifest: plain data, kept as it was found.
     """
 
     domain_policy: str = ""

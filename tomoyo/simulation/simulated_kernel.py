@@ -144,21 +144,36 @@ class SimulatedKernel:
         return SimulatedFile(self, name, report)
 
     def write(self, name: str, data: str | bytes, report: Report | None = None) -> None:
-        """Open the interface file NAME, write DATA, and close it."""
+        """Open the interface file NAME, write DATA, and close it.
+
+        Arguments:
+            report: called with each line that the kernel drops or alters.
+
+        Raises FileNotFoundError where the kernel has no such file.
+        """
         with self.open(name, report) as file:
             file.write(data)
 
     def read(self, name: str) -> str:
-        """Open the interface file NAME and read all of it."""
+        """Open the interface file NAME and read all of it.
+
+        Raises FileNotFoundError where the kernel has no such file.
+        """
         with self.open(name) as file:
             return file.read()
 
     def select(self, name: str, command: str) -> str:
-        """Write COMMAND (``select domain=...``) and read, with NAME opened once."""
+        """Write COMMAND (``select domain=...``) and read, with NAME opened once.
+
+        Raises FileNotFoundError where the kernel has no such file.
+        """
         return self.select_all(name, [command])[0]
 
     def select_all(self, name: str, commands: Iterable[str]) -> list[str]:
-        """The answer to each of COMMANDS, all with NAME opened once."""
+        """The answer to each of COMMANDS, all with NAME opened once.
+
+        Raises FileNotFoundError where the kernel has no such file.
+        """
         answers = []
         with self.open(name) as file:
             for command in commands:

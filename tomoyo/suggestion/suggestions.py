@@ -25,6 +25,7 @@ from ..model.entries import Entry, Kind
 from ..model.records import AuditRecord, Execution, Strings
 from ..model.stat import Timestamp
 from ..model.words import DomainName, Quoted, Word
+from ..syntax.lines import Dropped, PolicySyntaxError
 from ..syntax.record_stream import RecordText
 from ..syntax.records import read_domain, read_request, read_text, read_time
 from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
@@ -151,7 +152,8 @@ class Suggestions:
         rules, user_rules: as for `generalise`.
         room: how many characters are remembered of what records ask for.
 
-    Attribute ``left_out``: how many records asked for more than that.
+    Attributes:
+        left_out: how many records asked for more than that.
     """
 
     def __init__(self, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = (), room: int = ROOM) -> None:
@@ -173,7 +175,10 @@ class Suggestions:
             self._take(record.domain.text, record.profile, request_of(record).learned, str(record.time))
 
     def add_text(self, text: RecordText) -> None:
-        """The same for a record as text.  What repeats is looked at once."""
+        """Take TEXT, a record as text, as `add` takes a record.  What repeats is looked at once.
+
+        Raises PolicySyntaxError where it cannot be read.
+        """
         # Words in quotes, of what is executed or where a symlink leads, are part of an entry.
         quotes = '="' in text.details
         key = (text.domain, text.request, text.details if quotes else "")
@@ -181,15 +186,22 @@ class Suggestions:
         if family is not None:
             family.note(text.time)
             return
-        asked = read_request(text.request)
+        line = 3  # of the record
+        try:
+            asked = read_request(text.request)
+            line = 2
+            domain = read_domain(text.domain).text
+        except Dropped as dropped:
+            problem = dropped.problem
+            raise PolicySyntaxError("audit", line, problem.offset + 1, problem, text[line + 6]) from None
         if not isinstance(asked, Entry) or asked.kind is Kind.TRANSITION:
             return
         request = request_of(read_text(text)) if quotes else bare_request(asked)
-        family = self._take(text.domain, int(text.profile), request.learned, text.time)
+        family = self._take(domain, int(text.profile), request.learned, text.time)
         size = sum(map(len, key)) + _ENTRY
         if family is not None and size <= min(self._seen_room, _LONGEST):
             self._seen_room -= size
-            self._seen[read_domain(text.domain).text, *key[1:]] = family
+            self._seen[domain, *key[1:]] = family
 
     def _take(self, domain: str, profile: int, entry: Entry, time: str) -> _Family | None:
         """Take ENTRY, which a record of TIME asked for."""

@@ -47,7 +47,7 @@ def parse_domain_policy(
     report: Report | None = None,
     version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> DomainPolicy:
-    """Parse domain policy.
+    """Parse domain policy.  Returns its domains, in the order of the text, with entries merged as the kernel merges them.
 
     Arguments:
         source: text, bytes, or an iterable of lines.
@@ -58,10 +58,12 @@ def parse_domain_policy(
         report: called with each error, and reading goes on without that line.
         version: the kernel that is read for, such as ``7.2``; it counts only
             AS_KERNEL, as the STRICT reading refuses what kernels read
-            differently (see ``model.kernel_versions``).
+            differently (see ``tomoyo.model.kernel_versions``).
 
     Raises PolicySyntaxError for the first error, reading strictly and without
     a report, and InvalidValueError where VERSION is none.
+
+    The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
     """
     holding = Holding()
     if reading is Reading.AS_KERNEL:

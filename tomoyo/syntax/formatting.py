@@ -43,7 +43,7 @@ def format_domain(domain: Domain) -> str:
 
 
 def format_domain_policy(policy: DomainPolicy) -> str:
-    """The text of POLICY."""
+    """The text of POLICY as the kernel prints it; `parse_domain_policy` reads it back."""
     return "".join(map(format_domain, policy.domains))
 
 
@@ -52,17 +52,17 @@ def _format_parts(parts: Iterable[_Part], named: bool) -> str:
 
 
 def format_exception_policy(policy: ExceptionPolicy) -> str:
-    """The text of POLICY."""
+    """The text of POLICY as the kernel prints it; `parse_exception_policy` reads it back."""
     return _format_parts(policy.namespaces, policy.named)
 
 
 def format_profile(policy: ProfilePolicy) -> str:
-    """The text of POLICY; with a second namespace every line says which one it belongs to."""
+    """The text of POLICY as the kernel prints it; with a second namespace every line says which one it belongs to."""
     return _format_parts(policy.namespaces, named=len(policy.namespaces) > 1)
 
 
 def format_manager(policy: ManagerPolicy) -> str:
-    """The text of POLICY; a kernel takes ``manage_by_non_root``, but does not print it."""
+    """The text of POLICY as the kernel prints it, and ``manage_by_non_root``, which a kernel takes but does not print."""
     lines = [str(manager) for manager in policy.managers]
     if policy.manage_by_non_root:
         lines.append("manage_by_non_root")
@@ -70,12 +70,12 @@ def format_manager(policy: ManagerPolicy) -> str:
 
 
 def format_stat(stat: Stat) -> str:
-    """The text of STAT, a report or settings."""
+    """The text of STAT, a report or settings, as `parse_stat` reads it."""
     return "".join(f"{line}\n" for line in stat.lines())
 
 
 def format_audit(records: Iterable[AuditRecord]) -> str:
-    """The text of RECORDS, each ended by a NUL byte."""
+    """The text of RECORDS as the kernel writes it, each ended by a NUL byte; `parse_audit` reads it back."""
     return "".join(f"{record}\0" for record in records)
 
 

@@ -78,10 +78,16 @@ class Problem:
 class PolicySyntaxError(TomoyoError, ValueError):
     """A line that is refused, or that the kernel would drop or alter.
 
-    Attributes: file, line and column (both from 1; the column counts
-    characters of the text given), source (the line as it is written, as far as
-    it is known), text (the offending part), message, expected (what should
-    stand there, may be empty), effect (what the kernel does).
+    Attributes:
+        file: the name of the text.
+        line, column: both from 1; the column counts characters of the text given.
+        source: the line as it is written, as far as it is known.
+        text: the offending part.
+        message: what is wrong.
+        expected: what should stand there, may be empty.
+        effect: what the kernel does.
+
+    It is made from a PROBLEM, which has the last four.
     """
 
     def __init__(self, file: str, line: int, column: int, problem: Problem, source: str = "") -> None:
@@ -110,7 +116,7 @@ class PolicySyntaxError(TomoyoError, ValueError):
         return Diagnostic(severity, self.effect.code, self._problem.what, self._problem.advice, place, self.text)
 
 
-class Dropped(Exception):
+class Dropped(TomoyoError):
     """Raised by a reader where the kernel would drop the line."""
 
     def __init__(self, problem: Problem) -> None:

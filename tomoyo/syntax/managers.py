@@ -52,7 +52,21 @@ def parse_manager(
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
 ) -> ManagerPolicy:
-    """Parse a manager list; arguments and errors as in ``parse_domain_policy``."""
+    """Parse a manager list.  Returns it, each manager once.
+
+    Arguments:
+        source: text, bytes, or an iterable of lines.
+        file: the name to give in errors.
+        reading: STRICT refuses lines that the kernel would drop or store as
+            something else; AS_KERNEL gives what a kernel without policy, not
+            yet active, would hold after SOURCE was written to it.
+        report: called with each error, and reading goes on without that line.
+
+    Raises PolicySyntaxError for the first error, reading strictly and without
+    a report.
+
+    The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
+    """
     held = HeldManagers()
     reader = read_manager_line if reading is Reading.AS_KERNEL else read_manager_content
     replay(source, reader, held.apply, Listener(file, reading, report))

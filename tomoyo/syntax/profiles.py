@@ -45,7 +45,24 @@ def parse_profile(
     report: Report | None = None,
     version: str | KernelVersion = DEFAULT_KERNEL,
 ) -> ProfilePolicy:
-    """Parse profiles; arguments and errors as in ``parse_domain_policy``."""
+    """Parse profiles.  Returns those of each namespace, in the order of the text.
+
+    Arguments:
+        source: text, bytes, or an iterable of lines.
+        file: the name to give in errors.
+        reading: STRICT refuses lines that the kernel would drop or store as
+            something else; AS_KERNEL gives what a kernel without policy, not
+            yet active, would hold after SOURCE was written to it.
+        report: called with each error, and reading goes on without that line.
+        version: the kernel that is read for, such as ``7.2``; it counts only
+            AS_KERNEL, as the STRICT reading refuses what kernels read
+            differently (see ``tomoyo.model.kernel_versions``).
+
+    Raises PolicySyntaxError for the first error, reading strictly and without
+    a report, and InvalidValueError where VERSION is none.
+
+    The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
+    """
     holding = Holding()
 
     def apply(statement: ProfileStatement) -> str | None:

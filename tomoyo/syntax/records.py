@@ -70,20 +70,31 @@ def remembered(count: int, longest: int) -> Callable[[Callable[[str], Part]], Ca
 
 
 def parse_audit(source: Source, *, file: str = "audit", report: Report | None = None) -> list[AuditRecord]:
-    """Parse audit records.
+    """Parse audit records.  Returns them in the order of the text.
 
-    Raises PolicySyntaxError for the first broken record; with REPORT, hands it
-    over and goes on with the next record.
+    Arguments:
+        source: text, bytes, or an iterable of lines, of which each record ends in an empty line or a NUL byte.
+        file: the name to give in errors.
+        report: called with each broken record's error, and reading goes on with the next record.
+
+    Raises PolicySyntaxError for the first broken record, without a report.
     """
     return list(iterate_audit(source, file=file, report=report))
 
 
 def iterate_audit(source: Source | BinaryIO, *, file: str = "audit", report: Report | None = None) -> Iterator[AuditRecord]:
-    """Parse audit records one after the other; errors as in ``parse_audit``.
+    """Parse audit records one after the other.  Yields each as soon as it is whole.
 
     A file, or the pieces that an iterable gives, are taken as they come: the
     memory in use is that of one record, however long the log is and whatever
     it holds.
+
+    Arguments:
+        source: as in `parse_audit`, or a file opened to read bytes.
+        file: the name to give in errors.
+        report: called with each broken record's error, and reading goes on with the next record.
+
+    Raises PolicySyntaxError for the first broken record, without a report.
     """
     return map(read_text, iterate_texts(source, file=file, report=report))
 
@@ -97,7 +108,15 @@ def iterate_texts(source: Source | BinaryIO, *, file: str = "audit", report: Rep
 
 
 def parse_query(source: Source | BinaryIO, *, file: str = "query", report: Report | None = None) -> list[Query]:
-    """Parse pending requests; arguments and errors as in ``parse_audit``."""
+    """Parse pending requests, as ``query`` gives them.  Returns them in the order of the text.
+
+    Arguments:
+        source: as in `iterate_audit`.
+        file: the name to give in errors.
+        report: called with each broken record's error, and reading goes on with the next record.
+
+    Raises PolicySyntaxError for the first broken record, without a report.
+    """
     return list(_read(cut_pieces(_chunks(source)), _read_query, Listener(file, Reading.STRICT, report)))
 
 

@@ -33,7 +33,23 @@ def parse_stat(
 
     A text with a ``Policy`` or ``Total`` line is a report.  Read AS_KERNEL,
     every text is what was written to a kernel, and the result is the quotas.
-    Other arguments and errors are as in ``parse_domain_policy``.
+    Memory is in bytes, times are in UTC.
+
+    Arguments:
+        source: text, bytes, or an iterable of lines.
+        file: the name to give in errors.
+        reading: STRICT refuses lines that the kernel would drop or store as
+            something else; AS_KERNEL gives what a kernel without policy, not
+            yet active, would hold after SOURCE was written to it.
+        report: called with each error, and reading goes on without that line.
+        version: the kernel that is read for, such as ``7.2``; it counts only
+            AS_KERNEL, as the STRICT reading refuses what kernels read
+            differently (see ``tomoyo.model.kernel_versions``).
+
+    Raises PolicySyntaxError for the first error, reading strictly and without
+    a report, and InvalidValueError where VERSION is none.
+
+    The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
     """
     listener = Listener(file, reading, report, kernel_version(version))
     lines = [raw + "\n" * ended for raw, ended in raw_lines(source)]

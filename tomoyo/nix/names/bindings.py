@@ -140,6 +140,8 @@ def bind(
         exceptions: the policy's own.  Names that its aggregators and path groups
             give to places outside the store need not be known otherwise; what
             they say about the store is an old binding, which does not count.
+        several: what to do about a name that several versions in the closure have.
+        programs: which programs get a name: those that the policy uses, or all.
         links: as for `find_ways`.
         contents: what lies in the store paths, where that is known already.
 

@@ -88,6 +88,7 @@ def name_policy(
     """Put names in the place of the store paths in a policy.
 
     Arguments:
+        domains, exceptions: the policy; None where there is no exception policy.
         names: the trusted closure.
         contents: what lies in it.
         links: as for `tomoyo.nix.names.program_paths.find_ways`.

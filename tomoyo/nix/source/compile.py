@@ -80,7 +80,14 @@ class BootSettings:
 
 @dataclass(frozen=True, slots=True)
 class CompileSettings:
-    """How to compile."""
+    """How to compile.
+
+    Attributes:
+        conflicts: what to do where two sources say different things of one domain's profile or the like.
+        several: what to do about a name that several versions in the closure have.
+        unresolved: what to do about a name that nothing in the closure has.
+        boot: what the boot loader is told.
+    """
 
     conflicts: Conflicts = Conflicts.REFUSE
     several: Several = Several.BIND
@@ -106,7 +113,7 @@ def compile_policy(
     settings: CompileSettings | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Compiled:
-    """Make one policy set of FILES, bound to the closure of NAMES.
+    """Make one policy set of FILES, bound to the closure of NAMES.  Returns the set and warnings.
 
     Arguments:
         files: of one or more policy sources, as `read_sources` reads them.
@@ -115,6 +122,7 @@ def compile_policy(
         roots: what the closure is the closure of, for the manifest; by default
             the store paths that no other refers to.
         links: symlinks that the system will have outside the store; see `find_ways`.
+        settings: how to compile, by default as `CompileSettings` says.
         progress: called with what is being done, for whoever waits.
 
     Raises SourceError with every error and warning.

@@ -97,6 +97,7 @@ class Closure:
 
     Attributes:
         members: in any order; kept sorted by path, one for each.
+        outputs_seen: output names with evidence in this closure; see `package`.
 
     Raises `ClosureError` if two members have the same path, or if one
     refers to a store path that is none.

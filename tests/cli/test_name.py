@@ -72,7 +72,7 @@ def test_a_policy_is_printed_and_what_to_know_is_said(folder: Path) -> None:
     column = LEARNED.splitlines()[5].index("exec.argv") + 1
     assert f'{file}:6:{column}: warning: exec.argv[0]="{NGINX}/bin/nginx": ' in done.messages
     assert f"{file}:8:1: note: <kernel> {NGINX}/bin/nginx: one domain with <kernel> {PATH}/bin/nginx now" in done.messages
-    assert "note: 1 entries became equal" in done.messages
+    assert "note: 1 entry became equal" in done.messages
 
 
 def test_standard_input(folder: Path) -> None:
@@ -188,7 +188,7 @@ def test_bad_policies_write_nothing(folder: Path, policy: bytes, said: str) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "required"),
+        ((), "say what to name"),
         (("domain", "exception"), "-o DIR"),
         (("-", "-", "-o", "out"), "only one policy"),
         (("domain", "--attributes", "attributes"), "--nix"),

@@ -157,7 +157,7 @@ def test_a_kind_that_cannot_be_guessed_must_be_given(
         (tmp_path / name).touch()
     done = tomoyo("check", *arguments)
     assert done.status == 2
-    assert "say so with --kind domain|exception|module|profile|manager|stat" in done.messages
+    assert "say so with --kind domain|exception|module|numbers|profile|manager|stat" in done.messages
 
 
 @pytest.mark.parametrize("command", ["check", "fmt", "stat", "bind", "lint"])

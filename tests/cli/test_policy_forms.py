@@ -15,6 +15,7 @@ from tomoyo.sets.writing import write_policy_set
 from .command import Done, tomoyo
 
 DOMAIN = "<kernel> nix:/web/bin/web"
+WEB = f"/nix/store/{'0' * 32}-web"
 #: What the same policy is in words of a kernel, and in those of a policy source.
 HELD = f"<kernel>\nuse_profile 0\n\n\n{DOMAIN}\nuse_profile 3\nuse_group 1\n\nfile read /srv/index\n\n"
 WRITTEN = f"<kernel>\nuse_profile 0\n\n{DOMAIN}\nuse_profile 3\nuse_group site\n\nfile read /srv/index\n"
@@ -68,6 +69,7 @@ FORMS: dict[str, Callable[[Path], Path]] = {
     "a file with comments at its head": file("web.txt", f"# Head\n\n# about it\n{WRITTEN.replace('site', 'base')}"),
     "a file whose lines end as on Windows": file("web.txt", WRITTEN.replace("site", "base").replace("\n", "\r\n")),
     "a policy source": source,
+    "a directory of a policy source": lambda top: source(top) / "domains",
     "a file of a policy source": lambda top: source(top) / "domains" / "web.conf",
     "a policy source of one file": lambda top: file("one/domain_policy.conf", WRITTEN.replace("site", "base"))(top).parent,
     "a saved policy": saved,
@@ -89,25 +91,38 @@ COMMANDS: dict[str, tuple[list[str], list[str], str]] = {
     "replay": (["replay"], ["LOG"], "1 as recorded"),
     "suggest": (["suggest"], ["LOG"], "file write /srv/log\n"),
     "suggest --learned": (["suggest"], ["LOG", "--learned"], "file write /srv/log\n"),
+    "bind": (["bind", "--closure-file", "CLOSURE", "--root", "ROOT"], [], f"aggregator {WEB}/bin/web nix:/web/bin/web\n"),
+    "plan": (["plan"], ["OLD"], f"domain_policy: delete {DOMAIN}\n"),
+    "name": (["name", "--closure-file", "/dev/null"], [], f"{DOMAIN}\nuse_profile 3\nuse_group "),
 }
 ASK = ("explain", "can", "replay", "suggest")
 
 
+def words(name: str, top: Path) -> tuple[list[str | Path], list[str | Path]]:
+    """What comes before and behind the policy in the command NAME, which finds its other files in TOP."""
+    (top / "log").write_text(RECORD)
+    (top / "closure").write_text(f"{WEB}\n")
+    (top / f"root{WEB}/bin").mkdir(parents=True, exist_ok=True)
+    (top / f"root{WEB}/bin/web").touch(0o755)
+    (top / "old").write_text("<kernel>\nuse_profile 0\n\n<kernel> /old\nuse_profile 3\n\nfile read /x\n")
+    places = {word: top / word.lower() for word in ("LOG", "OLD", "ROOT", "CLOSURE")}
+    before, behind, _ = COMMANDS[name]
+    return [places.get(word, word) for word in before], [places.get(word, word) for word in behind]
+
+
 def run(name: str, path: Path | str, top: Path, *, stdin: str = "") -> Done:
     """The command NAME on the policy at PATH."""
-    before, behind, _ = COMMANDS[name]
-    (top / "log").write_text(RECORD)
+    before, behind = words(name, top)
     if name.endswith("--learned"):
-        return tomoyo(*before, *behind[1:], path, top / "log", stdin=stdin.encode())
-    words = [top / "log" if word == "LOG" else word for word in behind]
-    return tomoyo(*before, *(["--policy"] if name in ASK else []), path, *words, stdin=stdin.encode())
+        return tomoyo(*before, *behind[1:], path, *behind[:1], stdin=stdin.encode())
+    return tomoyo(*before, *(["--policy"] if name in ASK else []), path, *behind, stdin=stdin.encode())
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_every_form(name: str, form: str, tmp_path: Path) -> None:
     done = run(name, FORMS[form](tmp_path), tmp_path)
-    assert done.status in ((0, 1) if name == "replay" else (0,)), done.messages
+    assert done.status in ((0, 1) if name in ("plan", "replay") else (0,)), done.messages
     assert COMMANDS[name][2] in done.output
     assert ": error: " not in done.messages
 
@@ -116,27 +131,22 @@ def test_every_command_takes_every_form(name: str, form: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_standard_input(name: str, text: str, tmp_path: Path) -> None:
     done = run(name, "-", tmp_path, stdin=text)
-    assert done.status == 0, done.messages
+    assert done.status == (1 if name == "plan" else 0), done.messages
     assert COMMANDS[name][2] in done.output
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if "--" not in name])
 def test_every_command_takes_a_kernel(name: str, tmp_path: Path) -> None:
-    (tmp_path / "log").write_text(RECORD)
-    before, behind, output = COMMANDS[name]
-    words = [tmp_path / "log" if word == "LOG" else word for word in behind]
-    before = [*before, "--kernel"] if name == "suggest" else before
-    done = tomoyo(*before, "--interface", kernel(tmp_path), *words)
-    assert done.status == 0, done.messages
-    assert output in done.output
+    before, behind = words(name, tmp_path)
+    done = tomoyo(*before, *(["--kernel"] if name == "suggest" else []), "--interface", kernel(tmp_path), *behind)
+    assert done.status == (1 if name == "plan" else 0), done.messages
+    assert COMMANDS[name][2] in done.output
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if "--" not in name])
 def test_a_kernel_that_is_not_there_is_the_systems_fault(name: str, tmp_path: Path) -> None:
-    (tmp_path / "log").write_text(RECORD)
-    before, behind, _ = COMMANDS[name]
-    words = [tmp_path / "log" if word == "LOG" else word for word in behind]
-    done = tomoyo(*before, *(["--kernel"] if name == "suggest" else []), "--interface", tmp_path / "none", *words)
+    before, behind = words(name, tmp_path)
+    done = tomoyo(*before, *(["--kernel"] if name == "suggest" else []), "--interface", tmp_path / "none", *behind)
     assert (done.status, done.output) == (3, "")
 
 
@@ -302,13 +312,6 @@ def test_what_name_prints_can_be_selected_from(tmp_path: Path) -> None:
     assert tomoyo("select", "--name", DOMAIN, tmp_path / "out").output == done.output
 
 
-def test_bind_leaves_policy_sources_to_compile(tmp_path: Path) -> None:
-    (tmp_path / "closure").write_text("")
-    for path in (source(tmp_path), tmp_path / "source" / "domains" / "web.conf"):
-        done = tomoyo("bind", "--closure-file", tmp_path / "closure", path)
-        assert (done.status, "'tomoyo compile' binds the names of a policy source" in done.messages) == (2, True)
-
-
 def test_name_takes_a_saved_policy(tmp_path: Path) -> None:
     (tmp_path / "closure").write_text("")
     done = tomoyo("name", "--closure-file", tmp_path / "closure", saved(tmp_path))
@@ -347,3 +350,43 @@ def test_comments_are_no_lines_that_are_dropped(command: list[str], tmp_path: Pa
     done = tomoyo(*command, path, *rest)
     assert done.status == 0
     assert "warning" not in done.messages
+
+
+# Parts of a policy source, and directories of several
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "stat"])
+def test_a_directory_of_a_source_is_its_files(command: str, tmp_path: Path) -> None:
+    place = source(tmp_path)
+    for folder, file in (("domains", "web.conf"), ("exceptions", "web.conf"), ("modules", "site.conf")):
+        done, single = tomoyo(command, place / folder), tomoyo(command, place / folder / file)
+        assert (done.status, done.messages, done.output) == (0, "", single.output)
+    (place / "numbers").mkdir()  # whatever is wrong elsewhere
+    assert tomoyo(command, place / "modules").output == single.output
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "stat"])
+def test_numbers_of_modules_are_policy(command: str, tmp_path: Path) -> None:
+    path = source(tmp_path) / "module-numbers.conf"
+    path.write_text("# Kept.\nsite   7\n")
+    done = tomoyo(command, path)
+    assert (done.status, done.messages) == (0, "")
+    assert {"check": "ok, 1 number of a module", "fmt": "# Kept.\nsite 7\n", "stat": "numbers of modules"}[command] in done.output
+    path.write_text("site 7\nsite 8\nother 256\n")
+    done = tomoyo(command, path)
+    assert done.status == (1 if command == "check" else 2)
+    assert f"{path}:" in done.messages
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "lint", "stat"])
+@pytest.mark.parametrize("depth", ["", "services"])
+def test_a_directory_of_policy_sources_is_said_once_to_be_one(command: str, depth: str, tmp_path: Path) -> None:
+    (tmp_path / "services").mkdir()
+    for name in ("a", "b"):
+        write_source(tmp_path / "services" / name, domains__web=WRITTEN)
+    done = tomoyo(command, tmp_path / depth)
+    assert (done.status, done.output) == (2, "")
+    assert done.messages == (
+        f"{tmp_path / depth}: error: 2 policy sources are in this directory, which is none itself [no-policy]\n"
+        f"help: give one of them, such as {tmp_path}/services/a\n"
+    )

@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "lint PATH": POLICY,
     "name PATH --closure-file /dev/null": POLICY,
     "name SAMPLE --nix --attributes PATH": (*FILE, "not UTF-8"),
-    "plan PATH SAMPLE": DIRECTORY,
+    "plan PATH SAMPLE": ("missing", "below a file"),
     "query --rules PATH": ("missing", "near miss", "below a file"),
     "replay --policy PATH /dev/null": POLICY,
     "replay --policy SAMPLE PATH": FILE,

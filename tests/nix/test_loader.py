@@ -75,7 +75,7 @@ def test_what_is_not_clear_is_asked_for(tmp_path: Path) -> None:
     path.write_text("<kernel>\n")
     with pytest.raises(PolicyLoadError, match="line 1 may be a domain's name or a manager") as error:
         read_policy_files(path)
-    assert error.value.help == "say so with --kind domain|exception|module|profile|manager|stat"
+    assert error.value.help == "say so with --kind domain|exception|module|numbers|profile|manager|stat"
     assert read_policy_files(path, kind=TextKind.MANAGER).files[0].kind is TextKind.MANAGER
     assert read_policy_files(path, default=TextKind.DOMAIN).files[0].kind is TextKind.DOMAIN
     path.write_text("# nothing yet\n\n")

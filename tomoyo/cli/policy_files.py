@@ -26,7 +26,7 @@ INTERFACES = {
     "stat": "stat",
 }
 #: What the texts of a policy may hold; a kernel knows no modules.
-KINDS = ("domain", "exception", "module", "profile", "manager", "stat")
+KINDS = ("domain", "exception", "module", "numbers", "profile", "manager", "stat")
 
 
 def add_files(parser: argparse.ArgumentParser, kinds: tuple[str, ...] = KINDS) -> None:
@@ -88,6 +88,10 @@ class PolicyFile:
             from ..nix.source.loader import parse_module
 
             return parse_module(self.data, **options)
+        if self.kind == "numbers":
+            from ..nix.source.loader import parse_module_numbers
+
+            return parse_module_numbers(self.data, **options)
         if self.kind == "profile":
             from ..syntax.profiles import parse_profile
 
@@ -108,6 +112,8 @@ class PolicyFile:
         """POLICY, of this file's kind, as text."""
         if self.kind == "module":
             return "".join(f"{entry}\n" for entry in policy)
+        if self.kind == "numbers":
+            return "".join(f"{name} {number}\n" for name, number in policy.items())
         if self.modules:
             from ..nix.names.naming import format_source_domains
 
@@ -168,9 +174,9 @@ def _with_modules(files: list[PolicyFile]) -> list[PolicyFile]:
     return [replace(file, modules=modules) if may else file for file, may in zip(files, named)]
 
 
-def read_file(name: str, wanted: str) -> PolicyFile:
-    """Read the file NAME, or the only text of the kind WANTED that a directory has."""
-    found = _read_any(name, None, wanted)
+def read_file(name: str, wanted: str, form: str = "") -> PolicyFile:
+    """Read the file NAME, or the only text of the kind WANTED that a directory has; FORM as in `read_policy`."""
+    found = _read_any(name, None, wanted, form)
     if len(found) > 1:
         raise UsageError(f"{name} holds several files of {wanted} policy", "name one of them")
     return _with_modules(found)[0]

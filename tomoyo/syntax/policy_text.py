@@ -212,7 +212,7 @@ def read_module_line(line: Line) -> Entry:
     return read_entry(line)
 
 
-def _read_number(line: Line) -> PinModule:
+def read_number_line(line: Line) -> PinModule:
     name, _, digits = line.text.partition(" ")
     if not MODULE_NAME.fullmatch(name):
         line.drop(0, name, "not a module's name", "NAME NUMBER")
@@ -225,7 +225,7 @@ _READERS: dict[TextKind, Callable[[Line], Statement]] = {
     TextKind.DOMAIN: read_source_line,
     TextKind.EXCEPTION: read_exception_content,
     TextKind.MODULE: read_module_line,
-    TextKind.NUMBERS: _read_number,
+    TextKind.NUMBERS: read_number_line,
     TextKind.PROFILE: read_profile_content,
     TextKind.MANAGER: _read_manager_line,
     TextKind.STAT: read_setting,

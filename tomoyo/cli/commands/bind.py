@@ -9,25 +9,29 @@ lines for the rest are printed, but not written to a file.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from ..closure_options import add_closure, read_closure
+from ..messages import counted
 from ..options import UsageError, message, report, set_result, write_file
-from ..policy_files import PolicyFile, add_files, read_files
+from ..policy_files import PolicyFile, add_files, policy_errors, read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...model.diagnostics import Place
     from ...nix.names.bindings import Bindings
     from ...nix.names.name_uses import Use
+    from ...nix.source.policy_files import PolicyFiles
 
 _KINDS = ("domain", "exception", "manager")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_files(parser, _KINDS)
+    add_files(parser)
     add_closure(parser)
     parser.add_argument("--strict-names", action="store_true", help="refuse names that several store paths have")
     parser.add_argument(
@@ -48,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...syntax.formatting import format_exception_policy
     from ..progress import Progress
 
-    files = [] if arguments.all_programs and not arguments.files else read_files(arguments)
+    files = [] if arguments.all_programs and not arguments.files and arguments.interface is None else read_files(arguments)
     policies = _policies(files)
     with Progress() as progress:
         progress("reading the closure")
@@ -64,6 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
             links=trusted.links,
         )
     places = _places(files) if bindings.problems else {}
+    if any(file.belongs is not None and file.belongs.form.name == "SOURCE" for file in files):
+        # The library is for systems that lack some of what it names.
+        own = {use.written for use in places}
+        known = tuple(one for one in bindings.problems if not one.is_unresolved or one.use.written in own)
+        bindings = replace(bindings, problems=known)
     _tell_all(bindings, places, arguments.verbose)
     if any(problem.diagnostic.code == "malformed-name" for problem in bindings.problems):
         return 2
@@ -86,13 +95,15 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
     """
     policies: dict[str, Any] = dict.fromkeys(_KINDS)
     errors = 0
+    whole = {id(file.belongs): file.belongs for file in files if file.belongs is not None and file.belongs.form.name != "FILE"}
+    for belongs in whole.values():
+        for kind, part in _combined(belongs).items():
+            policies[kind] = part if policies[kind] is None else policies[kind].merged(part)
     for file in files:
-        if file.belongs is not None and file.belongs.form.name == "SOURCE":
-            raise UsageError(
-                f"{file.belongs.path} is part of a policy source", "'tomoyo compile' binds the names of a policy source"
-            )
+        if id(file.belongs) in whole:
+            continue
         if file.kind not in _KINDS:
-            raise UsageError(f"{file.name} holds no names: give domain policy, exception policy and manager lists")
+            raise UsageError(f"{file.name} holds no names", "give domain policy, exception policy or a manager list")
         found: list[Any] = []
         policy = _parse(file, found)
         for error in found:
@@ -101,8 +112,18 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
         held = policies[file.kind]
         policies[file.kind] = policy if held is None else held.merged(policy)
     if errors:
-        raise UsageError(f"{errors} error{'s' * (errors > 1)} in the policy: nothing is bound")
+        raise UsageError(f"{counted(errors, 'error')} in the policy: nothing is bound")
     return policies
+
+
+def _combined(belongs: PolicyFiles) -> dict[str, Any]:
+    """The policies in a policy source, a policy set or a kernel, without the bindings that a set has."""
+    from ...nix.source.loader import combine_as_written
+
+    files = tuple(file for file in belongs.files if os.path.basename(file.name) != "bindings.conf")
+    with policy_errors():
+        loaded = combine_as_written([replace(belongs, files=files)], report=report)
+    return {"domain": loaded.domains, "exception": loaded.exceptions, "manager": loaded.managers}
 
 
 def _parse(file: PolicyFile, errors: list[Any]) -> Any:
@@ -120,14 +141,16 @@ def _places(files: list[PolicyFile]) -> dict[Use, Place]:
     from ...nix.names.name_uses import use_places
     from ...simulation.placed_policy import read_placed_policy
 
-    found = use_places(read_placed_policy(file.text for file in files))
+    found = use_places(read_placed_policy(file.text for file in files if file.kind in (*_KINDS, "module")))
     return {use: placed.where(use.written) for use, placed in found.items()}
 
 
 def _tell_all(bindings: Bindings, places: dict[Use, Place], verbose: bool) -> None:
     from ...model.diagnostics import sort_diagnostics
 
-    for diagnostic in sort_diagnostics(problem.at(places.get(problem.use)) for problem in bindings.problems):
+    for diagnostic in sort_diagnostics(
+        problem.at(places.get(problem.use) or places.get(replace(problem.use, namespace=""))) for problem in bindings.problems
+    ):
         report(diagnostic)
     for name, paths in bindings.managers:
         message("note", f"a manager list takes no names: for {name} it must hold {' and '.join(paths)}", code="manager-name")

@@ -24,8 +24,9 @@ from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure, unusable
 from ..messages import counted
-from ..options import UsageError, message, print_policy, report, set_result, write_file
-from ..policy_files import PolicyFile, read_file, read_policy
+from ..options import UsageError, add_all, message, print_policy, report, set_result, write_file
+from ..policy_files import PolicyFile, add_kernel, read_file, read_policy
+from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +42,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "domain",
+        nargs="?",
         metavar="DOMAIN_POLICY",
-        help="what a kernel learned: a file, a saved policy or a kernel's interface directory; - is standard input",
+        help="what a kernel learned: a file, a policy set, a policy source or a kernel's interface directory; "
+        "- is standard input",
     )
     parser.add_argument("exception", metavar="EXCEPTION_POLICY", nargs="?", help="the exception policy that it had")
     parser.add_argument("-o", "--output", metavar="DIR", help="write domain_policy.conf and exception_policy.conf to DIR")
     add_set(parser)
+    add_kernel(parser)
+    add_all(parser)
     add_closure(parser)
+    let_source(parser, "domain")
     how = parser.add_argument_group("other results than a named policy").add_mutually_exclusive_group()
     how.add_argument("--nix", action="store_true", help="a Nix function of pkgs that gives the text; needs --attributes")
     how.add_argument(
@@ -77,7 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("two policies need a place: -o DIR, or --json")
     if arguments.domain == arguments.exception == "-":
         raise UsageError("standard input holds only one policy")
-    files = [read_file(arguments.domain, "domain")]
+    if isinstance(arguments.domain, list):  # the project's
+        if len(arguments.domain) > 1:
+            raise UsageError("the project has several policy sources", "name the policy")
+        arguments.domain = arguments.domain[0]
+    if arguments.interface is not None:
+        if arguments.domain is not None:
+            raise UsageError("give a policy or --interface, not both")
+        arguments.domain = arguments.interface
+    if arguments.domain is None:
+        raise UsageError("say what to name", "give a domain policy, or --interface DIR for what a kernel holds")
+    files = [read_file(arguments.domain, "domain", form="KERNEL" if arguments.interface is not None else "")]
     if arguments.exception:
         files.append(read_file(arguments.exception, "exception"))
     elif (arguments.output or arguments.json) and os.path.isdir(arguments.domain):
@@ -234,7 +250,11 @@ def tell_named(named: Named, files: list[PolicyFile]) -> None:
         text = f"{counted(counts[Change.UNBOUND.value], 'binding')} left out"
         message("note", text, "'tomoyo bind' gives those that are needed", code=Change.UNBOUND.value)
     if named.merged_entries:
-        message("note", f"{named.merged_entries} entries became equal to others, or part of them", code="merged-entries")
+        message(
+            "note",
+            f"{counted(named.merged_entries, 'entry', 'entries')} became equal to others, or part of them",
+            code="merged-entries",
+        )
 
 
 def _plain(named: Named, texts: dict[str, str]) -> dict[str, Any]:

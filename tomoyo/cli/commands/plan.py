@@ -1,22 +1,35 @@
 """Print the writes that lead from one policy to another, in a safe order.
 
-With one set: from what the kernel holds, as 'tomoyo activate --dry-run' does.
-With two: from the first to the second, without any kernel.  Exit code 1 if
-there is anything to write.
+With one policy: from what the kernel holds, as 'tomoyo activate --dry-run' does.
+With two: from the first to the second, without any kernel.  The names of a
+policy source stay names, since nothing says to which closure they belong; a file
+has the default profiles.  Exit code 1 if there is anything to write.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, set_result
+from ..options import UsageError, report, set_result
+from ..policy_files import policy_errors, read_policy
 from .activate import print_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...sets.directory import SetTexts
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="the set that is wanted, or the one held before it")
+    parser.add_argument(
+        "policies",
+        nargs="+",
+        metavar="PATH",
+        help="the target policy, behind the current one (default: the running kernel's): a policy set, a policy source, "
+        "a kernel's interface directory or a file of policy; - is standard input",
+    )
     parser.add_argument("--keep-learned", action="store_true", help="keep what domains learned that go on learning")
     add_interface(parser)
 
@@ -27,24 +40,27 @@ def run(arguments: argparse.Namespace) -> int:
     from ...activation.outcome import ActivationError
     from ...activation.plan import Plan
     from ...activation.planner import plan, read_wanted
-    from ...sets.directory import PolicySetError, read_set_texts
-    from ...sets.policy_set import read_policy_set
+    from ...kernel.held_policy import read_held_texts
+    from ...sets.directory import PolicySetError
+    from ...sets.policy_set import policy_set_of
     from ...syntax.lines import PolicySyntaxError
 
-    if len(arguments.directories) > 2:
-        raise UsageError("give one set, or two")
+    if len(arguments.policies) > 2:
+        raise UsageError("give one policy, or two")
     learned = arguments.keep_learned
+    *before, target = arguments.policies
     try:
-        if len(arguments.directories) == 2:
-            held, wanted = read_policy_set(arguments.directories[0]), read_set_texts(arguments.directories[1])
+        directory = _set_directory(target)
+        if directory is not None and not before:
+            found = activate(directory, securityfs(arguments), keep_learned=learned, dry_run=True).plan or Plan()
+        else:
+            held = _texts(before[0]) if before else read_held_texts(securityfs(arguments))
+            wanted = _texts(target)
             refuse_damaged(wanted)
             reading = read_wanted(wanted)
             reading.parse(list(reading.blocks))
             refuse_unbootable(reading)
-            found = plan(held.as_held(), wanted, keep_learned=learned)
-        else:
-            outcome = activate(arguments.directories[0], securityfs(arguments), keep_learned=learned, dry_run=True)
-            found = outcome.plan or Plan()
+            found = plan(policy_set_of(held).as_held(), wanted, keep_learned=learned)
     except PolicySyntaxError:
         raise
     except PolicySetError as error:
@@ -58,3 +74,49 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_plan(found)
     return 1 if found else 0
+
+
+def _set_directory(path: str) -> str | None:
+    """The policy set that PATH is, or that has the file PATH; None for any other form."""
+    from ...nix.source.policy_files import PolicyForm, form_of
+    from ...sets.directory import FILES, MANIFEST, REQUIRED
+
+    if path == "-":
+        return None
+    if not os.path.lexists(path) or os.path.islink(path):
+        return path  # of which is said what is wrong
+    with policy_errors():
+        if form_of(path) is not PolicyForm.SET:
+            return None
+    directory = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    names = set(os.listdir(directory))
+    # Without profiles it is what somebody put together by hand.
+    return directory if MANIFEST in names or {FILES[name] for name in REQUIRED} <= names else None
+
+
+def _texts(path: str) -> SetTexts:
+    """The policy at PATH as texts of a set."""
+    from ...model.profiles import DEFAULT_PROFILES
+    from ...nix.source.loader import combine_as_written
+    from ...nix.source.policy_files import PolicyForm
+    from ...sets.directory import SetTexts, read_set_texts
+    from ...syntax import formatting
+
+    directory = _set_directory(path)
+    if directory is not None:
+        return read_set_texts(directory)
+    found = read_policy(path, None, default="domain")
+    if found.form is PolicyForm.KERNEL:
+        return SetTexts("", {os.path.basename(file.name): file.text for file in found.files})
+    with policy_errors():
+        loaded = combine_as_written([found], report=report)
+    profiles = loaded.profiles
+    return SetTexts(
+        "",
+        {
+            "domain_policy": formatting.format_domain_policy(loaded.domains),
+            "exception_policy": formatting.format_exception_policy(loaded.exceptions),
+            "profile": DEFAULT_PROFILES if profiles is None else formatting.format_profile(profiles),
+            "manager": formatting.format_manager(loaded.managers),
+        },
+    )

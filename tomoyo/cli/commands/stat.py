@@ -58,6 +58,8 @@ def summary(kind: str, policy: Any) -> str:
     if kind == "domain":
         entries = sum(len(domain.entries) for domain in policy)
         return f"{counted(len(policy), 'domain')}, {counted(entries, 'entry', 'entries')}"
+    if kind == "numbers":
+        return counted(len(policy), "number of a module", "numbers of modules")
     if kind == "stat":
         return "a report" if policy.total is not None else "settings"
     if kind == "manager":
@@ -88,6 +90,8 @@ def counts(policy: Any) -> dict[str, Any]:
         profiles = [profile for part in policy for profile in part.profiles]
         modes = Counter(profile.default.mode.value for profile in profiles)
         return {"namespaces": len(policy.namespaces), "profiles": len(profiles), "default mode": dict(modes)}
+    if isinstance(policy, dict):
+        return {"numbers of modules": len(policy)}
     if isinstance(policy, tuple):
         return {"entries": len(policy), "entries for": _operations(policy)}
     if isinstance(policy, ManagerPolicy):

@@ -123,6 +123,25 @@ def parse_source_managers(
     return parse_manager(source, file=file, reading=Reading.AS_KERNEL)
 
 
+def parse_module_numbers(
+    source: Source, *, file: str = "module-numbers", report: Callable[[PolicySyntaxError], None] | None = None
+) -> dict[str, int]:
+    """The numbers of modules in a ``module-numbers.conf``; arguments and errors as in ``parse_domain_policy``."""
+    from ...syntax.lines import Listener, Reading, replay
+    from ...syntax.policy_text import read_number_line
+    from ...syntax.statements import PinModule
+
+    numbers: dict[str, int] = {}
+
+    def apply(pin: PinModule) -> str | None:
+        if numbers.setdefault(pin.name, pin.number) != pin.number:
+            return f"module {pin.name} has another number already"
+        return None
+
+    replay(source, read_number_line, apply, Listener(file, Reading.STRICT, report))
+    return numbers
+
+
 # Putting it together
 
 
@@ -174,13 +193,23 @@ def combine_files(
             raise PolicyLoadError(
                 one.path, f"{what} without domains", "name a file of domain policy, a policy source or a policy set"
             )
-    tell = report or (lambda _: None)
-    loaded = _load_source(found, services or {}, tell) if first.form is PolicyForm.SOURCE else _load_held(first, tell)
+    loaded = combine_as_written(found, services=services, report=report)
     if first.form is PolicyForm.KERNEL:
         return loaded
     if bindings is not None:
         loaded = replace(loaded, exceptions=loaded.exceptions.merged(bindings(loaded.domains, loaded.exceptions)))
     return _answered_by_name(loaded)
+
+
+def combine_as_written(
+    found: Sequence[PolicyFiles],
+    *,
+    services: Mapping[str, ServiceState] | None = None,
+    report: Callable[[Diagnostic], None] | None = None,
+) -> LoadedPolicy:
+    """The policy in FOUND, in which names are bound as far as it says so itself; the rest as `combine_files` has it."""
+    tell = report or (lambda _: None)
+    return _load_source(found, services or {}, tell) if found[0].form is PolicyForm.SOURCE else _load_held(found[0], tell)
 
 
 def source_problems(found: PolicyFiles, services: Mapping[str, ServiceState] | None = None) -> tuple[Diagnostic, ...]:

@@ -2,6 +2,7 @@
 
     a policy source         a directory with domains/, exceptions/, modules/, module-numbers.conf or state.conf,
                             or whose domain_policy.conf uses a module by its name
+    a part of one           its directory domains/, exceptions/ or modules/
     a policy set            a directory that `compile` wrote, or tomoyo-savepolicy: it has a domain_policy.conf
     a kernel's interface    a directory with the file domain_policy, such as /sys/kernel/security/tomoyo
     a file                  by its name and its directory, else by its first lines
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import Enum
 
 from ...model.diagnostics import Diagnostic, Place, Severity
@@ -115,7 +117,7 @@ def read_policy_files(
     """
     path = os.fspath(path)
     if data is None and (form is not None or os.path.isdir(path)):
-        found = _read_directory(path, form or _form_of(path), read)
+        found = (None if form else _read_folder(path)) or _read_directory(path, form or _form_of(path), read)
         return replace(found, files=tuple(file for file in found.files if kind in (None, file.kind)))
     if data is None:
         with open(path, "rb") as file:
@@ -136,11 +138,24 @@ def read_policy_files(
     return PolicyFiles(form, path, (PolicyText(kind, path, text),))
 
 
+def form_of(path: str) -> PolicyForm:
+    """What PATH is, or for a file what it belongs to; errors as in `read_policy_files`."""
+    if os.path.isdir(path):
+        return PolicyForm.SOURCE if _read_folder(path) else _form_of(path)
+    if _source_of(path) is not None:
+        return PolicyForm.SOURCE
+    return PolicyForm.SET if _is_of_a_set(path) else PolicyForm.FILE
+
+
 def _form_of(directory: str) -> PolicyForm:
     """What DIRECTORY is."""
     names = set(os.listdir(directory))
     if names & _COMPILED:
         return PolicyForm.SET
+    below = _sources_below(directory, names)
+    if below and not names & {"domains", "exceptions", *FILES} - {"module-numbers.conf"}:
+        what = f"{len(below)} policy sources are in this directory" if len(below) > 1 else "a policy source is in this directory"
+        raise PolicyLoadError(directory, f"{what}, which is none itself", f"give one of them, such as {below[0]}")
     if names & _SOURCE:
         return PolicyForm.SOURCE
     if "domain_policy.conf" in names:
@@ -148,10 +163,41 @@ def _form_of(directory: str) -> PolicyForm:
             return PolicyForm.SOURCE if USE_MODULE.search(file.read().decode("latin-1")) else PolicyForm.SET
     if "domain_policy" in names:
         return PolicyForm.KERNEL
-    if any(name.endswith(SUFFIX) or os.path.isdir(os.path.join(directory, name)) for name in names):
+    if any(get_close_matches(name, [*FILES, *FOLDERS], 1, 0.85) for name in names if not name.startswith(".")):
         return PolicyForm.SOURCE  # of which it is said what nothing reads
     expected = f"a policy source has {', '.join(f'{name}/' for name in FOLDERS)}; a policy set has domain_policy.conf"
     raise PolicyLoadError(directory, "no policy in this directory", expected)
+
+
+def _sources_below(directory: str, names: set[str]) -> list[str]:
+    """The policy sources in DIRECTORY, which has NAMES, or in a directory in it, as the policy library has them; sorted."""
+    found = []
+    for name in sorted(names - FOLDERS.keys()):
+        path = os.path.join(directory, name)
+        inside = _names(path)
+        if inside & _SOURCE:
+            found.append(path)
+        else:
+            found += [os.path.join(path, one) for one in sorted(inside) if _names(os.path.join(path, one)) & _SOURCE]
+    return found
+
+
+def _read_folder(path: str) -> PolicyFiles | None:
+    """The texts in PATH, ``domains`` or another directory of a policy source, and the rest of that source; else None."""
+    above, folder = os.path.split(os.path.abspath(path))
+    names = _names(path)
+    if folder not in FOLDERS or names & _SOURCE or not any(name.endswith(SUFFIX) for name in names):
+        return None
+    try:
+        files = read_directories([os.path.relpath(above)])
+    except SourceError:  # whatever is wrong elsewhere, these files are read
+        files = []
+        for name in sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith(".")):
+            with open(os.path.join(path, name), "rb") as file:
+                files.append(PolicyText(FOLDERS[folder], os.path.join(path, name), file.read().decode("latin-1")))
+    own = [file for file in files if os.path.dirname(os.path.abspath(file.name)) == os.path.abspath(path)]
+    meant = tuple(replace(file, name=os.path.join(path, os.path.basename(file.name))) for file in own)
+    return PolicyFiles(PolicyForm.SOURCE, path, meant, tuple(file for file in files if file not in own))
 
 
 def _read_directory(path: str, form: PolicyForm, read: Callable[[str], str] | None) -> PolicyFiles:
@@ -202,5 +248,5 @@ def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
         return default
     if is_binary(text[:_HEAD].encode("latin-1")):
         raise PolicyLoadError(path, *BINARY)
-    words = "|".join(one.name.lower() for one in TextKind if one is not TextKind.NUMBERS)
+    words = "|".join(one.name.lower() for one in TextKind)
     raise PolicyLoadError(path, f"cannot tell what kind of policy this is: {kind}", f"say so with --kind {words}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -689,7 +690,7 @@ def test_the_place_of_an_error_is_the_one_that_every_command_tells() -> None:
 
 def test_a_file_of_a_source_judged_alone_has_no_modules() -> None:
     (finding,) = lint_policy([PolicyText(TextKind.DOMAIN, "d", f"{DOMAIN}use_group base\n")], codes=["undefined-module"])
-    assert "folder" in finding.help
+    assert "directory" in finding.help
     with pytest.raises(PolicySyntaxError, match="whole folders"):
         parse_domain_policy(f"{DOMAIN}use_group base\n")
 
@@ -741,3 +742,13 @@ def test_codes_can_be_chosen_and_left_out() -> None:
     assert [finding.code for finding in lint_policy([text], allowed=["not-canonical"])] == ["whole-tree"]
     with pytest.raises(ValueError, match="there is no code x"):
         lint_policy([text], codes=["x"])
+
+
+def test_remedies_are_imperative_sentences() -> None:
+    """Each begins with what to do, in lower case as behind ``help:``, and ends without a full stop."""
+    verbs = re.findall(
+        "[a-z]+", "allow change define delete enforce end execute exclude let list make move name raise set use write"
+    )
+    for code in LINT_CODES.values():
+        assert code.remedy.split(" ")[0] in verbs, code.name
+        assert not code.remedy.endswith(".") or code.remedy.endswith("...")

@@ -120,6 +120,24 @@ def test_a_file_that_was_probably_meant_is_named(broken: Path) -> None:
     assert (done.status, done.messages.partition("\n")[2]) == (2, f"help: did you mean '{broken}'?\n")
 
 
+@pytest.mark.parametrize("command", ["check", "lint"])
+def test_at_most_20_of_a_kind_are_shown(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "domain_policy.conf"
+    path.write_text("<kernel> /a\nuse_profile 3\n" + "".join(f"file raed /x{number}\n" for number in range(25)) + "use_group x\n")
+    done = tomoyo(command, path)
+    told = done.messages + done.output
+    assert told.count("[dropped-line]\n    file") == 20
+    assert "tomoyo: note: 5 more of this kind [dropped-line]\nhelp: --all shows them\n" in told
+    assert "module 'x'" in told or "there is no module x" in told
+    assert (done.messages == "") is (command == "lint")
+    every = tomoyo(command, "--all", path)
+    assert (every.messages + every.output).count("[dropped-line]\n    file") == 25
+    assert "more of this kind" not in every.messages + every.output
+    assert sum(one["code"] == "dropped-line" for one in tomoyo(command, "--json", path).diagnostics) == 25
+    # The next call begins anew.
+    assert tomoyo(command, path) == done
+
+
 def test_colours_are_for_terminals(broken: Path) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -36,7 +36,7 @@ def test_a_finding_has_a_place_a_reason_and_a_remedy(policy: Path) -> None:
         f"{policy}:3:11: warning: /etc/\\{{\\*\\}}/\\* is everything below /etc [whole-tree]\n"
         "    file read /etc/\\{\\*\\}/\\*\n"
         "              ^\n"
-        "help: the folders below that are meant\n"
+        "help: name the directories below that you mean\n"
         "1 warning, 1 note; --severity note shows 1 more\n"
     )
 
@@ -154,7 +154,7 @@ def test_a_folder_without_policy_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "x.conf").write_text("")
     done = tomoyo("lint", tmp_path)
     assert done.status == 2
-    assert "nothing reads this here" in done.messages
+    assert "no policy in this directory" in done.messages
 
 
 def test_control_characters_are_not_printed(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_check_tells_every_error_with_its_place(policy: Path, broken: Path) -> N
         f"{broken}:4:1: error: not an entry: 'nonsense' [dropped-line]",
         "    nonsense",
         "    ^",
-        "help: expected file, network inet, network unix, misc env or task manual_domain_transition",
+        "help: write file, network inet, network unix, misc env or task manual_domain_transition",
         "",
     ]
 
@@ -99,7 +99,7 @@ def test_check_as_json(broken: Path) -> None:
         ("domain", "file write sysfs:/kernel/\\*", "2:12", "help: /sys/kernel/\\*"),
         ("domain", "file rename /a /sys/kernel/debug/x", "2:16", "help: debugfs:/x"),
         ("domain", "file read cgroup:/x", "2:11", "calls files of cgroup by their path"),
-        ("domain", 'file execute /a exec.realpath="/proc/1/exe"', "2:32", "help: the real path of the program"),
+        ("domain", 'file execute /a exec.realpath="/proc/1/exe"', "2:32", "help: write the real path of the program"),
         ("exception", "path_group g /proc/meminfo", "2:14", "help: proc:/meminfo"),
         ("exception", "aggregator /proc/self/fd/\\$ /b", "2:12", "help: proc:/self/fd/\\$"),
         ("exception", "acl_group 1 file read /proc/meminfo", "2:23", "help: proc:/meminfo"),

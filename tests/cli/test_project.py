@@ -90,7 +90,6 @@ def test_a_closure_counts_until_another_is_named(project: Path) -> None:
         ("source = 1\n", ":1: error: 'source' is a text or a list of texts"),
         ('source = ["a", ""]\n', ":1: error: 'source' is a text or a list of texts, and none of them empty [project-file]\n"),
         ('\nroot = ["a"]\n', ":2: error: 'root' is a text [project-file]\n"),
-        ('severity = "eror"\n', ": error: 'severity' cannot be 'eror' [project-file]\nhelp: did you mean 'error'?\n"),
         ("source = \n", ":1:10: error: not TOML: Invalid value [project-file]\n    source = \n             ^\n"),
         ("source = '", ":1: error: not TOML: "),
         ("a = 1\na = 2\n", ":2:6: error: not TOML: Cannot overwrite a value [project-file]\n    a = 2\n         ^\n"),
@@ -187,3 +186,49 @@ def test_help_says_what_a_project_may_give() -> None:
     done = tomoyo("lint", "--help")
     assert "[tomoyo.toml: fail-on]" in done.output
     assert "[tomoyo.toml: source]" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "advice"),
+    [
+        ('severity = "eror"', "1:13", "'severity' cannot be 'eror'", "did you mean 'error'?"),
+        ('fail-on = "x"', "1:12", "'fail-on' cannot be 'x'", "use one of error, warning, note, never"),
+        ('unresolved = "igno"', "1:15", "'unresolved' cannot be 'igno'", "did you mean 'ignore'?"),
+        (
+            'allow = [\n    "whole-tree",\n    "whole-tre",\n]',
+            "3:6",
+            "'allow' cannot be 'whole-tre'",
+            "did you mean 'whole-tree'?",
+        ),
+        ('library = ["nginx", "ngnix=enforce"]', "1:22", "'library' cannot be 'ngnix'", "did you mean 'nginx'?"),
+        ('library = "nginx=enfroce"', "1:12", "'library' cannot be 'enfroce'", "did you mean 'enforce'?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "lint", "stat", "name", "compile --check", "bind", "explain x y"])
+def test_all_of_it_is_checked_whichever_command_reads_it(
+    command: str, text: str, place: str, message: str, advice: str, project: Path
+) -> None:
+    write(project, f'{text}\nsource = "policy"\n')
+    done = tomoyo(*command.split())
+    assert (done.status, done.output) == (2, "")
+    assert done.messages.startswith(f"../tomoyo.toml:{place}: error: {message} [project-file]\n")
+    assert done.messages.endswith(f"help: {advice}\n")
+
+
+def test_choices_are_those_of_the_options(project: Path) -> None:
+    from tomoyo.cli.commands import compile as compile_command
+    from tomoyo.cli.commands import lint
+    from tomoyo.cli.options import command_parser
+    from tomoyo.cli.project import CHOICES
+
+    parsers = [command_parser(module, "x", "") for module in (lint, compile_command)]
+    options = {option: action for parser in parsers for action in parser._actions for option in action.option_strings}
+    assert {key: tuple(options[f"--{key}"].choices or ()) for key in CHOICES} == CHOICES
+
+
+def test_name_takes_the_projects_source(project: Path) -> None:
+    write(project, 'source = "policy"\nclosure-file = "closure"\n')
+    done = tomoyo("name")
+    assert (done.status, done.output) == (0, f"{DOMAIN}\nuse_profile 3\n\nfile read /srv/index\n\n")
+    write(project, 'source = ["policy", "policy"]\n')
+    assert "several policy sources" in tomoyo("name").messages

@@ -550,3 +550,14 @@ def test_credentials_of_all_services_are_not_for_root(engine: DecisionEngine) ->
     request = "file read /run/credentials/other.service/key"
     assert granted(engine, "systemd-service", request)
     assert not granted(engine, "systemd-service", request, task=replace(USER, uid=0))
+
+
+@pytest.mark.parametrize("closure", [[], ["--closure-file", "/dev/null"]], ids=["alone", "with a closure"])
+@pytest.mark.parametrize(
+    "path",
+    ["modules", *(f"modules/{name}.conf" for name in library_modules()), *(f"services/{name}" for name in library_services())],
+)
+def test_each_part_of_it_lints_clean(path: str, closure: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", "--quiet", *closure, str(Path(tomoyo.__file__).parent / "policies" / path)]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")

@@ -45,7 +45,7 @@ def test_a_name_where_it_never_matches(tmp_path: Path, line: str, remedy: str) -
     )
     found = judged(source)
     assert {each[:3] for each in shown(found)} == {("misplaced-name", "web.conf", 4), ("misplaced-name", "m.conf", 1)}
-    assert {finding.help for finding in found} == {remedy}
+    assert {finding.help for finding in found} == {f"write {remedy}"}
     for finding in found:
         assert line[finding.place.column - 1 :].startswith(finding.message.partition(":")[0][0])
 

@@ -156,7 +156,7 @@ def test_a_last_line_without_newline_is_an_error(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", domains__a=DOMAIN)
     (source / "domains/a.conf").write_text(f"{DOMAIN}\nfile read /x")
     assert refusals(source) == [
-        "source/domains/a.conf:3:1: the last line has no newline, so the kernel never acts on it; expected a newline"
+        "source/domains/a.conf:3:1: the last line has no newline, so the kernel never acts on it; write a newline"
     ]
 
 
@@ -238,8 +238,8 @@ def test_pinned_numbers(tmp_path: Path) -> None:
         **{"module-numbers": "base 256\n1 2\nbase 3\nweb 3\nbase 4\nwbe 5\nweb 7"},
     )
     assert refusals(source) == [
-        "source/module-numbers.conf:1:6: not an acl_group: '256'; expected a number from 0 to 255",
-        "source/module-numbers.conf:2:1: not a module's name: '1'; expected NAME NUMBER",
+        "source/module-numbers.conf:1:6: not an acl_group: '256'; write a number from 0 to 255",
+        "source/module-numbers.conf:2:1: not a module's name: '1'; write NAME NUMBER",
         "source/module-numbers.conf:4:1: source/module-numbers.conf:3 gives 3 to module base: 'web 3'",
         "source/module-numbers.conf:5:1: source/module-numbers.conf:3 gives module base another number: 'base 4'",
         "source/module-numbers.conf:6:5: there is no module 'wbe'; did you mean 'web'?",

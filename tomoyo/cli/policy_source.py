@@ -10,7 +10,7 @@ from .closure_options import read_closure
 from .library_options import add_library, read_services
 from .logs import TOLD
 from .messages import counted
-from .options import UsageError, message, report
+from .options import UsageError, add_all, message, report
 from .policy_files import policy_errors, read_policy, source_form
 from .project import FILE, let_source
 
@@ -33,6 +33,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
     let_source(parser, "policy")
     group.add_argument("--interface", metavar="DIR", help="the kernel's interface files, if not at the usual place")
+    add_all(parser)
     add_library(parser)
 
 

@@ -42,6 +42,9 @@ KEYS = {
     "fail-on": (False, False),
     "allow": (False, True),
 }
+#: What the values of some keys are one of; a severity is what ``lint`` takes.
+_LEVELS = ("error", "warning", "note")
+CHOICES = {"unresolved": ("error", "warning", "ignore"), "severity": _LEVELS, "fail-on": (*_LEVELS, "never")}
 #: Where the place of a mistake stands in a message of tomllib's.
 _PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
 
@@ -146,9 +149,47 @@ def _values(key: str, value: Any, text: str, shown: str, directory: str) -> list
     if not all(isinstance(one, str) and one and "\0" not in one for one in values):
         expected = "a text or a list of texts" if is_several else "a text"
         raise ProjectError(place, f"'{key}' is {expected}, and none of them empty" if is_several else f"'{key}' is {expected}")
+    for one in values:
+        _check_value(key, one, _place_of(one, place, text))
     if not is_path:
         return values
     return [one if os.path.isabs(one) else os.path.relpath(os.path.join(directory, one)) for one in values]
+
+
+def _place_of(value: str, key: Place, text: str) -> Place:
+    """The place of VALUE in the file's TEXT, in the line of its KEY or in one behind that."""
+    quoted = re.compile(rf"([\"']){re.escape(value)}\1")
+    for number, line in enumerate(text.split("\n")[max(key.line - 1, 0) :], max(key.line, 1)):
+        found = quoted.search(line, line.find("=") if number == key.line else 0)
+        if found:
+            return Place(key.file, number, found.start() + 2, line)
+    return key
+
+
+def _check_value(key: str, value: str, place: Place) -> None:
+    """Raise ProjectError where VALUE, at PLACE, is none of those that KEY may have, whichever command is run."""
+    if key in CHOICES:
+        _check_choice(key, value, CHOICES[key], place)
+    elif key == "allow":
+        from ..lint.codes import LINT_CODES
+
+        for code in value.split(","):
+            _check_choice(key, code.strip(), LINT_CODES, place, "'tomoyo lint --list' shows the codes")
+    elif key == "library":
+        from ..model.profiles import STATES
+        from ..nix.source.library import library_services
+
+        name, equals, state = value.partition("=")
+        _check_choice(key, name, library_services(), place)
+        if equals:
+            _check_choice(key, state, STATES, place)
+
+
+def _check_choice(key: str, value: str, choices: Iterable[str], place: Place, otherwise: str = "") -> None:
+    known = tuple(choices)
+    if value not in known:
+        advice = did_you_mean(value, known) or otherwise or f"use one of {', '.join(known)}"
+        raise ProjectError(place, f"'{key}' cannot be '{value}'", advice)
 
 
 # Parsers
@@ -189,14 +230,7 @@ def set_project_defaults(parser: argparse.ArgumentParser) -> Project | None:
             action.default = None  # so that what is not given can be told from an empty list
         elif key in project.values and key != SOURCE:
             (action.default,) = project.values[key]
-            _check_choice(project.path, key, action.default, action.choices)
     return project
-
-
-def _check_choice(path: str, key: str, value: str, choices: Iterable[Any] | None) -> None:
-    if choices is not None and value not in choices:
-        advice = did_you_mean(value, choices) or f"it is one of {', '.join(choices)}"
-        raise ProjectError(Place(path), f"'{key}' cannot be '{value}'", advice)
 
 
 def fill_from_project(parser: argparse.ArgumentParser, parsed: argparse.Namespace, project: Project) -> None:

@@ -61,7 +61,7 @@ def misnamed_in(entry: Entry, context: LintContext, namespace: str) -> Iterator[
     for test in entry.condition.tests if entry.condition is not None else ():
         if isinstance(test, Comparison) and str(test.left) == "exec.realpath" and isinstance(test.right, Quoted) and test.equal:
             for remark in _remarks(test.right.text, ["read"], context, namespace):
-                yield remark._replace(remedy="the real path of the program")
+                yield remark._replace(remedy="write the real path of the program")
 
 
 def _operations(context: LintContext, namespace: str, group: str) -> list[str]:

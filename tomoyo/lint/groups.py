@@ -50,7 +50,9 @@ def find_shared_faults(context: LintContext) -> Iterator[Diagnostic]:
             if isinstance(name, str):
                 used.add(("", name))
                 if name not in policy.modules:
-                    remedy = "" if policy.modules else "the policy source as a whole: its folder, with modules/ in it"
+                    remedy = (
+                        "" if policy.modules else "judge the policy source as a whole: give its directory, with modules/ in it"
+                    )
                     yield context.finding("undefined-module", placed, f"there is no module {name}", word=name, remedy=remedy)
             else:
                 used.add((namespace, name))

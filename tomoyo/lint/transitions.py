@@ -46,7 +46,7 @@ def find_unreachable(context: LintContext) -> Iterator[Diagnostic]:
         elif name in ways.started_by_root:
             program = domain.name.programs[0]
             reason = f"{name} is entered only where {domain.name.namespace} itself executes {program}"
-            remedy = f"initialize_domain {program} from any"
+            remedy = f"write 'initialize_domain {program} from any'"
             yield context.finding("never-entered", domain.opened[0], reason, entry=name, remedy=remedy)
 
 

@@ -72,7 +72,7 @@ class Problem:
     def advice(self) -> str:
         """What to do: the keyword that was probably meant, else what should stand there; may be empty."""
         near = meant(self.text)
-        return f"did you mean '{near}'?" if near else f"expected {self.expected}" if self.expected else ""
+        return f"did you mean '{near}'?" if near else f"write {self.expected}" if self.expected else ""
 
 
 class PolicySyntaxError(TomoyoError, ValueError):

@@ -11,12 +11,23 @@ import argparse
 
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..options import UsageError, report, set_result, visible
+from ..messages import counted
+from ..options import UsageError, add_all, report, set_result, visible
 from ..project import let_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...nix.source.compile import CompileSettings
+
+
+#: What the manifest counts: one of it, and several.
+_NOUNS = {
+    "domains": ("domain",),
+    "entries": ("entry", "entries"),
+    "store_paths": ("store path",),
+    "aggregators": ("aggregator",),
+    "path_group_members": ("path group member",),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
     parser.add_argument("--override", action="store_true", help="where two sources disagree, the later one counts")
+    add_all(parser)
     add_closure(parser)
     let_source(parser, "sources")
     parser.add_argument("--strict-names", action="store_true", help="refuse a name that several store paths have")
@@ -98,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         set_result(dict(manifest))
     elif not arguments.quiet:
-        counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in manifest["counts"].items())
+        counts = ", ".join(counted(number, *_NOUNS[name]) for name, number in manifest["counts"].items())
         print(f"{visible(arguments.output or 'ok')}: {counts}")
     return 0
 

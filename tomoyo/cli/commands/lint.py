@@ -22,7 +22,8 @@ from ...model.diagnostics import did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
-from ..options import UsageError, report, set_result
+from ..messages import counted, tell_hidden
+from ..options import UsageError, add_all, report, set_result
 from ..policy_files import add_kernel, policy_errors, read_policy, source_form
 from ..progress import Progress
 from ..project import let_source
@@ -62,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list all codes")
     parser.add_argument("--explain", metavar="CODE", help="explain a code")
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings alone, without the last line")
+    add_all(parser)
     parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code hosts and editors")
     add_closure(parser)
     let_source(parser, "paths")
@@ -88,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = [finding for finding in found if finding.severity.reaches(limit)]
     for finding in shown:
         report(finding, sys.stdout)
+    tell_hidden(sys.stdout)
     set_result({"counts": _counts(found)})
     if not (arguments.quiet or arguments.json or arguments.sarif):
         _summarize(shown, found)
@@ -154,7 +157,7 @@ def _lint(
 
 def _summarize(shown: list[Diagnostic], found: list[Diagnostic]) -> None:
     counts = _counts(found)
-    told = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts.items() if number)
+    told = ", ".join(counted(number, level) for level, number in counts.items() if number)
     hidden = len(found) - len(shown)
     print(f"{told or 'nothing found'}{f'; --severity note shows {hidden} more' if hidden else ''}")
 
@@ -183,7 +186,7 @@ def _show_codes(codes: list[LintCode], arguments: argparse.Namespace) -> None:
 
         for code in codes:
             print(f"{code.name} ({code.severity.value}): {code.reason}\n\n{textwrap.fill(code.explanation, 100)}\n")
-            print(f"instead: {code.remedy}")
+            print(f"help: {code.remedy}")
     else:
         width = max(len(code.name) for code in codes)
         for code in codes:

@@ -31,7 +31,7 @@ from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
 from ..library_options import add_library
 from ..messages import coloured, counted, say
-from ..options import UsageError, message, print_policy, replace_file, report, set_result, visible, write_file
+from ..options import UsageError, add_all, message, print_policy, replace_file, report, set_result, visible, write_file
 from ..policy_files import read_file, read_policy
 from ..policy_source import policy_paths
 from ..project import let_source
@@ -86,6 +86,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     result.add_argument("-i", "--in-place", action="store_true", help="make the change to the policy's files")
     result.add_argument("-o", "--output", metavar="FILE", help="write the policy with the change to FILE")
     add_filter(parser)
+    add_all(parser)
     add_library(parser)
     add_closure(parser)
     let_source(parser, "policy")

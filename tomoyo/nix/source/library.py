@@ -16,6 +16,7 @@ nothing.  A program that a service's domain is named after must be there.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files as resources
@@ -29,7 +30,6 @@ from .files import FOLDERS, SourceError, error, read_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
@@ -109,6 +109,11 @@ def library_files(own: Sequence[PolicyText], services: Mapping[str, ServiceState
         numbers = _read(_folder() / "module-numbers.conf", TextKind.NUMBERS)
         found.append(_only(numbers, modules))
     return tuple(found)
+
+
+def is_library_file(path: str) -> bool:
+    """Whether PATH is a file of the library, by whatever path."""
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(str(_folder())), ""))
 
 
 def _folder() -> Traversable:

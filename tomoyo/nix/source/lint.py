@@ -22,15 +22,16 @@ from ..names.bindings import bind
 from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable
 from ..store.tree import Tree
+from .library import is_library_file
 
 __all__ = ["lint_names", "policy_texts"]
 
 #: Ways to use a name that never match, with what to write instead.
 _MISPLACED = {
-    Role.BARE: ("the kernel compares real paths here, and a name is none", "@{}"),
-    Role.QUOTED: ("the kernel compares real paths here, and a name is none", "@{}"),
-    Role.EXECUTED_REFERENCE: ("a program is executed by its name, and the group has real paths", "{}"),
-    Role.MEMBER: ("the group is compared with real paths, and a name is none", "@{} in place of the group"),
+    Role.BARE: ("the kernel compares real paths here, and a name is none", "write @{}"),
+    Role.QUOTED: ("the kernel compares real paths here, and a name is none", "write @{}"),
+    Role.EXECUTED_REFERENCE: ("a program is executed by its name, and the group has real paths", "write {}"),
+    Role.MEMBER: ("the group is compared with real paths, and a name is none", "write @{} in place of the group"),
 }
 
 
@@ -66,7 +67,7 @@ def lint_names(
         links: as in `compile_policy`.
     """
 
-    general = {text.name for text in texts if text.directory == LIBRARY}
+    general = {text.name for text in texts if text.directory == LIBRARY or is_library_file(text.name)}
 
     def more(context: LintContext) -> Iterator[Diagnostic]:
         for finding in _find_name_faults(context, names, tree, links):

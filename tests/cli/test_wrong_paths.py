@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from .command import tomoyo
+from .command import Done, tomoyo
 
 #: What is wrong: what makes such a path, what is said of it, and what to do.
 MISTAKES: dict[str, tuple[Callable[[Path], object], str, str]] = {
@@ -67,16 +68,18 @@ CASES = [(command, mistake) for command, mistakes in COMMANDS.items() for mistak
 
 
 @pytest.mark.parametrize(("command", "mistake"), CASES, ids=[f"{command}: {mistake}" for command, mistake in CASES])
-def test_a_wrong_path(command: str, mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if mistake == "not readable" and os.geteuid() == 0:
-        pytest.skip("root reads anything")
-    tmp_path.chmod(0o755)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "place").mkdir(mode=0o755)
-    path = tmp_path / "place" / "wrong"
-    make, message, advice = MISTAKES[mistake]
-    make(path)
-    done = tomoyo(*(str(path) if word == "PATH" else str(SAMPLE) if word == "SAMPLE" else word for word in command.split(" ")))
+def test_a_wrong_path(command: str, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TemporaryDirectory() as top:  # which another user than root may look into
+        os.chmod(top, 0o755)
+        monkeypatch.chdir(top)
+        path = Path(top) / "place" / "wrong"
+        path.parent.mkdir(mode=0o755)
+        make, message, advice = MISTAKES[mistake]
+        make(path)
+        words = [str(path) if word == "PATH" else "sample.conf" if word == "SAMPLE" else word for word in command.split(" ")]
+        Path("sample.conf").write_bytes(SAMPLE.read_bytes())
+        done = as_nobody(words) if mistake == "not readable" else tomoyo(*words)
+        monkeypatch.undo()
     assert (done.status, done.output) == (3 if mistake == "not readable" else 2, "")
     # Where a set is read from the root on, the first part of the path that is wrong is told of.
     place = path.parent if mistake == "below a file" and f"{path}: " not in done.messages else path
@@ -84,3 +87,15 @@ def test_a_wrong_path(command: str, mistake: str, tmp_path: Path, monkeypatch: p
     assert told.partition(" [")[0] == f"{place}: error: {message}"
     assert told.endswith("]")
     assert helped == f"help: {(advice or 'give a directory').replace('PLACE', str(path.parent))}\n"
+
+
+def as_nobody(words: list[str]) -> Done:
+    """Run the command as a user who is not root."""
+    if os.geteuid():
+        return tomoyo(*words)
+    tomoyo(*words)  # so that all is loaded that the other user might not be allowed to load
+    os.seteuid(65534)
+    try:
+        return tomoyo(*words)
+    finally:
+        os.seteuid(0)

@@ -36,7 +36,11 @@ _OCTAL = frozenset("01234567")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a text is no word: where (offset in the text) and in words."""
+    """Why a text is no word: where (offset in the text) and in words.
+
+    No `Diagnostic`: a word is judged wherever it comes from, a line, an option
+    or a constructor, and who asks decides what is said of it and how bad it is.
+    """
 
     offset: int
     reason: str

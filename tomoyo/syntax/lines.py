@@ -54,7 +54,13 @@ class Reading(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong at OFFSET of a normalised line."""
+    """Something wrong at OFFSET of a normalised line.
+
+    No `Diagnostic`: a line that is repeated is read once, so the reader knows
+    neither file and number nor, since a kernel's view is taken too, how bad it
+    is; and to find what was meant takes longer than to read the line.
+    `PolicySyntaxError.diagnostic` makes one, for each place.
+    """
 
     effect: Effect
     offset: int

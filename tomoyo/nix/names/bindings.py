@@ -50,7 +50,10 @@ WRAPPER_PATTERN = f"{WRAPPER_DIRECTORY}/wrappers.\\*/"
 
 @dataclass(frozen=True, slots=True)
 class NameProblem:
-    """Something wrong with a use.
+    """A use and the diagnostic about it.
+
+    Where the use stands only those know who have the text, which may have it
+    several times: `at` puts the diagnostic there.
 
     Attributes:
         use: which; its place is for those to know who know the text.

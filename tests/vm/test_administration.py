@@ -293,4 +293,4 @@ def test_the_scripts_in_the_documents_activate_a_real_kernel(kernel: Kernel) -> 
         status, output, messages = found[f"{name}: again"]
         assert (status, (output + messages).strip().partition(" [")[0]) == (0, "nothing to do")
         assert found[f"{name}: refused"][0] == 1
-        assert "/run/none: error: no such file or directory" in found[f"{name}: refused"][2]
+        assert "/run/none: no such file or directory" in found[f"{name}: refused"][2]

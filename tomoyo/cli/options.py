@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-#: Begins what was probably meant, behind what is wrong.
-_MEANT = "; did you mean "
+#: Begins what to do, behind what is wrong.
+_ADVICE = ("; did you mean ", "; write ")
 
 
 class UsageError(Exception):
@@ -35,9 +35,9 @@ class UsageError(Exception):
 
     def __init__(self, message: str, advice: str = "", *, code: str = "usage", place: Place | None = None) -> None:
         super().__init__(message)
-        if not advice:  # as errors of the library have it in their texts
-            message, meant, name = message.partition(_MEANT)
-            advice = meant[2:] + name
+        for begins in _ADVICE if not advice else ():  # as errors of the library have it in their texts
+            message, found, rest = message.partition(begins)
+            advice = advice or found[2:] + rest
         self.diagnostics: tuple[Diagnostic, ...] = (Diagnostic(Severity.ERROR, code, message, advice, place or Place()),)
 
     @classmethod

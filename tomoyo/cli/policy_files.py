@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..model.diagnostics import Place
 from .options import UsageError, add_all
 
 TYPE_CHECKING = False
@@ -178,7 +179,7 @@ def read_file(name: str, wanted: str, form: str = "") -> PolicyFile:
     """Read the file NAME, or the only text of the kind WANTED that a directory has; FORM as in `read_policy`."""
     found = _read_any(name, None, wanted, form)
     if len(found) > 1:
-        raise UsageError(f"{name} holds several files of {wanted} policy", "name one of them")
+        raise UsageError(f"several files of {wanted} policy", "name one of them", place=Place(name))
     return _with_modules(found)[0]
 
 
@@ -190,7 +191,7 @@ def _read_any(name: str, kind: str | None, wanted: str, form: str = "") -> list[
     if not files:
         held = f"holds {found.files[0].kind.value}, but" if len(found.files) == 1 else "has no such file:"
         raise UsageError(
-            f"{found.path} {held} {INTERFACES[wanted].replace('_', ' ')} is wanted" if wanted else f"{name} holds no policy"
+            f"{held} {INTERFACES[wanted].replace('_', ' ')} is wanted" if wanted else "no policy", place=Place(found.path)
         )
     return files
 

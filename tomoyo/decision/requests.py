@@ -230,8 +230,8 @@ def parse_request(text: str) -> Request:
         problem = dropped.problem
         if text.startswith("network unix") and problem.text.isdecimal():
             raise InvalidValueError(f"not a request: a unix socket has no port: leave out '{problem.text}'") from None
-        expected = f"; expected {problem.expected}" if problem.expected else ""
-        raise InvalidValueError(f"not a request: {problem.message}: '{problem.text}'{expected}") from None
+        advice = f"; {problem.advice}" if problem.advice else ""
+        raise InvalidValueError(f"not a request: {problem.message}: '{problem.text}'{advice}") from None
     several = len(entry.operations) > 1 or entry.condition is not None
     altered = any(problem.effect is not Effect.USELESS for problem in line.problems)
     if several or altered or any(not _is_single(argument) for argument in entry.arguments):

@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from ...model.diagnostics import Place
 from ..closure_options import add_closure, read_closure
 from ..messages import counted
 from ..options import UsageError, message, report, set_result, write_file
@@ -21,7 +22,6 @@ from ..policy_files import PolicyFile, add_files, policy_errors, read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...model.diagnostics import Place
     from ...nix.names.bindings import Bindings
     from ...nix.names.name_uses import Use
     from ...nix.source.policy_files import PolicyFiles
@@ -103,7 +103,9 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
         if id(file.belongs) in whole:
             continue
         if file.kind not in _KINDS:
-            raise UsageError(f"{file.name} holds no names", "give domain policy, exception policy or a manager list")
+            raise UsageError(
+                "this holds no names", "give domain policy, exception policy or a manager list", place=Place(file.name)
+            )
         found: list[Any] = []
         policy = _parse(file, found)
         for error in found:

@@ -84,12 +84,12 @@ def release(argument: str) -> Any:
 
 
 def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
-    from ...model.diagnostics import Severity
+    from ...model.diagnostics import Place, Severity
     from ...model.kernel_versions import DEFAULT_KERNEL
     from ...simulation.simulated_kernel import SimulatedKernel
 
-    if file.kind == "module":
-        raise UsageError(f"{file.name}: a kernel holds no modules", "leave out --as-kernel")
+    if file.kind in ("module", "numbers"):
+        raise UsageError("a kernel holds no modules", "leave out --as-kernel", place=Place(file.name))
     kernel = SimulatedKernel(version or DEFAULT_KERNEL)
     kernel.write(INTERFACES[file.kind], file.data, lambda error: report(error.diagnostic(Severity.WARNING, file.name)))
     holding = kernel.holding

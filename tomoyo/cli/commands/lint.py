@@ -18,7 +18,7 @@ import argparse
 import os
 import sys
 
-from ...model.diagnostics import did_you_mean
+from ...model.diagnostics import Place, did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..library_options import add_library, read_services
@@ -126,7 +126,7 @@ def _texts(arguments: argparse.Namespace) -> tuple[list[PolicyText], set[str]]:
         found.append(read_policy(arguments.interface, arguments.kind, form="KERNEL"))
     for one in found:
         if one.form is PolicyForm.FILE and one.files[0].kind.name not in _KINDS:
-            raise UsageError(f"{one.path}: there is nothing to judge in {one.files[0].kind.value}")
+            raise UsageError(f"there is nothing to judge in {one.files[0].kind.value}", place=Place(one.path))
     meant = {text.name for one in found for text in one.files} if any(one.others for one in found) else set()
     own: dict[str, PolicyText] = {}
     for one in found:

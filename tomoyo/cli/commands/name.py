@@ -168,12 +168,12 @@ def read_modules(arguments: argparse.Namespace) -> dict[str, int]:
     document = _read_object(name)
     modules = document.get("modules")
     if document.get("format") != FORMAT or not isinstance(modules, dict):
-        raise UsageError(f"{name}: not the manifest of a set that 'tomoyo compile' wrote, with its modules")
+        raise UsageError("not the manifest of a set that 'tomoyo compile' wrote, with its modules", place=Place(name))
     for module, number in modules.items():
         if not MODULE_NAME.fullmatch(module) or type(number) is not int or not 0 <= number < MAX_GROUPS:
-            raise UsageError(f"{name}: no module with its number: {quoted(module)}: {quoted(number)}")
+            raise UsageError(f"no module with its number: {quoted(module)}: {quoted(number)}", place=Place(name))
     if len(set(modules.values())) < len(modules):
-        raise UsageError(f"{name}: two modules have one number")
+        raise UsageError("two modules have one number", place=Place(name))
     return modules
 
 
@@ -242,8 +242,8 @@ def tell_named(named: Named, files: list[PolicyFile]) -> None:
     if counts[Change.UNSAFE.value]:
         message(
             "warning",
-            f"{counts[Change.UNSAFE.value]} store paths became patterns without a hash: whoever may add a path to the store,"
-            " which is everyone who may run 'nix build', gets the rights of each package by taking its name",
+            f"{counted(counts[Change.UNSAFE.value], 'store path')} became patterns without a hash: whoever may add a path to the"
+            " store, which is everyone who may run 'nix build', gets the rights of each package by taking its name",
             code=Change.UNSAFE.value,
         )
     if counts[Change.UNBOUND.value]:
@@ -280,7 +280,7 @@ def _print_nix(arguments: argparse.Namespace, files: list[PolicyFile]) -> int:
         check_store_directory(store)
         found = [(file, nix_expression(_ascii(file), attributes, store)) for file in files]
     except ExpressionError as error:
-        raise UsageError(f"{arguments.attributes}: {error}") from None
+        raise UsageError(str(error), place=Place(arguments.attributes)) from None
     except StorePathError as error:
         raise UsageError(str(error)) from None
     for file, expression in found:
@@ -299,7 +299,7 @@ def _print_nix(arguments: argparse.Namespace, files: list[PolicyFile]) -> int:
 
 def _ascii(file: PolicyFile) -> str:
     if not file.data.isascii():
-        raise UsageError(f"{file.name} has characters that are not ASCII, in a comment: leave them out")
+        raise UsageError("a comment has characters that are not ASCII", "leave them out", place=Place(file.name))
     return file.data.decode("ascii")
 
 
@@ -318,7 +318,7 @@ def _read_attributes(name: str) -> dict[str, str]:
     document = _read_object(name)
     for attribute, path in document.items():
         if not isinstance(path, str):
-            raise UsageError(f"{name}: attribute {quoted(attribute)}: not a store path")
+            raise UsageError(f"attribute {quoted(attribute)}: not a store path", place=Place(name))
     return document
 
 

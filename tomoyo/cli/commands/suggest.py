@@ -26,6 +26,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+from ...model.diagnostics import Place
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
@@ -125,7 +126,9 @@ def _check(arguments: argparse.Namespace) -> None:
     compiled = [path for path in policy_paths(arguments) if _is_compiled(path)]
     if arguments.in_place and compiled:
         raise UsageError(
-            f"{compiled[0]} is a set that 'tomoyo compile' made: put what --diff shows into its policy source, and compile that"
+            "a set that 'tomoyo compile' made",
+            "put what --diff shows into its policy source, and compile that",
+            place=Place(compiled[0]),
         )
     if arguments.json and arguments.diff:
         raise UsageError("--diff prints no JSON", "leave out --diff: the result has all suggestions")
@@ -263,13 +266,13 @@ def _ask(arguments: argparse.Namespace, found: list[Suggestion]) -> Chosen:
         try:
             state = json.loads(read_output(arguments.state))
         except json.JSONDecodeError as error:
-            raise UsageError(f"{arguments.state}:{error.lineno}:{error.colno}: not a state: {error.msg}") from None
+            raise UsageError(f"not a state: {error.msg}", place=Place(arguments.state, error.lineno, error.colno)) from None
         except (ValueError, RecursionError):
-            raise UsageError(f"{arguments.state}: not a state: no JSON") from None
+            raise UsageError("not a state: no JSON", place=Place(arguments.state)) from None
     try:
         dialogue = SuggestionDialogue(found, state)
     except ValueError as error:
-        raise UsageError(f"{arguments.state}: {error}") from None
+        raise UsageError(str(error), place=Place(arguments.state)) from None
     asked = None
     while (current := dialogue.current) is not None:
         if current is not asked:
@@ -335,7 +338,7 @@ def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
         try:
             changes.append((path, text, find_insertions(text, part)))
         except ValueError as error:
-            raise UsageError(f"{path}: {error}") from None
+            raise UsageError(str(error), place=Place(path)) from None
     if arguments.output and len(changes) > 1:
         raise UsageError("the policy has several files of domain policy", "use --diff or --in-place, or name one file")
     for path, text, insertions in changes:
@@ -358,7 +361,7 @@ def _parts(policies: list[str], added: DomainPolicy) -> list[tuple[str, str, Dom
     files = [file for policy in policies for file in read_policy(policy, None, default="domain").files]
     texts = {file.name: file.text for file in files if file.kind.name == "DOMAIN"}
     if not texts:
-        raise UsageError(f"{policies[0]} has no file of domain policy")
+        raise UsageError("no file of domain policy", place=Place(policies[0]))
     homes = {
         line: path for path, text in reversed(texts.items()) for line in map(normalise, text.split("\n")) if line.startswith("<")
     }

@@ -98,10 +98,10 @@ class Command:
     """
 
     def __init__(self, command: Sequence[str], limit: float = 60.0, stdout: int | None = None) -> None:
-        self.command = tuple(command)
+        self.command: tuple[str, ...] = tuple(command)
         self.limit = limit
         self.stdout = stdout
-        self.failure = ""
+        self.failure: str = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
@@ -184,9 +184,9 @@ class Notifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.command = command
-        self.gathering = Gathering(interval)
-        self.read = 0
-        self.broken = 0
+        self.gathering: Gathering = Gathering(interval)
+        self.read: int = 0
+        self.broken: int = 0
         self._failures = 0
         self._failed: float | None = None
         self._chooses = chooses

@@ -33,7 +33,7 @@ class LogReader:
 
     def __init__(self) -> None:
         self.broken = 0
-        self.progress = Progress()
+        self.progress: Progress = Progress()
 
     def records(self, logs: Sequence[str]) -> Iterator[AuditRecord]:
         """The records in LOGS, in which ``-`` is standard input, as is nothing at all."""

@@ -87,7 +87,7 @@ class UndefinedDomains:
     """
 
     def __init__(self, engine: DecisionEngine, *, as_created: bool) -> None:
-        self.records = 0
+        self.records: int = 0
         self._engine = engine
         self._as_created = as_created
         self._left_out: set[str] = set()

@@ -57,7 +57,7 @@ class ProjectError(Exception):
 
     def __init__(self, place: Place, message: str, advice: str = "") -> None:
         super().__init__(place, message, advice)
-        self.diagnostic = Diagnostic(Severity.ERROR, "project-file", message, advice, place)
+        self.diagnostic: Diagnostic = Diagnostic(Severity.ERROR, "project-file", message, advice, place)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ class DecisionEngine:
     ) -> None:
         self.profiles = profiles
         self.by_name = by_name
-        self.modules = modules or {}
+        self.modules: Mapping[int, str] = modules or {}
         self._domains = {domain.name.text: domain for domain in domains}
         self._exceptions = {part.namespace: part for part in exceptions or ExceptionPolicy()}
         self._groups: dict[str, Groups] = {}

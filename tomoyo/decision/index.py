@@ -50,7 +50,7 @@ class EntryIndex:
         self._groups = groups
         self._operations: dict[tuple[Kind, str], _OperationIndex] = {}
         self._scrutiny: dict[tuple[Kind, str], Scrutiny] = {}
-        self.weight = 0
+        self.weight: int = 0
         for place in enumerate(entries):
             entry = place[1]
             for operation in entry.operations:

@@ -67,9 +67,9 @@ class Pattern:
     __slots__ = ("_directory", "_match", "_tail", "head", "is_pattern", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.head = text[: constant_length(text)]
-        self.is_pattern = len(self.head) < len(text)
+        self.text: str = text
+        self.head: str = text[: constant_length(text)]
+        self.is_pattern: bool = len(self.head) < len(text)
         self._directory = text.endswith("/")
         self._tail = ""
         self._match: Callable[[str], object] | None = None

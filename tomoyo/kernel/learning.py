@@ -52,10 +52,10 @@ class LearningSession:
         self.interface = interface
         self.name = name
         modes = read_profiles(interface)
-        self.learning = modes.profile_for(name.partition(" ")[0], Mode.LEARNING)
-        self.before = {domain.name.text: domain for domain in held_domains(interface)}
+        self.learning: int = modes.profile_for(name.partition(" ")[0], Mode.LEARNING)
+        self.before: dict[str, Domain] = {domain.name.text: domain for domain in held_domains(interface)}
         found = self.before.get(name)
-        self.profile = found.profile if found is not None else profile
+        self.profile: int = found.profile if found is not None else profile
 
     def begin(self) -> None:
         """Begin to learn.  Raises ModeError where TOMOYO is not active, as nothing would be learned."""

@@ -26,7 +26,7 @@ class Machine:
     """The machine whose files lie below ROOT."""
 
     def __init__(self, root: str | os.PathLike[str] = "/") -> None:
-        self.root = os.fspath(root)
+        self.root: str = os.fspath(root)
 
     def path(self, name: str) -> str:
         """Where the file is that this machine calls NAME."""

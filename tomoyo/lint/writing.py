@@ -17,7 +17,7 @@ from ..syntax.policy_text import NAMES, Placed
 from .context import EntryList, LintContext, Remark
 
 #: Operations that put something else into a file, or into its place.
-PUTS = {
+PUTS: dict[Kind, tuple[frozenset[str], frozenset[str]]] = {
     Kind.PATH: (frozenset({"write", "append", "symlink"}), frozenset()),
     Kind.TWO_PATHS: (frozenset(), frozenset({"link", "rename"})),
     Kind.PATH_NUMBER: (frozenset({"create"}), frozenset()),

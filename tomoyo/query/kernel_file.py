@@ -38,7 +38,7 @@ class QueryFile:
     def __init__(
         self, folder: str = FOLDER, *, patience: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.dialogue = QueryDialogue(patience)
+        self.dialogue: QueryDialogue = QueryDialogue(patience)
         self._folder = folder
         self._clock = clock
         self._descriptor = os.open(f"{folder}/query", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -99,7 +99,7 @@ class QuerySession:
         explainer: QueryExplainer | None = None,
     ) -> None:
         self.file = file
-        self.rules = list(rules)
+        self.rules: list[QueryRule] = list(rules)
         self.asks = asks
         self._keep = keep
         self._explainer = explainer

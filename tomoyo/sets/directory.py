@@ -65,6 +65,8 @@ class PolicySetError(TomoyoError):
     def __init__(self, path: str, reason: str, line: int = 0, source: str = "") -> None:
         super().__init__(path, reason, line, source)
         self.path = path
+        self.reason: str
+        self.help: str
         self.reason, _, self.help = reason.partition("; ")
         self.line = line
         self.source = source
@@ -105,15 +107,15 @@ class SetTexts:
     __slots__ = ("bindings", "boot", "domain_policy", "exception_policy", "manager", "manifest", "path", "profile", "stat")
 
     def __init__(self, path: str, texts: Mapping[str, str | None], manifest: str | None = None) -> None:
-        self.path = path
-        self.manifest = manifest
-        self.boot = texts.get("boot")
-        self.domain_policy = texts.get("domain_policy") or ""
-        self.exception_policy = texts.get("exception_policy") or ""
-        self.bindings = texts.get("bindings") or ""
-        self.profile = texts.get("profile") or ""
-        self.manager = texts.get("manager") or ""
-        self.stat = texts.get("stat") or ""
+        self.path: str = path
+        self.manifest: str | None = manifest
+        self.boot: str | None = texts.get("boot")
+        self.domain_policy: str = texts.get("domain_policy") or ""
+        self.exception_policy: str = texts.get("exception_policy") or ""
+        self.bindings: str = texts.get("bindings") or ""
+        self.profile: str = texts.get("profile") or ""
+        self.manager: str = texts.get("manager") or ""
+        self.stat: str = texts.get("stat") or ""
 
     def files(self) -> dict[str, str]:
         """The texts by the names of their files; those that may be missing are, when empty."""

@@ -174,11 +174,13 @@ class PolicyReading:
         self._heads: dict[str, tuple[int, frozenset[int]]] = {}
         self._has_exceptions = False
         found = domain_blocks(texts.domain_policy)
-        self.blocks = found or {}
+        self.blocks: dict[str, str] = found or {}
         if found is None:
             self._parse_all()
         self.blocks.setdefault(KERNEL, EMPTY)
         self._read_profiles()
+        self.managers: list[Word | DomainName]
+        self.manage_by_non_root: bool
         self.managers, self.manage_by_non_root = self._read_managers()
 
     def _read(self, name: str, text: str, reader: Callable[[Line], Statement], apply: Callable[[Any], str | None]) -> None:

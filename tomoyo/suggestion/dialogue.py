@@ -51,7 +51,7 @@ class SuggestionDialogue:
     """
 
     def __init__(self, suggestions: Iterable[Suggestion], state: Mapping[str, Any] | None = None) -> None:
-        self.suggestions = {suggestion.key: suggestion for suggestion in suggestions}
+        self.suggestions: dict[str, Suggestion] = {suggestion.key: suggestion for suggestion in suggestions}
         self.decisions: dict[str, Decision] = _read_state(state) if state is not None else {}
         self._open = [key for key in self.suggestions if not self._is_decided(key)]
         self._position = 0

@@ -157,7 +157,7 @@ class Suggestions:
     """
 
     def __init__(self, rules: Sequence[Rule] = DEFAULT, user_rules: Sequence[UserRule] = (), room: int = ROOM) -> None:
-        self.left_out = 0
+        self.left_out: int = 0
         self._rules = rules
         self._user_rules = user_rules
         self._room = room

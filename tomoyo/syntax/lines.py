@@ -102,10 +102,10 @@ class PolicySyntaxError(TomoyoError, ValueError):
         self.line = line
         self.column = column
         self.source = source
-        self.text = problem.text
-        self.message = problem.message
-        self.expected = problem.expected
-        self.effect = problem.effect
+        self.text: str = problem.text
+        self.message: str = problem.message
+        self.expected: str = problem.expected
+        self.effect: Effect = problem.effect
         self._problem = problem
 
     def __str__(self) -> str:

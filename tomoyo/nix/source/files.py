@@ -59,7 +59,7 @@ class SourceError(TomoyoError):
     """A policy source that cannot be compiled; ``diagnostics`` holds every error and warning."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:

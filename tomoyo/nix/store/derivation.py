@@ -58,8 +58,8 @@ class DerivationSyntaxError(TomoyoError, ValueError):
     def __init__(self, msg: str, source: str, position: int) -> None:
         self.msg = msg
         self.position = position
-        self.line = source.count("\n", 0, position) + 1
-        self.column = position - source.rfind("\n", 0, position)
+        self.line: int = source.count("\n", 0, position) + 1
+        self.column: int = position - source.rfind("\n", 0, position)
         super().__init__(f"line {self.line}, column {self.column}: {msg}")
 
 

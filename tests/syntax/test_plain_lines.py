@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.seeds import rounds
 from tomoyo.model.entries import Entry, Kind
 from tomoyo.model.words import is_word
+from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.entries import read_plain_entry
-from tomoyo.syntax.lines import normalise, read_line
+from tomoyo.syntax.lines import PolicySyntaxError, Reading, normalise, read_line
 from tomoyo.syntax.values import read_name, read_number_or_group
 
 OPERATIONS = sorted({operation for kind in Kind for operation in kind.operations} | {"read/write", "create/mkdir", "exec"})
@@ -39,3 +42,36 @@ def test_a_plain_line_is_read_as_any_other(operation: str, name: str, number: st
     assert found.arguments == tuple(values)
     built = Entry(found.kind, found.operations, found.arguments)
     assert (found, found.text, found.subject, hash(found)) == (built, built.text, built.subject, hash(built))
+
+
+def test_runs_of_entries_are_what_their_lines_are(draw: random.Random) -> None:
+    """A text is applied by runs between blank lines; an iterable of its lines is not."""
+    lines = [
+        *("", "", "<kernel> /bin/a", "<kernel> /bin/b", "<kernel> relative", "use_profile 3", "use_group 1", "quota_exceeded"),
+        *(
+            "file read /x",
+            "file write /x",
+            "file write/read /x",
+            "file read /y task.uid=0",
+            "file execute @G",
+            "file create /x 0600",
+        ),
+        *(
+            "file read  /z",
+            "file raed /x",
+            "# comment",
+            "delete file read /x",
+            "select <kernel> /bin/a",
+            "misc env HOME",
+            "\x00x",
+        ),
+    ]
+    for _ in range(rounds(2000)):
+        text = "\n".join(draw.choices(lines, k=draw.randrange(2, 20)))
+        for reading in Reading:
+            told: tuple[list[PolicySyntaxError], list[PolicySyntaxError]] = ([], [])
+            whole = parse_domain_policy(text, reading=reading, report=told[0].append)
+            pieces = [f"{line}\n" for line in text.split("\n")[:-1]] + [text.rpartition("\n")[2]]
+            each = parse_domain_policy(pieces, reading=reading, report=told[1].append)
+            assert whole == each
+            assert list(map(str, told[0])) == list(map(str, told[1]))

@@ -186,28 +186,35 @@ class Entry:
 
     @classmethod
     def trusted(
-        cls, kind: Kind, operations: tuple[str, ...], arguments: tuple[Argument, ...], condition: Condition | None, tail: str
+        cls,
+        kind: Kind,
+        operations: tuple[str, ...],
+        arguments: tuple[Argument, ...],
+        condition: Condition | None,
+        tail: str,
+        text: str = "",
     ) -> Entry:
         """An entry of parts that the caller has checked: operations in order, arguments of the right types.
 
         Arguments:
             kind, operations, arguments, condition: as in `Entry`.
             tail: the text behind the operations.
+            text: all of the text, where the caller has it.
 
         Reading a policy makes hundreds of thousands of entries, and checks each part as it reads it.
         """
-        entry = object.__new__(cls)
-        setattr_ = object.__setattr__
-        setattr_(entry, "kind", kind)
-        setattr_(entry, "operations", operations)
-        setattr_(entry, "arguments", arguments)
-        setattr_(entry, "condition", condition)
-        named = operations[0] if len(operations) == 1 else "/".join(operations)
-        text = f"{kind.keyword} {named} {tail}"
-        setattr_(entry, "text", text)
-        same = condition is None and named == kind.operations[0]
-        setattr_(entry, "subject", text if same else _subject(kind, arguments, condition, tail))
-        return entry
+        entry = _Unfrozen()
+        entry.kind = kind
+        entry.operations = operations
+        entry.arguments = arguments
+        entry.condition = condition
+        entry.text = text or f"{kind.keyword} {'/'.join(operations)} {tail}"
+        if condition is None:
+            entry.subject = f"{kind.keyword} {kind.operations[0]} {tail}"
+        else:
+            entry.subject = _subject(kind, arguments, condition, tail)
+        entry.__class__ = cls  # type: ignore[assignment]
+        return entry  # type: ignore[return-value]
 
     def __str__(self) -> str:
         return self.text
@@ -259,6 +266,18 @@ class Entry:
                 group = GroupKind.PATH if test.compares_strings else GroupKind.NUMBER
                 found.append((group, test.right.name))
         return found
+
+
+class _Unfrozen:
+    """An entry that is being made: to set the fields of one that is frozen takes three times as long."""
+
+    __slots__ = ("arguments", "condition", "kind", "operations", "subject", "text")
+    kind: Kind
+    operations: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    condition: Condition | None
+    text: str
+    subject: str
 
 
 def _subject(kind: Kind, arguments: tuple[Argument, ...], condition: Condition | None, tail: str) -> str:

@@ -80,6 +80,8 @@ _MOUNTS = sorted(
     ((mount, filesystem) for filesystem in FILESYSTEMS for mount in filesystem.mounts), key=lambda pair: -len(pair[0])
 )
 _BEGINNINGS = ("/\\{", *(mount[:-1] for mount, _ in _MOUNTS))
+#: What a name holds that may be such a one: what several begin with counts once.
+_MARKS = (":/", '="', *(one for one in _BEGINNINGS if not any(one != other and one.startswith(other) for other in _BEGINNINGS)))
 #: Operations that may be about a directory before something is mounted on it.
 _BEFORE_MOUNTING = frozenset({"mount", "mkdir", "rmdir"})
 #: Operations that may be about a symlink itself; all others follow it.
@@ -190,6 +192,10 @@ _UNMOUNTED = frozenset(asked_name(mount, "mount") for mount, filesystem in _MOUN
 
 def may_hold_misnamed(text: str) -> bool:
     """Whether a word of TEXT may be such a name; else none is."""
-    words = set(" ".join(set(text.split("\n"))).split())  # policies repeat their lines
+    marks = [mark for mark in _MARKS if mark in text]  # to look for each in all of the text takes less than to split that
+    if not marks:
+        return False
+    lines = text.split("\n")
+    words = set(" ".join({line for mark in marks for line in lines if mark in line}).split())  # policies repeat their lines
     likely = [word for word in words if word.startswith(_BEGINNINGS) or ":/" in word or '="' in word]
     return any(misnamed(word.rpartition('="')[2].removesuffix('"')) is not None for word in likely)

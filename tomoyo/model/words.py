@@ -210,6 +210,13 @@ def decode(text: str) -> bytes:
     )
 
 
+class _Unfrozen:
+    """A word that is being made: to set the field of one that is frozen takes three times as long."""
+
+    __slots__ = ("text",)
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word, which may be a pattern."""
@@ -224,9 +231,10 @@ class Word:
     @classmethod
     def trusted(cls, text: str) -> Word:
         """The word TEXT, which the caller has checked."""
-        word = object.__new__(cls)
-        object.__setattr__(word, "text", text)
-        return word
+        word = _Unfrozen()
+        word.text = text
+        word.__class__ = cls  # type: ignore[assignment]
+        return word  # type: ignore[return-value]
 
     def __str__(self) -> str:
         return self.text

@@ -6,11 +6,12 @@ import re
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
 from ..model.entries import Entry
+from ..model.errors import InvalidValueError
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Fault, domain_fault, is_namespace
 from .entries import read_entry, read_plain_entry
 from .holding import Holding
-from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, replay
+from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, normalise, replay
 from .statements import (
     Delete,
     DeleteDomain,
@@ -70,8 +71,19 @@ def parse_domain_policy(
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
     listener = Listener(file, reading, report, kernel_version(version))
-    replay(source, reader, holding.apply_domain, listener, refuse_domain, plain=read_plain_entry)
+    replay(source, reader, holding.apply_domain, listener, refuse_domain, plain=_read_plainly, gather=holding.apply_entries)
     return holding.domain_policy()
+
+
+def _read_plainly(text: str) -> Entry | OpenDomain | None:
+    """What TEXT says, if it is an entry as nearly all are, or a domain's name."""
+    entry = read_plain_entry(text)
+    if entry is not None or text[:1] != "<" or len(text) >= MAX_DOMAIN_NAME or normalise(text) is not text:
+        return entry
+    try:
+        return OpenDomain(DomainName(text))
+    except InvalidValueError:
+        return None
 
 
 def refuse_domain(statement: object) -> OpenDomain | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ..model.entries import (
@@ -22,12 +21,10 @@ from .values import parse_range, read_address_or_group, read_domain_name, read_n
 
 #: A file operation on its own, with its kind.
 _FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}
+_PATH, _PATH_NUMBER = Kind.PATH, Kind.PATH_NUMBER  # to look up a member of an enumeration takes as long as to match a line
 _PATH_OPERATION = {operation: (operation,) for operation in Kind.PATH.operations}
-#: One operation on one name, with a number or without.
-_PLAIN = re.compile(
-    rf"file (?:({'|'.join(Kind.PATH.operations)})|({'|'.join(Kind.PATH_NUMBER.operations)}))"
-    r" ([!-?A-\[\]-~][!-\[\]-~]*)(?(2) ([0-9][!-~]*))\Z"
-)
+#: What a name that is neither missing nor a group does not begin with.
+_NO_NAME = ("", "@")
 _FILE_OPERATIONS = "an operation such as read, or several as read/write"
 _EXPECTED = "file, network inet, network unix, misc env or task manual_domain_transition"
 
@@ -63,16 +60,24 @@ def read_entry(line: Line) -> Entry:
 
 def read_plain_entry(text: str, start: int = 0) -> Entry | None:
     """The entry that TEXT says from START on, if it is one operation on one file by its name, as nearly all are."""
-    found = _PLAIN.match(text, start)
-    if found is None:
+    if start:
+        text = text[start:]
+    words = text.split(" ")
+    if len(words) < 3 or words[0] != "file" or "\\" in text or not (text.isascii() and text.isprintable()):
         return None
-    operation, numbered, name, number = found.groups()
-    if numbered is None:
-        return Entry.trusted(Kind.PATH, _PATH_OPERATION[operation], (Word.trusted(name),), None, name)
+    name = words[2]
+    if name[:1] in _NO_NAME:
+        return None
+    if len(words) == 3:
+        operations = _PATH_OPERATION.get(words[1])
+        return Entry.trusted(_PATH, operations, (Word.trusted(name),), None, name, text) if operations else None
+    numbered, number = words[1], words[3]
+    if len(words) > 4 or numbered not in _PATH_NUMBER.operations or not number[:1].isdigit():
+        return None
     value = parse_range(number)
     if isinstance(value, Fault) or value[1]:
         return None
-    return Entry.trusted(Kind.PATH_NUMBER, (numbered,), (Word.trusted(name), value[0]), None, f"{name} {value[0]}")
+    return Entry.trusted(_PATH_NUMBER, (numbered,), (Word.trusted(name), value[0]), None, f"{name} {value[0]}")
 
 
 def _operations_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:

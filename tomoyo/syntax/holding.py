@@ -8,9 +8,9 @@ entry added again before that stands where it stood.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import Entry, GroupKind
@@ -46,6 +46,7 @@ __all__ = ["Holding"]
 #: Entries by subject, in order; None where one was deleted and not yet collected.
 Entries = dict[str, Entry | None]
 _Key = TypeVar("_Key")
+_ENTRIES = {Entry}
 
 
 def add_entry(entries: Entries, entry: Entry) -> None:
@@ -186,6 +187,23 @@ class Holding:
         if isinstance(statement, (UseProfile, UseGroup, SetFlag, Delete, Rejected)):
             return _NO_DOMAIN if domain is None else self._change(domain, statement)
         return None
+
+    def apply_entries(self, statements: Sequence[DomainStatement], may_name_groups: bool) -> bool:
+        """Do what STATEMENTS ask one after another, if they are entries of the selected domain; gives whether they are."""
+        domain = self.selected
+        if domain is None or {*map(type, statements)} != _ENTRIES:
+            return False
+        entries = cast("Sequence[Entry]", statements)
+        new: Entries = dict(zip([entry.subject for entry in entries], entries))
+        if domain.entries or len(new) < len(entries):
+            for entry in entries:
+                self.apply_domain(entry)
+            return True
+        domain.entries = new
+        self.updates += len(new)
+        for entry in entries if may_name_groups else ():
+            domain.namespace.mention_those_of(entry)
+        return True
 
     def _select(self, statement: OpenDomain | SelectDomain | DeleteDomain | Reset) -> str | None:
         self.selected = None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, repeat
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, cast
 
 from ..model.diagnostics import Diagnostic, Place, Severity, meant
 from ..model.entries import GroupKind
@@ -304,6 +304,7 @@ def replay(
     refuse: Callable[[Said | None], Said | None] = lambda _: None,
     first: int = 1,
     plain: Callable[[str], Said | None] = lambda _: None,
+    gather: Callable[[list[Said], bool], bool] | None = None,
 ) -> None:
     """Read every line of SOURCE and apply what it says.
 
@@ -312,11 +313,19 @@ def replay(
     problem is not applied, but what REFUSE makes of it.  Learned policies repeat
     their lines, so each different line is read once.  FIRST is
     the first line's number.  PLAIN is a quick reader for the lines that most
-    are: it gives what READER would, or None.
+    are: it gives what READER would, or None.  GATHER applies the statements of
+    lines between two blank ones at once, and is told whether one may name a
+    group; it gives False, having done nothing, where they take turns.
     """
     known: dict[str, Said] = {}
     strict = listener.reading is Reading.STRICT
-    for number, (raw, ended) in enumerate(raw_lines(source), first):
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        source = bytes(source).decode("latin-1")
+    if gather is not None and isinstance(source, str):
+        lines = _lines_to_apply(source, first, known, plain, gather)
+    else:
+        lines = enumerate(raw_lines(source), first)
+    for number, (raw, ended) in lines:
         statement = known.get(raw)
         if statement is None and ended:
             statement = plain(raw)
@@ -341,3 +350,27 @@ def replay(
                 listener.tell(number, raw, Problem(Effect.COMMENT, 0, text, Effect.COMMENT.value, ""))
             else:
                 listener.tell(number, raw, Problem(Effect.DROPPED, 0, text, reason, ""))
+
+
+def _lines_to_apply(
+    source: str,
+    number: int,
+    known: dict[str, Said],
+    plain: Callable[[str], Said | None],
+    gather: Callable[[list[Said], bool], bool],
+) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """The lines of SOURCE, the first of them line NUMBER, that GATHER does not apply; KNOWN gets what PLAIN reads."""
+    *blocks, last = source.split("\n\n")
+    for block in blocks:
+        lines = block.split("\n")
+        statements = list(map(known.get, lines))
+        if not all(statements):
+            for position in [position for position, statement in enumerate(statements) if statement is None]:
+                statement = statements[position] = plain(lines[position])
+                if statement is not None:
+                    known[lines[position]] = statement
+        if not (all(statements) and gather(cast("list[Said]", statements), "@" in block)):
+            for offset, line in enumerate(lines):
+                yield number + offset, (line, True)
+        number += len(lines) + 1
+    yield from enumerate(raw_lines(last), number)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from typing import Generic, NamedTuple, TypeVar
 
 from ..model.diagnostics import Place
@@ -20,11 +21,7 @@ from ..model.entries import Entry
 from ..model.profiles import ServiceState
 from .domain_policy import MODULE_NAME, read_source_line
 from .entries import read_entry
-from .exception_policy import read_exception_content
 from .lines import UNENDED, Effect, Line, Problem, column, normalise, read_line
-from .managers import read_manager_content
-from .profiles import read_profile_content
-from .stat import read_setting
 from .statements import (
     InNamespace,
     OpenDomain,
@@ -161,7 +158,7 @@ def read_lines(
     Lines that a kernel would drop are left out; REPORT is called with what is
     wrong with them, and with those that it would store as something else.
     """
-    reader = _READERS[text.kind]
+    reader = _readers()[text.kind]
     words = text.kind is TextKind.MANAGER  # a program may be called so
     # Learned policies repeat their lines, so each different line is read once.
     known: dict[str, Statement] = {}
@@ -199,6 +196,8 @@ _SPACES = " \t\v\f\r"
 
 
 def _read_manager_line(line: Line) -> Statement:
+    from .managers import read_manager_content
+
     statement = read_manager_content(line)
     if line.text.startswith(NAMES):  # compile puts the program's path in its place
         line.problems = [problem for problem in line.problems if problem.effect is not Effect.USELESS]
@@ -221,15 +220,22 @@ def read_number_line(line: Line) -> PinModule:
     return PinModule(name, int(digits))
 
 
-_READERS: dict[TextKind, Callable[[Line], Statement]] = {
-    TextKind.DOMAIN: read_source_line,
-    TextKind.EXCEPTION: read_exception_content,
-    TextKind.MODULE: read_module_line,
-    TextKind.NUMBERS: read_number_line,
-    TextKind.PROFILE: read_profile_content,
-    TextKind.MANAGER: _read_manager_line,
-    TextKind.STAT: read_setting,
-}
+@cache
+def _readers() -> dict[TextKind, Callable[[Line], Statement]]:
+    """What reads a line of each kind; loaded by those who read lines, and not by those who ask for a kind alone."""
+    from .exception_policy import read_exception_content
+    from .profiles import read_profile_content
+    from .stat import read_setting
+
+    return {
+        TextKind.DOMAIN: read_source_line,
+        TextKind.EXCEPTION: read_exception_content,
+        TextKind.MODULE: read_module_line,
+        TextKind.NUMBERS: read_number_line,
+        TextKind.PROFILE: read_profile_content,
+        TextKind.MANAGER: _read_manager_line,
+        TextKind.STAT: read_setting,
+    }
 
 
 # Comments and groups of lines

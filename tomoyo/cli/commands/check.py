@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             own = [error.diagnostic() for error in errors]
             told = {(one.place.line, one.message) for one in own}
             others = [one for one in problems if one.place.file == file.name and (one.place.line, one.message) not in told]
-            found = sort_diagnostics([*own, *_useless(file, None if errors else policy), *others, *_modules(file)])
+            found = sort_diagnostics([*own, *_useless(file), *others, *_modules(file)])
         failed = failed or has_errors(found)
         for diagnostic in found:
             report(diagnostic)
@@ -102,17 +102,12 @@ _CODES = ("never-asked", "literal-pattern")
 _ERRORS = ("never-asked",)
 
 
-def _useless(file: PolicyFile, policy: Any) -> list[Diagnostic]:
-    """Lines that the kernel keeps, and that say nothing to it; POLICY is what FILE holds, None if some of it was refused."""
+def _useless(file: PolicyFile) -> list[Diagnostic]:
+    """Lines that the kernel keeps, and that say nothing to it."""
     if file.kind not in ("domain", "exception", "manager"):
         return []
-    from ...model.domains import DomainPolicy
     from ...model.filesystems import may_hold_misnamed
 
-    if isinstance(policy, DomainPolicy):  # a learned policy repeats its entries, and they are the same values
-        entries = {id(entry): entry.text for domain in policy for entry in domain.entries}
-        if not may_hold_misnamed(" ".join(entries.values())):
-            return []
     text = file.data.decode("latin-1")
     if not (file.kind == "exception" and "_domain " in text) and not may_hold_misnamed(text):
         return []

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...model.domains import DomainPolicy
-from ...model.entries import Entry
-from ...model.exception_policy import ExceptionPolicy
-from ...model.managers import ManagerPolicy
-from ...model.profiles import ProfilePolicy
-from ...model.stat import Stat
-from ...model.words import quoted
 from ..messages import counted
 from ..options import set_result, visible
 from ..policy_files import add_files, read_files
 from ..project import let_source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...model.domains import DomainPolicy
+    from ...model.entries import Entry
+    from ...model.exception_policy import ExceptionPolicy
+    from ...model.stat import Stat
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +82,13 @@ def _flat(numbers: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def counts(policy: Any) -> dict[str, Any]:
     """How many there are of everything in POLICY; nested where it is counted by kind."""
+    from ...model.domains import DomainPolicy
+    from ...model.exception_policy import ExceptionPolicy
+    from ...model.managers import ManagerPolicy
+    from ...model.profiles import ProfilePolicy
+    from ...model.stat import Stat
+    from ...model.words import quoted
+
     if isinstance(policy, DomainPolicy):
         return _domain_counts(policy)
     if isinstance(policy, ExceptionPolicy):

@@ -204,7 +204,7 @@ def public() -> dict[str, list[str]]:
 
 
 #: Public as types; what they are made of nobody outside has to know.
-OPAQUE = frozenset({"EntryIndex", "Holding", "LintContext", "Statement"})
+OPAQUE = frozenset({"EntryIndex", "KernelPolicy", "LintContext", "Statement"})
 
 
 def met() -> Iterator[defined.Definition]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.work import work
-from tomoyo.analysis.explanation import Explainer, _miss, explain
+from tomoyo.analysis.explanation import Explainer, explain
+from tomoyo.analysis.near_misses import near_miss
 from tomoyo.analysis.question import parse_question
 from tomoyo.analysis.reachability import Chains, who_may
 from tomoyo.cli import main
@@ -197,7 +198,7 @@ def test_the_nearest_are_found_without_a_look_at_all(draw: random.Random) -> Non
                 (miss[0], -number, -position, entry)
                 for number, entries in enumerate(everything)
                 for position, entry in enumerate(entries)
-                for miss in [_miss(entry, request, engine.groups("<kernel>"))]
+                for miss in [near_miss(entry, request, engine.groups("<kernel>"))]
                 if miss is not None
             ]
             best = [entry for *_, entry in sorted(scores, key=lambda score: score[:3], reverse=True)[:3]]

@@ -19,11 +19,12 @@ from tomoyo.model.records import AuditRecord
 from tomoyo.model.words import encode
 from tomoyo.report.record_lines import record_line
 from tomoyo.suggestion.dialogue import SuggestionDialogue
-from tomoyo.suggestion.edits import find_insertions, insert_lines, unified_diff
 from tomoyo.suggestion.generalisation import BUILT_IN_RULES, MAX_ESCAPES, parse_user_rules
+from tomoyo.suggestion.insertions import find_insertions, insert_lines, unified_diff
 from tomoyo.suggestion.suggestions import Suggestion, Suggestions, merge_suggestions, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
-from tomoyo.syntax.record_stream import RecordCutter, cut_records, outline
+from tomoyo.syntax.record_grammar import outline
+from tomoyo.syntax.record_stream import RecordCutter, cut_records
 from tomoyo.syntax.records import iterate_texts, parse_record, parse_text
 
 RULES = tuple(BUILT_IN_RULES.values())

@@ -10,7 +10,7 @@ from tomoyo import PolicySyntaxError
 from tomoyo.analysis.record_filter import RecordFilter
 from tomoyo.query.rules import QueryRule, Ruling, decide, exact_rule, parse_query_rules
 from tomoyo.query.rules_file import prepend_rule
-from tomoyo.syntax.record_stream import Outline
+from tomoyo.syntax.record_grammar import Outline
 
 
 def request(text: str, domain: str = "<kernel> /usr/sbin/sshd /bin/sh", mode: str = "enforcing") -> Outline:

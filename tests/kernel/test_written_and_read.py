@@ -25,11 +25,12 @@ from tomoyo.query.rules_file import prepend_rule, read_rules
 from tomoyo.query.session import learned_entry
 from tomoyo.report.record_lines import record_line
 from tomoyo.suggestion.dialogue import SuggestionDialogue, parse_entry
-from tomoyo.suggestion.edits import find_insertions, insert_lines
+from tomoyo.suggestion.insertions import find_insertions, insert_lines
 from tomoyo.suggestion.suggestions import Suggestions, policy_of
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.formatting import format_domain_policy
-from tomoyo.syntax.record_stream import RecordCutter, outline
+from tomoyo.syntax.record_grammar import outline
+from tomoyo.syntax.record_stream import RecordCutter
 from tomoyo.syntax.records import parse_audit, parse_record
 
 BYTES = [byte for byte in range(1, 256) if byte != ord("/")]

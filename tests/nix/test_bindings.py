@@ -24,7 +24,7 @@ from tomoyo.nix.names.names import NameTable, encode_file
 from tomoyo.nix.store.database import StoreDatabase
 from tomoyo.nix.store.paths import StorePath, parse_store_path
 from tomoyo.nix.store.tree import Tree
-from tomoyo.simulation.placed_policy import read_placed_policy
+from tomoyo.simulation.located_policy import read_located_policy
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.exception_policy import parse_exception_policy
 from tomoyo.syntax.formatting import format_exception_policy
@@ -136,7 +136,7 @@ def test_mixed_operations_are_both_uses(toy: ToyStore) -> None:
 
 
 def placed(kind: TextKind, name: str, text: str) -> dict[Use, tuple[str, int, int]]:
-    found = use_places(read_placed_policy([PolicyText(kind, name, text)]))
+    found = use_places(read_located_policy([PolicyText(kind, name, text)]))
     places = {use: one.where(use.written) for use, one in found.items()}
     return {use: (place.file, place.line, place.column) for use, place in places.items()}
 
@@ -172,7 +172,7 @@ def test_places_cover_all_uses() -> None:
     domains = "<kernel> nix:/a/1\nfile execute/read nix:/a/2 exec.realpath=@nix:/b/1\n<o> nix:/a/3\nfile read @nix:/b/2\n"
     exceptions = "path_group g nix:/a/4\nno_keep_domain nix:/a/5 from any\n<o> acl_group 0 file read @nix:/b/3\n"
     texts = PolicyText(TextKind.DOMAIN, "d", domains), PolicyText(TextKind.EXCEPTION, "e", exceptions)
-    assert set(uses(domains, exceptions)) <= set(use_places(read_placed_policy(texts)))
+    assert set(uses(domains, exceptions)) <= set(use_places(read_located_policy(texts)))
 
 
 # What is bound

@@ -19,7 +19,7 @@ from tomoyo.nix.names.bindings import Bindings, bind
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import NameSyntaxError, NameTable, encode_file
 from tomoyo.nix.names.naming import Named, name_policy, unsafe_policy
-from tomoyo.nix.names.program_paths import find_ways
+from tomoyo.nix.names.program_paths import find_program_paths
 from tomoyo.nix.names.rename_words import Change
 from tomoyo.nix.store.contents import Contents, read_contents
 from tomoyo.nix.store.paths import StorePath
@@ -443,11 +443,11 @@ def test_the_meaning_is_kept(system: System, draw: random.Random, bound: bool) -
     A program is one in the named policy: the learned one granted it if it granted it by any of its ways.
     """
     contents = _contents(system)
-    ways = find_ways(contents)
-    real = {encode_file(way.executed): system.toy.tree.follow(str(way.program)).path for way in ways.ways}
-    programs = {encode_file(way.executed): encode_file(real[encode_file(way.executed)]) for way in ways.ways}
+    ways = find_program_paths(contents)
+    real = {encode_file(way.executed): system.toy.tree.follow(str(way.program)).path for way in ways.paths}
+    programs = {encode_file(way.executed): encode_file(real[encode_file(way.executed)]) for way in ways.paths}
     together: dict[str, list[str]] = {}
-    for way in ways.ways:
+    for way in ways.paths:
         together.setdefault(str(way.program), []).append(encode_file(way.executed))
     siblings = {path: some for some in together.values() for path in some}
     # Both twins have one name; a policy cannot say one of them.

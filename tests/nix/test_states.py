@@ -11,7 +11,7 @@ from tomoyo.model.profiles import STATES, ServiceState
 from tomoyo.nix.source.library import read_sources
 from tomoyo.nix.source.lint import policy_texts
 from tomoyo.nix.source.policy import Conflicts, combine_sources
-from tomoyo.simulation.placed_policy import read_placed_policy
+from tomoyo.simulation.located_policy import read_located_policy
 
 from .sources import refusals
 
@@ -38,7 +38,7 @@ def profiles(*folders: Path, **services: ServiceState) -> dict[str, int]:
     """The profile of every domain; what `lint` takes it for is the same."""
     files = read_sources(folders, services)
     found = {domain.name.text: domain.profile for domain in combine_sources(files).domains}
-    placed = read_placed_policy(policy_texts(files))
+    placed = read_located_policy(policy_texts(files))
     assert {name: found[name] for name in placed.domains} == {name: domain.profile for name, domain in placed.domains.items()}
     return found
 

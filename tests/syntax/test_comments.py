@@ -23,7 +23,7 @@ from tomoyo.syntax.formatting import (
 )
 from tomoyo.syntax.lines import PolicySyntaxError
 from tomoyo.syntax.managers import parse_manager
-from tomoyo.syntax.policy_text import Comment, Placed, PolicyText, TextKind, format_text, read_lines
+from tomoyo.syntax.policy_text import Comment, Located, PolicyText, TextKind, format_text, read_lines
 from tomoyo.syntax.profiles import parse_profile
 from tomoyo.syntax.stat import parse_stat
 from tomoyo.syntax.statements import SetManager
@@ -227,6 +227,6 @@ def test_a_word_of_a_manager_list_is_no_comment() -> None:
     ],
 )
 def test_the_column_of_a_word(raw: str, word: str, column: int) -> None:
-    placed = Placed(None, PolicyText(TextKind.DOMAIN, "d", raw), 7, raw)
+    placed = Located(None, PolicyText(TextKind.DOMAIN, "d", raw), 7, raw)
     assert placed.column(word) == column
     assert (placed.where(word).file, placed.where(word).line, placed.where(word).column) == ("d", 7, column)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.seeds import rounds
 from tomoyo.model.entries import Entry, Kind
 from tomoyo.model.words import is_word
+from tomoyo.syntax.arguments import read_name, read_number_or_group
 from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.entries import read_plain_entry
 from tomoyo.syntax.lines import PolicySyntaxError, Reading, normalise, read_line
-from tomoyo.syntax.values import read_name, read_number_or_group
 
 OPERATIONS = sorted({operation for kind in Kind for operation in kind.operations} | {"read/write", "create/mkdir", "exec"})
 NAMES = st.text(st.sampled_from("/ab.@*-\\ \t\x7f\xe9\n="), max_size=6).map(lambda text: f"/{text}") | st.sampled_from(

@@ -18,7 +18,7 @@ from tomoyo.decision.engine import DecisionEngine
 from tomoyo.model.entries import Entry
 from tomoyo.suggestion.suggestions import Suggestions
 from tomoyo.syntax.lines import Dropped, Line
-from tomoyo.syntax.record_stream import RecordText, outline, outline_of, refuse_header, split_record
+from tomoyo.syntax.record_grammar import RecordText, outline, outline_of, refuse_header, split_record
 from tomoyo.syntax.records import iterate_texts, parse_record, parse_text, read_text
 
 AUDIT = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_bytes()

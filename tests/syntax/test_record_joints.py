@@ -22,7 +22,8 @@ from tomoyo.kernel.signals import SignalPipe
 from tomoyo.query.dialogue import read_request
 from tomoyo.report.plain import plain
 from tomoyo.report.record_lines import record_line
-from tomoyo.syntax.record_stream import RecordCutter, cut_records, outline
+from tomoyo.syntax.record_grammar import outline
+from tomoyo.syntax.record_stream import RecordCutter, cut_records
 from tomoyo.syntax.records import parse_record
 
 FOLDER = Path(__file__).parents[1] / "data" / "records"

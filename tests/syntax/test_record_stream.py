@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tomoyo.model.entries import Entry, Kind
-from tomoyo.syntax.record_stream import MAX_RECORD, Glance, RecordCutter, cut_records, glance, outline
+from tomoyo.syntax.record_grammar import Glance, glance, outline
+from tomoyo.syntax.record_stream import MAX_RECORD, RecordCutter, cut_records
 from tomoyo.syntax.records import is_broken, parse_record
 
 AUDIT = (Path(__file__).parents[1] / "data" / "records" / "audit.log").read_bytes()

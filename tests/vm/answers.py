@@ -13,7 +13,7 @@ from tomoyo.model.entries import Kind
 from tomoyo.model.records import Execution, FileAttributes, Strings, Task
 from tomoyo.model.words import Quoted
 from tomoyo.simulation.simulated_kernel import BUILTIN_EXCEPTION_POLICY, SimulatedKernel
-from tomoyo.syntax.holding import add_entry
+from tomoyo.syntax.kernel_policy import add_entry
 
 from . import guest
 

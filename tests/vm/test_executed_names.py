@@ -1,4 +1,4 @@
-"""Ways in, asked of a real kernel: a system built by Nix, executed in every way there is."""
+"""Program paths, asked of a real kernel: a system built by Nix, executed in every way there is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tomoyo.decision.matching import matches
 from tomoyo.nix.names.bindings import DESCRIPTOR_PATTERN, Programs, bind
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import NameTable, encode_file
-from tomoyo.nix.names.program_paths import Ways, find_ways
+from tomoyo.nix.names.program_paths import ProgramPaths, find_program_paths
 from tomoyo.nix.store.contents import read_contents
 from tomoyo.nix.store.database import StoreDatabase
 from tomoyo.nix.store.paths import parse_store_path
@@ -81,7 +81,7 @@ def kernel_view(path: str, root: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def found(nix_store: NixStore, system: dict[str, str]) -> tuple[NameTable, Tree, Ways]:
+def found(nix_store: NixStore, system: dict[str, str]) -> tuple[NameTable, Tree, ProgramPaths]:
     """The names, tree and ways of the system, as a folder of this machine."""
     for path, target in links(system).items():
         place = nix_store.inside(path)
@@ -94,7 +94,7 @@ def found(nix_store: NixStore, system: dict[str, str]) -> tuple[NameTable, Tree,
     roots = [parse_store_path(path) for path in (system["toplevel"], nix_store.build(HOSTILE)["hostile"])]
     names = NameTable(StoreDatabase(str(nix_store.database)).closure(roots))
     tree = Tree(str(nix_store.root))
-    return names, tree, find_ways(read_contents(names.paths, tree))
+    return names, tree, find_program_paths(read_contents(names.paths, tree))
 
 
 def ask(
@@ -115,10 +115,10 @@ def ask(
 
 
 def test_the_kernel_sees_each_way_as_found(
-    kernel: Kernel, nix_store: NixStore, system: dict[str, str], found: tuple[NameTable, Tree, Ways]
+    kernel: Kernel, nix_store: NixStore, system: dict[str, str], found: tuple[NameTable, Tree, ProgramPaths]
 ) -> None:
     _, tree, ways = found
-    direct = [way.executed for way in ways.ways]
+    direct = [way.executed for way in ways.paths]
     outside = ways_from_outside(nix_store, system)
     executor = f"{system['systemd']}/lib/systemd/systemd-executor"
     paths = [*direct, *outside]
@@ -135,12 +135,12 @@ def test_the_kernel_sees_each_way_as_found(
 
 
 def test_bound_programs_run_in_domains_of_their_names(
-    kernel: Kernel, nix_store: NixStore, system: dict[str, str], found: tuple[NameTable, Tree, Ways]
+    kernel: Kernel, nix_store: NixStore, system: dict[str, str], found: tuple[NameTable, Tree, ProgramPaths]
 ) -> None:
     names, tree, ways = found
     uses = policy_uses(parse_domain_policy(f"<kernel> {EXECUTOR}\n"))
     bindings = bind(uses, names, tree, programs=Programs.ALL)
-    meant = {way.executed: str(names.name(way.program)) for way in ways.ways}
+    meant = {way.executed: str(names.name(way.program)) for way in ways.paths}
     paths = [*meant, *ways_from_outside(nix_store, system)]
     executor = f"{system['systemd']}/lib/systemd/systemd-executor"
     lines = format_exception_policy(bindings.policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tomoyo.decision.asked import never_asked
+from tomoyo.decision.impossible_requests import never_asked
 from tomoyo.decision.requests import parse_request, request_of
 from tomoyo.model.entries import Entry
 from tomoyo.syntax.records import iterate_audit

@@ -20,7 +20,7 @@ from ..model.entries import Entry
 from ..model.exception_policy import Aggregator, TransitionControl
 from ..model.profiles import FUNCTIONALITIES, OLD_PROFILE_VERSION, PROFILE_VERSION, Mode, Profile
 from ..simulation.policy_reading import KERNEL, PolicyReading, same_exceptions
-from ..syntax.holding import HeldNamespace
+from ..syntax.kernel_policy import HeldNamespace
 from .order import aggregator_places, entry_places, is_stand_in, to_move
 
 Item = TypeVar("Item", Entry, Aggregator)

@@ -44,9 +44,9 @@ from .differences import (
     profile_of,
 )
 from .kept_domains import keep_domains as put_kept_domains
-from .lending import lend, reused_groups
 from .order import aggregator_stand_in, entry_stand_in
 from .plan import SETTLE, Plan, Write
+from .temporary_entries import add_temporary_entries, reused_groups
 
 if TYPE_CHECKING:
     from ..simulation.policy_reading import Texts
@@ -118,7 +118,7 @@ def make_plan(
     kept = _keep_lines(found, keep_lines)
     _inherit_groups(found, held)
     reused = reused_groups(found)
-    lend(found, held, wanted, reused)
+    add_temporary_entries(found, held, wanted, reused)
     writes = [
         *grow(found, reused),
         *switch(found, held, wanted),

@@ -15,7 +15,7 @@ from ..model.conditions import ATTRIBUTES
 from ..model.errors import InvalidValueError
 from ..model.records import AuditRecord, Execution
 from ..model.words import quoted
-from ..syntax.record_stream import RecordText
+from ..syntax.record_grammar import RecordText
 from ..syntax.records import read_execution, remembered, text_of
 
 __all__ = ["converted", "execution_conditions", "request_conditions"]

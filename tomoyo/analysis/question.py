@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..decision.asked import largest_number, name_fault, never_asked
 from ..decision.groups import Groups
+from ..decision.impossible_requests import largest_number, name_fault, never_asked
 from ..decision.index import argument_matches, asked_as
 from ..decision.requests import Request
 from ..model.addresses import AddressRange
@@ -28,7 +28,7 @@ from ..model.errors import InvalidValueError
 from ..model.filesystems import asked_name
 from ..model.numbers import NumberRange, single
 from ..model.words import GroupReference, Word, domain_fault, word_fault
-from ..syntax.values import parse_range, read_ipv4, read_ipv6
+from ..syntax.arguments import parse_range, read_ipv4, read_ipv6
 
 __all__ = ["Case", "Question", "Wanted", "parse_question", "question_of"]
 

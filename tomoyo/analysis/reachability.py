@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..decision.asked import name_fault
 from ..decision.engine import DecisionEngine
 from ..decision.groups import Groups
+from ..decision.impossible_requests import name_fault
 from ..decision.requests import Request, functionality_of
 from ..decision.transition import TransitionRules, destination
 from ..model.addresses import AddressRange

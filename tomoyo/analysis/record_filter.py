@@ -17,7 +17,7 @@ from ..model.entries import Kind
 from ..model.errors import InvalidValueError
 from ..model.words import Fault, domain_fault, is_namespace, path_fault, quoted, word_fault
 from ..syntax.domain_policy import FLAGS
-from ..syntax.record_stream import Outline
+from ..syntax.record_grammar import Outline
 
 __all__ = ["RecordFilter"]
 

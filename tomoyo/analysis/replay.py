@@ -17,7 +17,7 @@ from ..decision.index import Scrutiny
 from ..decision.requests import bare_request
 from ..model.entries import Entry
 from ..model.records import AuditRecord
-from ..syntax.record_stream import RecordText
+from ..syntax.record_grammar import RecordText
 from ..syntax.records import read_request, read_text
 
 __all__ = ["ReplayOutcome", "Replayed", "replay"]

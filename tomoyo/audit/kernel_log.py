@@ -25,7 +25,7 @@ from ..kernel.securityfs import FOLDER
 from ..model.profiles import Mode
 from ..model.stat import Stat
 from ..syntax.profiles import parse_profile
-from ..syntax.record_stream import Glance, glance
+from ..syntax.record_grammar import Glance, glance
 from ..syntax.stat import parse_stat
 
 __all__ = ["AuditLog", "DropCounter", "Drops"]

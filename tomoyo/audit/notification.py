@@ -21,7 +21,8 @@ from ..kernel.signals import SignalPipe
 from ..model.words import quoted
 from ..query.dialogue import Answer, Arrived
 from ..query.kernel_file import QueryFile
-from ..syntax.record_stream import Outline, RecordCutter, outline
+from ..syntax.record_grammar import Outline, outline
+from ..syntax.record_stream import RecordCutter
 from .kernel_log import AuditLog
 
 #: Records that one command is given; more are counted.

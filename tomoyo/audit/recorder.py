@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..kernel.signals import SignalPipe
-from ..syntax.record_stream import Glance, Outline, RecordCutter, glance, outline
+from ..syntax.record_grammar import Glance, Outline, glance, outline
+from ..syntax.record_stream import RecordCutter
 from ..syntax.records import is_broken
 from .kernel_log import AuditLog, DropCounter
 

@@ -33,7 +33,7 @@ class Trusted:
     names: the closure and the explicit table.
     tree: the file system that holds the store.
     links: symlinks outside the store that are to be taken for real, path to
-        target; see `tomoyo.nix.names.program_paths.find_ways`.
+        target; see `tomoyo.nix.names.program_paths.find_program_paths`.
     """
 
     roots: tuple[StorePath, ...]

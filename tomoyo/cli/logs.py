@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..model.records import AuditRecord
     from ..syntax.lines import PolicySyntaxError
-    from ..syntax.record_stream import RecordText
+    from ..syntax.record_grammar import RecordText
 
 #: Broken records that are told of one by one; the others are counted.
 TOLD = 10

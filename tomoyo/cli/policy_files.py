@@ -116,7 +116,7 @@ class PolicyFile:
         if self.kind == "numbers":
             return "".join(f"{name} {number}\n" for name, number in policy.items())
         if self.modules:
-            from ..nix.names.naming import format_source_domains
+            from ..nix.names.source_text import format_source_domains
 
             return format_source_domains(policy, self.modules)
         from ..syntax import formatting

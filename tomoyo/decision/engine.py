@@ -25,10 +25,10 @@ from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions
 from ..model.profiles import Config, Mode, Profile, ProfilePolicy
 from ..model.records import AuditRecord
 from ..model.words import DomainName
-from ..syntax.holding import Holding
-from .asked import NeverAsked, never_asked
+from ..syntax.kernel_policy import KernelPolicy
 from .conditions import Holds, holds
 from .groups import Groups
+from .impossible_requests import NeverAsked, never_asked
 from .index import EntryIndex, Scrutiny, argument_matches, arguments_match
 from .requests import Request, functionality_of, request_of
 
@@ -155,7 +155,7 @@ class DecisionEngine:
         return f"<DecisionEngine: domains: {len(self._domains)}{'' if self.profiles else ', no profiles'}>"
 
     @classmethod
-    def of(cls, holding: Holding) -> DecisionEngine:
+    def of(cls, holding: KernelPolicy) -> DecisionEngine:
         """The engine for what a simulated kernel holds (its ``holding``, HOLDING) at this moment."""
         return cls(holding.domain_policy(), holding.exception_policy(), holding.profile_policy())
 

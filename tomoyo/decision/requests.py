@@ -284,7 +284,7 @@ _VARIABLE = re.compile(r"exec\.envp\[(\"?)([^\"]+)\1\]")
 
 def _parse_attribute(text: str) -> tuple[str, int | str | None]:
     """The name of an attribute, as conditions write it, and its value."""
-    from ..syntax.values import parse_range
+    from ..syntax.arguments import parse_range
 
     name, equals, value = text.partition("=")
     if not equals or name.endswith("!"):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..model.diagnostics import Diagnostic, did_you_mean
-from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind
+from ..syntax.policy_text import Comment, Located, PolicyText, TextKind
 from .codes import LINT_CODES
 from .context import LintContext
 
@@ -38,7 +38,7 @@ class Reach(Enum):
 class Allowance:
     """A comment that allows some codes: how far, and for a line or domain the line that it counts for."""
 
-    placed: Placed[Comment]
+    placed: Located[Comment]
     codes: tuple[str, ...]
     reach: Reach
     line: int
@@ -90,7 +90,7 @@ class Allowances:
                     self._lines[placed.text.name] = _Lines(placed.text)
                 self._read(placed, self._lines[placed.text.name])
 
-    def _read(self, placed: Placed[Comment], lines: _Lines) -> None:
+    def _read(self, placed: Located[Comment], lines: _Lines) -> None:
         found = _ALLOW.match(placed.value.text)
         rest = found[1] if found else ""
         codes: list[str] = []

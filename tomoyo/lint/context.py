@@ -18,8 +18,8 @@ from ..model.entries import Argument, Entry, GroupKind, Kind
 from ..model.exception_policy import Member, NamespaceExceptions
 from ..model.profiles import Mode, Profile
 from ..model.words import KERNEL, DomainName, GroupReference, Word
-from ..simulation.placed_policy import PlacedDomain, PlacedPolicy
-from ..syntax.policy_text import Placed
+from ..simulation.located_policy import LocatedDomain, LocatedPolicy
+from ..syntax.policy_text import Located
 from .codes import LINT_CODES
 
 __all__ = ["LintContext"]
@@ -86,19 +86,19 @@ class EntryList:
 
     namespace: str
     title: str
-    entries: list[Placed[Entry]] = field(repr=False)
-    domain: PlacedDomain | None = None
+    entries: list[Located[Entry]] = field(repr=False)
+    domain: LocatedDomain | None = None
     lax: bool = False
 
 
 #: A program, as the domain is named after it, the transition preference, and the entry that lets it execute.
-Execution = tuple[str, Word | DomainName | None, Placed[Entry]]
+Execution = tuple[str, Word | DomainName | None, Located[Entry]]
 
 
 class LintContext:
     """A policy, and what its parts mean together; worked out when first asked for."""
 
-    def __init__(self, policy: PlacedPolicy, store: str = STORE) -> None:
+    def __init__(self, policy: LocatedPolicy, store: str = STORE) -> None:
         self.policy = policy
         self.store = store
         self._exceptions: dict[str, NamespaceExceptions] = {}
@@ -110,8 +110,8 @@ class LintContext:
         self._shared: dict[tuple[str, int | str], EntryList] = {}
         self._own: dict[str, EntryList] = {}
         self._executions: dict[tuple[EntryList, str], list[Execution]] = {}
-        self._references: dict[tuple[str, GroupKind, str], list[Placed[Entry]]] | None = None
-        self._using: dict[tuple[str, int | str], list[PlacedDomain]] | None = None
+        self._references: dict[tuple[str, GroupKind, str], list[Located[Entry]]] | None = None
+        self._using: dict[tuple[str, int | str], list[LocatedDomain]] | None = None
 
     # What the policy means
 
@@ -163,20 +163,20 @@ class LintContext:
             self._profiles[key] = part.profile(number) if part else None
         return self._profiles[key]
 
-    def mode(self, domain: PlacedDomain, functionality: str) -> Mode | None:
+    def mode(self, domain: LocatedDomain, functionality: str) -> Mode | None:
         """DOMAIN's mode for FUNCTIONALITY; None where there are no profiles."""
         if self.policy.profiles is None:
             return None
         profile = self.profile(domain.name.namespace, domain.profile)
         return profile.config(functionality).mode if profile else Mode.DISABLED
 
-    def is_lax(self, domain: PlacedDomain) -> bool:
+    def is_lax(self, domain: LocatedDomain) -> bool:
         """Whether DOMAIN may open anything anyway: it is in disabled or learning mode."""
         return self.mode(domain, "file::open") in (Mode.DISABLED, Mode.LEARNING)
 
     # Lists of entries
 
-    def own(self, domain: PlacedDomain) -> EntryList:
+    def own(self, domain: LocatedDomain) -> EntryList:
         """The entries of DOMAIN itself."""
         name = domain.name.text
         found = self._own.get(name)
@@ -184,14 +184,14 @@ class LintContext:
             found = self._own[name] = EntryList(domain.name.namespace, name, domain.entries, domain, self.is_lax(domain))
         return found
 
-    def used_with_places(self, domain: PlacedDomain) -> Iterator[tuple[EntryList, Placed[int | str]]]:
+    def used_with_places(self, domain: LocatedDomain) -> Iterator[tuple[EntryList, Located[int | str]]]:
         """The acl_groups and modules that DOMAIN uses, each with the line that says so."""
         places = {placed.value: placed for placed in reversed(domain.groups)}
         for entries in self.used(domain):
             _, _, name = entries.title.partition(" ")
             yield entries, places[int(name) if entries.title.startswith("acl_group ") else name]
 
-    def used(self, domain: PlacedDomain) -> list[EntryList]:
+    def used(self, domain: LocatedDomain) -> list[EntryList]:
         """The acl_groups and modules that DOMAIN uses, each once; those that there are not are left out."""
         self.shared_lists()
         namespace = domain.name.namespace
@@ -219,7 +219,7 @@ class LintContext:
             yield self.own(domain)
         yield from self.shared_lists()
 
-    def domains_of(self, entries: EntryList) -> list[PlacedDomain]:
+    def domains_of(self, entries: EntryList) -> list[LocatedDomain]:
         """The domains whose ENTRIES these are, or that use them."""
         if entries.domain is not None:
             return [entries.domain]
@@ -246,10 +246,10 @@ class LintContext:
             else:
                 yield str(argument), preference, placed
 
-    def references(self) -> dict[tuple[str, GroupKind, str], list[Placed[Entry]]]:
+    def references(self) -> dict[tuple[str, GroupKind, str], list[Located[Entry]]]:
         """Each group that entries name, by its namespace, with the entries; of those of the same text in a list, the first."""
         if self._references is None:
-            found: dict[tuple[str, GroupKind, str], list[Placed[Entry]]] = {}
+            found: dict[tuple[str, GroupKind, str], list[Located[Entry]]] = {}
             for entries in self.lists():
                 namespaces = [entries.namespace]
                 if entries.title.startswith("module "):
@@ -269,17 +269,17 @@ class LintContext:
         """The namespaces whose domains use MODULE."""
         return list(dict.fromkeys(domain.name.namespace for domain in self._users().get(("", module), ())))
 
-    def _users(self) -> dict[tuple[str, int | str], list[PlacedDomain]]:
+    def _users(self) -> dict[tuple[str, int | str], list[LocatedDomain]]:
         if self._using is not None:
             return self._using
-        users: dict[tuple[str, int | str], list[PlacedDomain]] = {}
+        users: dict[tuple[str, int | str], list[LocatedDomain]] = {}
         for domain in self.policy.domains.values():
             for name in {placed.value for placed in domain.groups}:
                 users.setdefault(("" if isinstance(name, str) else domain.name.namespace, name), []).append(domain)
         self._using = users
         return users
 
-    def _all_lax(self, users: list[PlacedDomain] | tuple[()]) -> bool:
+    def _all_lax(self, users: list[LocatedDomain] | tuple[()]) -> bool:
         return bool(users) and all(map(self.is_lax, users))
 
     # Findings
@@ -287,7 +287,7 @@ class LintContext:
     def finding(
         self,
         code: str,
-        placed: Placed[object] | None,
+        placed: Located[object] | None,
         reason: str,
         *,
         word: str = "",
@@ -295,7 +295,7 @@ class LintContext:
         severity: Severity | None = None,
         remedy: str = "",
         entry: str = "",
-        see: Iterable[Placed[object]] = (),
+        see: Iterable[Located[object]] = (),
     ) -> Diagnostic:
         """A finding of CODE at a line, at OFFSET of its normalised text or where WORD stands; without one, about the policy.
 
@@ -319,7 +319,7 @@ class LintContext:
                 for remark in found:
                     yield self.remark(remark, placed, lax=entries.lax)
 
-    def remark(self, remark: Remark, placed: Placed[object] | None, *, lax: bool = False) -> Diagnostic:
+    def remark(self, remark: Remark, placed: Located[object] | None, *, lax: bool = False) -> Diagnostic:
         """The finding that REMARK is at a line, or about all; less bad where it is LAX, so that nothing is denied anyway."""
         severity = remark.severity or LINT_CODES[remark.code].severity
         return self.finding(

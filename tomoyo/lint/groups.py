@@ -10,7 +10,7 @@ from ..model.diagnostics import Diagnostic
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.words import DomainName, Word
-from ..syntax.policy_text import NAMES, Placed, TextKind
+from ..syntax.policy_text import NAMES, Located, TextKind
 from .context import LintContext
 
 
@@ -28,7 +28,7 @@ def find_group_faults(context: LintContext) -> Iterator[Diagnostic]:
         yield from _unused_groups(context, named)
 
 
-def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Placed[Entry]]]) -> Iterator[Diagnostic]:
+def _unused_groups(context: LintContext, named: dict[tuple[str, GroupKind, str], list[Located[Entry]]]) -> Iterator[Diagnostic]:
     told: set[tuple[str, GroupKind, str]] = set()
     for part in context.policy.namespaces.values():
         for placed in part.members:
@@ -68,7 +68,7 @@ def find_shared_faults(context: LintContext) -> Iterator[Diagnostic]:
                 yield context.finding("unused-acl-group", entries[0], f"no domain of {part.name} uses acl_group {number}")
     for module, text in policy.module_texts.items():
         if ("", module) not in used:
-            yield context.finding("unused-module", Placed(None, text, 1), f"no domain uses module {module}")
+            yield context.finding("unused-module", Located(None, text, 1), f"no domain uses module {module}")
 
 
 def find_unused_aggregators(context: LintContext) -> Iterator[Diagnostic]:

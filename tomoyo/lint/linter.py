@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..model.diagnostics import Diagnostic
 from ..model.errors import InvalidValueError
-from ..simulation.placed_policy import read_placed_policy
+from ..simulation.located_policy import read_located_policy
 from ..syntax.lines import Effect, Problem
 from ..syntax.policy_text import PolicyText
 from .breadth import find_breadth
@@ -43,7 +43,7 @@ def find_line_faults(context: LintContext) -> Iterator[Diagnostic]:
             yield context.finding(problem.effect.code, placed, problem.what, offset=problem.offset, remedy=advice, entry=line)
 
 
-#: The rules, each with the codes that it finds; ``read_placed_policy`` and comments have some more.
+#: The rules, each with the codes that it finds; ``read_located_policy`` and comments have some more.
 RULES: dict[Rule, tuple[str, ...]] = {
     find_line_faults: ("dropped-line", "altered-line", "useless-line"),
     find_breadth: (
@@ -107,7 +107,7 @@ def lint_policy(
     if unknown:
         raise InvalidValueError(f"there is no code {unknown[0]}")
     asked = [code for code in LINT_CODES if (codes is None or code in codes) and code not in allowed]
-    context = LintContext(read_placed_policy(texts), store)
+    context = LintContext(read_located_policy(texts), store)
     allowances = Allowances(context)
     found: list[Diagnostic] = []
     for rule, own in RULES.items():

@@ -16,7 +16,7 @@ from ..model.entries import Entry, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
-from ..syntax.policy_text import NAMES, Placed, TextKind
+from ..syntax.policy_text import NAMES, Located, TextKind
 from .context import EntryList, LintContext
 from .writing import PUTS, TEMPORARY, named
 
@@ -35,8 +35,8 @@ def find_manager_faults(context: LintContext) -> Iterator[Diagnostic]:
         yield context.finding("manager-everyone", placed, reason, entry="manage_by_non_root")
     if policy.has(TextKind.MANAGER) and not policy.managers:
         text = next(text for text in policy.texts if text.kind is TextKind.MANAGER)
-        yield context.finding("no-manager", Placed(None, text, 1), "once this policy is active, nothing can change it")
-    programs: dict[str, Placed[object]] = {}
+        yield context.finding("no-manager", Located(None, text, 1), "once this policy is active, nothing can change it")
+    programs: dict[str, Located[object]] = {}
     for placed in policy.managers:
         if isinstance(placed.value, DomainName):
             yield from _judge_domain(context, placed, placed.value)
@@ -49,7 +49,7 @@ def find_manager_faults(context: LintContext) -> Iterator[Diagnostic]:
         yield from _judge_access(context, programs)
 
 
-def _judge_domain(context: LintContext, placed: Placed[object], name: DomainName) -> Iterator[Diagnostic]:
+def _judge_domain(context: LintContext, placed: Located[object], name: DomainName) -> Iterator[Diagnostic]:
     policy = context.policy
     domain = policy.domains.get(name.text)
     if not name.programs:
@@ -61,7 +61,7 @@ def _judge_domain(context: LintContext, placed: Placed[object], name: DomainName
         yield context.finding("manager-learning", placed, f"{name} is a manager in learning mode", entry=name.text)
 
 
-def _judge_program(context: LintContext, placed: Placed[object], program: Word) -> Iterator[Diagnostic]:
+def _judge_program(context: LintContext, placed: Located[object], program: Word) -> Iterator[Diagnostic]:
     text = program.text
     if program.is_pattern:
         reason = f"{text} is a pattern, and the kernel compares managers literally"
@@ -73,11 +73,11 @@ def _judge_program(context: LintContext, placed: Placed[object], program: Word) 
         yield context.finding("manager-writable", placed, f"{text}: everybody may create files in that folder", entry=text)
 
 
-def _judge_access(context: LintContext, programs: dict[str, Placed[object]]) -> Iterator[Diagnostic]:
+def _judge_access(context: LintContext, programs: dict[str, Located[object]]) -> Iterator[Diagnostic]:
     """Entries that let a manager's program be changed, or be started by what is enforced."""
     managing = {placed.value for placed in context.policy.managers}
-    changes: NameIndex[tuple[EntryList, Placed[Entry]]] = NameIndex(_NO_GROUPS)
-    executes: NameIndex[tuple[EntryList, Placed[Entry]]] = NameIndex(_NO_GROUPS)
+    changes: NameIndex[tuple[EntryList, Located[Entry]]] = NameIndex(_NO_GROUPS)
+    executes: NameIndex[tuple[EntryList, Located[Entry]]] = NameIndex(_NO_GROUPS)
     for entries in context.lists():
         domain = entries.domain
         if domain is not None and domain.name in managing:

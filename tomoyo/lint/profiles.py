@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ..model.diagnostics import Diagnostic
 from ..model.profiles import Mode
 from ..model.words import KERNEL
-from ..simulation.placed_policy import PlacedDomain
-from ..syntax.policy_text import Placed, TextKind
+from ..simulation.located_policy import LocatedDomain
+from ..syntax.policy_text import Located, TextKind
 from .context import LintContext
 
 #: Profiles that most systems have, used or not.
@@ -33,7 +33,7 @@ def find_profile_faults(context: LintContext) -> Iterator[Diagnostic]:
         yield from _judge_profile(context, namespace, number, placed)
 
 
-def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[Diagnostic]:
+def _judge_domain(context: LintContext, domain: LocatedDomain) -> Iterator[Diagnostic]:
     name, opened = domain.name, domain.opened[0]
     for placed in domain.flags:
         code, reason = _FLAGS[placed.value]
@@ -56,7 +56,7 @@ def _judge_domain(context: LintContext, domain: PlacedDomain) -> Iterator[Diagno
         yield context.finding("enforced-without-entries", opened, f"{name} is enforced, and nothing grants it anything")
 
 
-def _judge_profile(context: LintContext, namespace: str, number: int, placed: Placed[int]) -> Iterator[Diagnostic]:
+def _judge_profile(context: LintContext, namespace: str, number: int, placed: Located[int]) -> Iterator[Diagnostic]:
     profile = context.profile(namespace, number)
     if profile is None:
         return

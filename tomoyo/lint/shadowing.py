@@ -22,7 +22,7 @@ from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, Word, constant_length, quoted
-from ..syntax.policy_text import NAMES, Placed
+from ..syntax.policy_text import NAMES, Located
 from .context import EntryList, LintContext
 
 #: The argument by which wide entries are found, where it is not the first.
@@ -36,7 +36,7 @@ _MEMBERS = 64
 def find_duplicates(context: LintContext) -> Iterator[Diagnostic]:
     """Lines that are there twice."""
     for entries in context.lists():
-        held: dict[str, tuple[Placed[Entry], set[str]]] = {}
+        held: dict[str, tuple[Located[Entry], set[str]]] = {}
         for placed in entries.entries:
             entry: Entry = placed.value
             first = held.get(entry.subject)
@@ -64,15 +64,15 @@ def find_duplicates(context: LintContext) -> Iterator[Diagnostic]:
     yield from _repeated(context, context.policy.managers)
 
 
-def _repeated(context: LintContext, placed: Iterable[Placed[object]]) -> Iterator[Diagnostic]:
-    held: dict[object, Placed[object]] = {}
+def _repeated(context: LintContext, placed: Iterable[Located[object]]) -> Iterator[Diagnostic]:
+    held: dict[object, Located[object]] = {}
     for each in placed:
         first = held.setdefault(each.value, each)
         if first is not each:
             yield _duplicate(context, each, first)
 
 
-def _duplicate(context: LintContext, placed: Placed[object], first: Placed[object]) -> Diagnostic:
+def _duplicate(context: LintContext, placed: Located[object], first: Located[object]) -> Diagnostic:
     where = f"line {first.line}" if first.text is placed.text else f"{first.text.name}:{first.line}"
     line = placed.raw.strip()
     shown = line if len(line) <= 120 else f"{line[:117]}..."
@@ -84,7 +84,7 @@ class _Held:
     """An entry as the kernel holds it: at the place of its first line, with the operations of all."""
 
     entry: Entry
-    placed: Placed[Entry]
+    placed: Located[Entry]
     order: int
     tests: str
 

@@ -18,8 +18,8 @@ from ..model.entries import Entry, Kind
 from ..model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ..model.profiles import Mode
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Word, constant_length
-from ..simulation.placed_policy import PlacedDomain
-from ..syntax.policy_text import Placed, TextKind
+from ..simulation.located_policy import LocatedDomain
+from ..syntax.policy_text import Located, TextKind
 from .context import EntryList, LintContext
 
 #: What the kernel starts first is called so.
@@ -197,7 +197,7 @@ class _Ways:
         self._programs[entries, namespace] = plain, preferring
         return plain, preferring
 
-    def why_not(self, domain: PlacedDomain) -> str:
+    def why_not(self, domain: LocatedDomain) -> str:
         """Why no execution leads to DOMAIN."""
         context = self._context
         above = domain.name.parent
@@ -224,7 +224,7 @@ def find_missing(context: LintContext) -> Iterator[Diagnostic]:
             preferring.append(Domain(DomainName(entries.namespace), entries=tuple(dict.fromkeys(found))))
     known = set(policy.domains)
     controls = (NamespaceExceptions(name, context.exceptions(name).transitions) for name in policy.namespaces)
-    places: dict[str, Placed[object]] = {}
+    places: dict[str, Located[object]] = {}
     places |= {str(placed.value): placed for entries in context.lists() for placed in entries.entries if _prefers(placed.value)}
     places |= {str(placed.value): placed for part in policy.namespaces.values() for placed in part.transitions}
     told = set()
@@ -256,7 +256,7 @@ def _preferences(context: LintContext) -> Iterator[Diagnostic]:
 
 
 def _shared(
-    context: LintContext, domain: PlacedDomain, entries: EntryList, use: Placed[int | str], told: set[str]
+    context: LintContext, domain: LocatedDomain, entries: EntryList, use: Located[int | str], told: set[str]
 ) -> Iterator[Diagnostic]:
     """The first of each kind for a group that many domains use; what is to be done is done in the domain's own lines."""
     codes: set[str] = set()
@@ -267,7 +267,7 @@ def _shared(
                 yield finding
 
 
-def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -> Iterator[Diagnostic]:
+def _manual(context: LintContext, domain: LocatedDomain, placed: Located[Entry]) -> Iterator[Diagnostic]:
     target = str(placed.value.arguments[0])
     if target not in context.policy.domains:
         yield context.finding("created-domain", placed, f"{target} is not defined", word=target, entry=placed.value.text)
@@ -275,7 +275,7 @@ def _manual(context: LintContext, domain: PlacedDomain, placed: Placed[Entry]) -
 
 
 def _way_out(
-    context: LintContext, domain: PlacedDomain, target: str, placed: Placed[Entry], severity: Severity | None
+    context: LintContext, domain: LocatedDomain, target: str, placed: Located[Entry], severity: Severity | None
 ) -> Iterator[Diagnostic]:
     other = context.policy.domains.get(target)
     own = context.mode(domain, "file::execute")
@@ -297,10 +297,10 @@ def _way_out(
 
 def _executed(
     context: LintContext,
-    domain: PlacedDomain,
+    domain: LocatedDomain,
     program: str,
     preference: Word | DomainName | None,
-    placed: Placed[Entry],
+    placed: Located[Entry],
     told: set[str],
 ) -> Iterator[Diagnostic]:
     """What comes of executing PROGRAM in DOMAIN; TOLD has the domains that were told of."""

@@ -11,8 +11,8 @@ from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import Entry, Kind
 from ..model.profiles import Mode
 from ..model.words import DomainName, Word
-from ..simulation.placed_policy import PlacedDomain
-from ..syntax.policy_text import Placed
+from ..simulation.located_policy import LocatedDomain
+from ..syntax.policy_text import Located
 from .context import EntryList, LintContext, Remark
 from .writing import FileReader
 
@@ -52,7 +52,7 @@ class Trust:
         return next((name for name in _ancestors(domain) if holders.has(name)), "")
 
 
-def _level(domain: PlacedDomain, managers: set[Word | DomainName], mode: Mode | None) -> int:
+def _level(domain: LocatedDomain, managers: set[Word | DomainName], mode: Mode | None) -> int:
     last = domain.name.programs[-1:]
     if domain.name in managers or (last and Word(last[0]) in managers):
         return 2
@@ -139,7 +139,7 @@ def find_changes_for_others(context: LintContext) -> Iterator[Diagnostic]:
                     yield _finding(context, code, change, file, other, entries)
 
 
-def _finding(context: LintContext, code: str, change: Placed[Entry], file: str, other: str, entries: EntryList) -> Diagnostic:
+def _finding(context: LintContext, code: str, change: Located[Entry], file: str, other: str, entries: EntryList) -> Diagnostic:
     what = "executes" if code == "executed-elsewhere" else "reads"
     reason = f"'{change.value}': {other}, which is more trusted, {what} {file}"
     # A wildcard may not have been meant for that file.

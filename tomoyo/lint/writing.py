@@ -13,7 +13,7 @@ from ..decision.containment import NameIndex, example
 from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
 from ..model.words import GroupReference, Word
-from ..syntax.policy_text import NAMES, Placed
+from ..syntax.policy_text import NAMES, Located
 from .context import EntryList, LintContext, Remark
 
 #: Operations that put something else into a file, or into its place.
@@ -88,10 +88,10 @@ def find_temporary_execution(context: LintContext) -> Iterator[Diagnostic]:
 class NamedFiles:
     """What the entries of a list execute and change: for each name an example, and an index of all."""
 
-    executes: NameIndex[Placed[Entry]]
-    changes: NameIndex[Placed[Entry]]
-    executed: list[tuple[str, Placed[Entry]]] = field(default_factory=list)
-    changed: list[tuple[str, Placed[Entry]]] = field(default_factory=list)
+    executes: NameIndex[Located[Entry]]
+    changes: NameIndex[Located[Entry]]
+    executed: list[tuple[str, Located[Entry]]] = field(default_factory=list)
+    changed: list[tuple[str, Located[Entry]]] = field(default_factory=list)
     moves: bool = False
     """Whether folders may be renamed, or mounted over."""
 
@@ -184,7 +184,7 @@ def _unwanted(
 
 def _meetings(
     changing: NamedFiles, executing: NamedFiles, most: int | None
-) -> Iterator[tuple[Placed[Entry], Placed[Entry], str]]:
+) -> Iterator[tuple[Located[Entry], Located[Entry], str]]:
     """Entries that may change what others may execute; at most so many names of each are tried."""
     if not changing.changed or not executing.executed:
         return

@@ -29,7 +29,8 @@ from enum import Enum
 
 from ..model.records import AuditRecord
 from ..syntax.lines import PolicySyntaxError
-from ..syntax.record_stream import QUERY_HEAD, Outline, outline
+from ..syntax.record_grammar import Outline, outline
+from ..syntax.record_stream import QUERY_HEAD
 from ..syntax.records import parse_record
 
 __all__ = ["Answer", "Arrived", "Event", "Gone", "PendingRequest", "QueryDialogue"]

@@ -31,7 +31,7 @@ from ..decision.matching import compile_pattern
 from ..model.errors import InvalidValueError
 from ..model.words import quoted
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
-from ..syntax.record_stream import Outline
+from ..syntax.record_grammar import Outline
 
 __all__ = ["QueryRule", "Ruling", "parse_query_rules"]
 

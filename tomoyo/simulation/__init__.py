@@ -3,5 +3,5 @@
 It may import: `model`, `syntax`.
 
 Start with `simulated_kernel`, which behaves as the kernel's interface files do; `policy_reading`
-parses only what differs, `placed_policy` is what several texts say, with the place of each line.
+parses only what differs, `located_policy` is what several texts say, with the place of each line.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..model.domains import Domain
     from ..model.words import DomainName, Word
-    from ..syntax.holding import HeldDomain, HeldNamespace
+    from ..syntax.kernel_policy import HeldDomain, HeldNamespace
     from ..syntax.lines import Line, PolicySyntaxError
     from ..syntax.statements import Statement
 
@@ -164,11 +164,11 @@ class PolicyReading:
         Of a policy set, a line that the kernel would drop, or store as
         something else than it says, is refused with a PolicySyntaxError.
         """
-        from ..syntax.holding import Holding
+        from ..syntax.kernel_policy import KernelPolicy
 
         self.texts = texts
         self._files = file_names
-        self._holding = Holding()
+        self._holding = KernelPolicy()
         self.domains: dict[str, HeldDomain] = self._holding.domains
         self.namespaces: dict[str, HeldNamespace] = self._holding.namespaces
         self._heads: dict[str, tuple[int, frozenset[int]]] = {}
@@ -242,7 +242,7 @@ class PolicyReading:
 
     def put(self, domain: Domain) -> None:
         """Let DOMAIN be part of this policy, in the place of the one of its name."""
-        from ..syntax.holding import HeldDomain
+        from ..syntax.kernel_policy import HeldDomain
 
         held = HeldDomain(domain.name, self._holding.namespace(domain.name.namespace), domain.profile, set(domain.groups))
         held.entries.update({entry.subject: entry for entry in domain.entries})

@@ -40,7 +40,7 @@ from ..syntax.formatting import (
     format_profile,
     format_stat,
 )
-from ..syntax.holding import HeldDomain, Holding
+from ..syntax.kernel_policy import HeldDomain, KernelPolicy
 from ..syntax.lines import UNENDED, Line, Listener, Reading, Report, Said, normalise, replay
 from ..syntax.managers import HeldManagers, read_manager_line
 from ..syntax.profiles import apply_profile, read_profile_line
@@ -88,7 +88,7 @@ class SimulatedKernel:
 
     def __init__(self, version: str | KernelVersion = DEFAULT_KERNEL) -> None:
         self.version: KernelVersion = kernel_version(version)
-        self.holding: Holding = Holding()
+        self.holding: KernelPolicy = KernelPolicy()
         self.holding.open_domain(DomainName(KERNEL))
         self.managers: HeldManagers = HeldManagers()
         self.quotas: dict[str, int] = dict.fromkeys(MEMORY, 0)

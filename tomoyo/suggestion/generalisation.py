@@ -30,8 +30,8 @@ from ..model.entries import Argument, Entry, Kind
 from ..model.filesystems import Misnamed, misnamed
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length, word_fault
+from ..syntax.arguments import address_range, parse_range
 from ..syntax.lines import Effect, PolicySyntaxError, Problem
-from ..syntax.values import address_range, parse_range
 
 __all__ = ["BUILT_IN_RULES", "GeneralEntry", "Rule", "UserRule", "generalise", "parse_user_rules"]
 

@@ -26,7 +26,7 @@ from ..model.records import AuditRecord, Execution, Strings
 from ..model.stat import Timestamp
 from ..model.words import DomainName, Quoted, Word
 from ..syntax.lines import Dropped, PolicySyntaxError
-from ..syntax.record_stream import RecordText
+from ..syntax.record_grammar import RecordText
 from ..syntax.records import read_domain, read_request, read_text, read_time
 from .generalisation import DEFAULT, GeneralEntry, Rule, UserRule, generalise
 

@@ -18,8 +18,8 @@ from ..model.conditions import (
 from ..model.entries import GroupKind
 from ..model.numbers import NumberRange, Radix
 from ..model.words import DomainName, GroupReference, Quoted, Word, is_path
+from .arguments import group_reference, number_range, read_domain_name, read_number
 from .lines import Effect, Line
-from .values import group_reference, number_range, read_domain_name, read_number
 
 _ATTRIBUTES = {name: Attribute(name) for name in ATTRIBUTES}
 _ARGUMENT = "exec.argv["

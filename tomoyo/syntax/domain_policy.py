@@ -9,8 +9,9 @@ from ..model.entries import Entry
 from ..model.errors import InvalidValueError
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.words import KERNEL, MAX_DOMAIN_NAME, DomainName, Fault, domain_fault, is_namespace
+from .arguments import scan_unsigned
 from .entries import read_entry, read_plain_entry
-from .holding import Holding
+from .kernel_policy import KernelPolicy
 from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, normalise, replay
 from .statements import (
     Delete,
@@ -28,7 +29,6 @@ from .statements import (
     UseModule,
     UseProfile,
 )
-from .values import scan_unsigned
 
 __all__ = ["parse_domain_policy"]
 
@@ -66,7 +66,7 @@ def parse_domain_policy(
 
     The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
     """
-    holding = Holding()
+    holding = KernelPolicy()
     if reading is Reading.AS_KERNEL:
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content

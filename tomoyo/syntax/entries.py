@@ -15,9 +15,9 @@ from ..model.entries import (
 )
 from ..model.numbers import NumberRange
 from ..model.words import Fault, GroupReference, Word
+from .arguments import parse_range, read_address_or_group, read_domain_name, read_name, read_number_or_group
 from .conditions import read_condition
 from .lines import Effect, Line
-from .values import parse_range, read_address_or_group, read_domain_name, read_name, read_number_or_group
 
 #: A file operation on its own, with its kind.
 _FILE_OPERATION = {operation: (kind, (operation,)) for kind in FILE_KINDS for operation in kind.operations}

@@ -25,8 +25,9 @@ from ..model.words import (
     is_path,
     word_fault,
 )
+from .arguments import address_range, number_range, path_word, read_digits
 from .entries import read_entry
-from .holding import Holding
+from .kernel_policy import KernelPolicy
 from .lines import Dropped, Effect, Line, Listener, Reading, Report, Source, replay
 from .statements import (
     Delete,
@@ -39,7 +40,6 @@ from .statements import (
     SelectTransitions,
     SharedEntry,
 )
-from .values import address_range, number_range, path_word, read_digits
 
 __all__ = ["parse_exception_policy"]
 
@@ -72,7 +72,7 @@ def parse_exception_policy(
 
     The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
     """
-    holding = Holding()
+    holding = KernelPolicy()
     named: set[bool] = set()
 
     def read(line: Line) -> ExceptionStatement:

@@ -117,7 +117,7 @@ Value = TypeVar("Value", covariant=True)
 _Other = TypeVar("_Other")
 
 
-class Placed(NamedTuple, Generic[Value]):
+class Located(NamedTuple, Generic[Value]):
     """What a line says, the text that it is in, its number there, and how it is written; line 0 is all of the text."""
 
     value: Value
@@ -125,9 +125,9 @@ class Placed(NamedTuple, Generic[Value]):
     line: int
     raw: str = ""
 
-    def saying(self, value: _Other) -> Placed[_Other]:
+    def saying(self, value: _Other) -> Located[_Other]:
         """The same place with another VALUE: a part of what the line says, or what is wrong with it."""
-        return Placed(value, self.text, self.line, self.raw)
+        return Located(value, self.text, self.line, self.raw)
 
     def where(self, word: str = "", offset: int | None = None) -> Place:
         """The place of WORD, as in `column`, or of what stands at OFFSET of the normalised line."""
@@ -151,8 +151,8 @@ _BEFORE_WORD = _BEHIND_WORD | {"="}
 
 
 def read_lines(
-    text: PolicyText, report: Callable[[Placed[Problem]], None] = lambda _: None
-) -> Iterator[Placed[Statement | Comment | None]]:
+    text: PolicyText, report: Callable[[Located[Problem]], None] = lambda _: None
+) -> Iterator[Located[Statement | Comment | None]]:
     """Each line of TEXT with what it says, as policy sources have it: a comment, None for a blank line.
 
     Lines that a kernel would drop are left out; REPORT is called with what is
@@ -166,23 +166,23 @@ def read_lines(
     for number, raw in enumerate(lines, 1):
         statement = known.get(raw)
         if statement is not None:
-            yield Placed(statement, text, number, raw)
+            yield Located(statement, text, number, raw)
         elif not raw or raw.isspace():
-            yield Placed(None, text, number, raw)
+            yield Located(None, text, number, raw)
         elif "#" in raw and _is_comment(raw, words):
-            yield Placed(Comment(raw.strip(_SPACES)), text, number, raw)
+            yield Located(Comment(raw.strip(_SPACES)), text, number, raw)
         else:
             statement, problems = read_line(raw, reader)
             for problem in problems:
-                report(Placed(problem, text, number, raw))
+                report(Located(problem, text, number, raw))
             if statement is not None and not isinstance(statement, Rejected):
                 if not problems:
                     known[raw] = statement
-                yield Placed(statement, text, number, raw)
+                yield Located(statement, text, number, raw)
     if "#" in last and _is_comment(last, words):
-        yield Placed(Comment(last.strip(_SPACES)), text, len(lines) + 1, last)
+        yield Located(Comment(last.strip(_SPACES)), text, len(lines) + 1, last)
     elif normalise(last):
-        report(Placed(UNENDED, text, len(lines) + 1, last))
+        report(Located(UNENDED, text, len(lines) + 1, last))
 
 
 def _is_comment(raw: str, words: bool) -> bool:
@@ -302,7 +302,7 @@ def _add_to_domain(made: list[str], comments: list[str]) -> None:
     made[end:end] = comments
 
 
-def _keyed(text: PolicyText, renamed: Renaming | None = None) -> Iterator[tuple[_Key, Placed[Statement | Comment | None]]]:
+def _keyed(text: PolicyText, renamed: Renaming | None = None) -> Iterator[tuple[_Key, Located[Statement | Comment | None]]]:
     """Each line of TEXT with what it is about, after it was RENAMED."""
     domain = namespace = ""
     for placed in read_lines(text):
@@ -349,7 +349,7 @@ class _Notes:
         return [""] if "" in pending else []
 
 
-def _read_notes(keyed: Iterable[tuple[_Key, Placed[Statement | Comment | None]]], known: set[_Key]) -> _Notes:
+def _read_notes(keyed: Iterable[tuple[_Key, Located[Statement | Comment | None]]], known: set[_Key]) -> _Notes:
     """The comments among KEYED lines, before those that are KNOWN; those of others stand before the next."""
     notes = _Notes()
     pending: list[str] = []

@@ -21,11 +21,11 @@ from ..model.profiles import (
     Profile,
     ProfilePolicy,
 )
+from .arguments import read_digits, scan_unsigned
 from .exception_policy import read_namespace
-from .holding import Holding
+from .kernel_policy import KernelPolicy
 from .lines import Effect, Line, Listener, Reading, Report, Source, replay
 from .statements import Change, ChangeProfile, ProfileLine, ProfileStatement, Reset, SetVersion
-from .values import read_digits, scan_unsigned
 
 __all__ = ["parse_profile"]
 
@@ -63,7 +63,7 @@ def parse_profile(
 
     The rules are the kernel's (security/tomoyo); the tests write the same lines to real kernels and compare.
     """
-    holding = Holding()
+    holding = KernelPolicy()
 
     def apply(statement: ProfileStatement) -> str | None:
         return apply_profile(holding, statement)
@@ -90,7 +90,7 @@ def read_profile_line(line: Line) -> ProfileStatement:
     return ProfileLine(namespace, _read_content(line))
 
 
-def apply_profile(holding: Holding, statement: ProfileStatement) -> str | None:
+def apply_profile(holding: KernelPolicy, statement: ProfileStatement) -> str | None:
     """Do what a profile line asks; say why where it has no effect."""
     if not isinstance(statement, ProfileLine):
         return None

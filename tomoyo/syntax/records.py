@@ -1,6 +1,6 @@
 """Reading audit and query records in every detail.
 
-Where a record begins and ends, ``record_stream`` knows, and ``record_stream``
+Where a record begins and ends, ``record_stream`` knows, and ``record_grammar``
 what it looks like.  Logs repeat their processes, files and requests, so each
 part of a record is read once and remembered.
 """
@@ -34,18 +34,8 @@ from ..model.stat import Timestamp
 from ..model.words import DomainName, Quoted, domain_fault, encode_character
 from .entries import read_entry, read_plain_entry
 from .lines import Dropped, Effect, Line, Listener, PolicySyntaxError, Problem, Reading, Report, Source
-from .record_stream import (
-    EVENTS,
-    HEADER,
-    MAX_RECORD,
-    QUERY_HEAD,
-    RECORD_LINES,
-    Piece,
-    RecordText,
-    cut_pieces,
-    refuse_header,
-    split_record,
-)
+from .record_grammar import EVENTS, HEADER, RecordText, refuse_header, split_record
+from .record_stream import MAX_RECORD, QUERY_HEAD, RECORD_LINES, Piece, cut_pieces
 
 __all__ = ["iterate_audit", "parse_audit", "parse_query", "parse_record"]
 

@@ -6,9 +6,9 @@ import re
 
 from ..model.kernel_versions import DEFAULT_KERNEL, KernelVersion, kernel_version
 from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat, Timestamp
+from .arguments import scan_unsigned
 from .lines import Effect, Line, Listener, Reading, Report, Source, normalise, raw_lines, replay
 from .statements import Reset, SetQuota, StatStatement
-from .values import scan_unsigned
 
 __all__ = ["parse_stat"]
 

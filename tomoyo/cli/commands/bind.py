@@ -141,9 +141,9 @@ def _parse(file: PolicyFile, errors: list[Any]) -> Any:
 def _places(files: list[PolicyFile]) -> dict[Use, Place]:
     """Where each use first stands."""
     from ...nix.names.name_uses import use_places
-    from ...simulation.placed_policy import read_placed_policy
+    from ...simulation.located_policy import read_located_policy
 
-    found = use_places(read_placed_policy(file.text for file in files if file.kind in (*_KINDS, "module")))
+    found = use_places(read_located_policy(file.text for file in files if file.kind in (*_KINDS, "module")))
     return {use: placed.where(use.written) for use, placed in found.items()}
 
 

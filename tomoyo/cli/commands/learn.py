@@ -170,7 +170,7 @@ def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
 
     text = format_domain_policy(learned)
     if arguments.closure or arguments.closure_file:
-        from ...nix.names.naming import format_source_domains
+        from ...nix.names.source_text import format_source_domains
 
         named = named_policies(arguments, [learned])
         tell_named(named, [PolicyFile("learned", "domain", text.encode())])

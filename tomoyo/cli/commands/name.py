@@ -139,7 +139,7 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 
 def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
     """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
-    from ...nix.names.naming import format_named
+    from ...nix.names.source_text import format_named
 
     # Those that a policy source names itself got numbers that it does not use.
     modules = {**read_modules(arguments), **files[0].modules}

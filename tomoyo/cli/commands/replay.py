@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...analysis.replay import ReplayOutcome
     from ...decision.engine import Verdict
-    from ...syntax.record_stream import RecordText
+    from ...syntax.record_grammar import RecordText
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

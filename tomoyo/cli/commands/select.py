@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         set_result(with_module_names(plain(domains), modules))
     else:
-        from ...nix.names.naming import format_source_domains
+        from ...nix.names.source_text import format_source_domains
 
         sys.stdout.write(format_source_domains(DomainPolicy(tuple(domains)), modules))
     if created is None:

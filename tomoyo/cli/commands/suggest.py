@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ...suggestion.dialogue import SuggestionDialogue
     from ...suggestion.generalisation import Rule, UserRule
     from ...suggestion.suggestions import Suggestion, Suggestions
-    from ...syntax.record_stream import RecordText
+    from ...syntax.record_grammar import RecordText
 
     Chosen = Iterable[tuple[Suggestion, tuple[Entry, ...]]]
 
@@ -205,7 +205,7 @@ def _learned(name: str) -> DomainPolicy:
 
 def _texts(arguments: argparse.Namespace) -> Iterator[RecordText]:
     """The records of requests that are chosen; what is broken is told, skipped and counted."""
-    from ...syntax.record_stream import outline_of
+    from ...syntax.record_grammar import outline_of
     from ..logs import LogReader
 
     chooses = filter_of(arguments)
@@ -328,7 +328,7 @@ def _show(suggestion: Suggestion, left: int, missing: bool) -> None:
 
 
 def _edit(arguments: argparse.Namespace, added: DomainPolicy) -> None:
-    from ...suggestion.edits import find_insertions, insert_lines, unified_diff
+    from ...suggestion.insertions import find_insertions, insert_lines, unified_diff
 
     if arguments.policy is None:
         write_file(arguments.output, insert_lines("", find_insertions("", added)))

@@ -31,10 +31,10 @@ from ..store.contents import Contents, NodeType, Report, read_contents
 from ..store.executables import Kind
 from ..store.paths import StoreFile, StorePath
 from ..store.tree import Tree
-from . import advice
+from . import unbound_names
 from .name_uses import Role, Use
 from .names import PREFIX, WRAPPERS, Name, NameSyntaxError, NameTable, encode_file, parse_name
-from .program_paths import WRAPPER_DIRECTORY, Ways, find_executed, find_ways, wrappers_refused
+from .program_paths import WRAPPER_DIRECTORY, ProgramPaths, find_executed, find_program_paths, wrappers_refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def bind(
             they say about the store is an old binding, which does not count.
         several: what to do about a name that several versions in the closure have.
         programs: which programs get a name: those that the policy uses, or all.
-        links: as for `find_ways`.
+        links: as for `find_program_paths`.
         contents: what lies in the store paths, where that is known already.
 
     Reads TREE, and raises nothing for whatever lies there or for whatever the
@@ -229,15 +229,15 @@ class _Binder:
         except NameSyntaxError as error:
             self.error("malformed-name", use, str(error))
             return
-        if use.role in advice.MISUSES:
-            self.misused[use] = replace(use, role=advice.MISUSES[use.role][2])
+        if use.role in unbound_names.MISUSES:
+            self.misused[use] = replace(use, role=unbound_names.MISUSES[use.role][2])
         elif name.key == WRAPPERS:
             self._add_wrapper(use, name)
         else:
             paths = self.names.resolve(name)
             if not paths:
                 near = "" if self.names.keys_of(name.package) else did_you_mean(name.package, self.names.package_names())
-                self.error("unknown-package", use, advice.unknown_package(name, self.names), near=near)
+                self.error("unknown-package", use, unbound_names.unknown_package(name, self.names), near=near)
             elif use.role is Role.EXECUTED:
                 self._add_executed(use, name, paths)
             elif use.role is Role.MANAGER:
@@ -254,14 +254,14 @@ class _Binder:
         return False
 
     def _missing(self, use: Use, name: Name, paths: tuple[StorePath, ...]) -> None:
-        reason = advice.missing_file(name, use.role, paths, self.contents, self.names)
-        near = "" if name.is_pattern else advice.near_file(name, paths, self.contents)
+        reason = unbound_names.missing_file(name, use.role, paths, self.contents, self.names)
+        near = "" if name.is_pattern else unbound_names.near_file(name, paths, self.contents)
         self.error("missing-file", use, reason, paths, near=near)
 
     def tell_misused(self, faults: Mapping[Use, str]) -> None:
         """Tell what to write instead of names that never match, or by FAULTS why that would not do either."""
         for use, right in self.misused.items():
-            self.error("misplaced-name", use, advice.misused(use.role, use.text, faults.get(right, "")))
+            self.error("misplaced-name", use, unbound_names.misused(use.role, use.text, faults.get(right, "")))
 
     # Groups of real paths, and managers
 
@@ -276,7 +276,7 @@ class _Binder:
             for path, found in places.items() if use.role is Role.REFERENCE else ():
                 files = [StoreFile(path, place) for place in found]
                 if all(isinstance(self.contents.node(file), str) for file in files):
-                    self.note("linked-file", use, advice.linked(files[0], self.contents, self.names), files)
+                    self.note("linked-file", use, unbound_names.linked(files[0], self.contents, self.names), files)
 
     def _places(self, name: Name, path: StorePath) -> list[str]:
         """The places in PATH that NAME stands for, a directory's without its slash."""
@@ -346,20 +346,20 @@ class _Binder:
         sought = {file for executed in self.executed for file in executed.files} if programs is Programs.USED else None
         if not sought and not self.wrappers and programs is Programs.USED:
             return
-        ways = find_ways(self.contents, programs=sought, links=links)
-        self.reports = ways.reports
+        program_paths = find_program_paths(self.contents, programs=sought, links=links)
+        self.reports = program_paths.reports
         entrances: dict[StoreFile, list[tuple[str, Kind]]] = {}
-        for way in ways.ways:
-            entrances.setdefault(way.program, []).append((encode_file(way.executed), way.kind))
-        for file in ways.by_descriptor:
+        for path in program_paths.paths:
+            entrances.setdefault(path.program, []).append((encode_file(path.executed), path.kind))
+        for file in program_paths.by_descriptor:
             entrances[file].append((DESCRIPTOR_PATTERN, Kind.PROGRAM))
         for executed in self.executed:
             self._bind_executed(executed, entrances)
         for use, name in self.wrappers:
-            self._bind_wrapper(use, name, ways)
+            self._bind_wrapper(use, name, program_paths)
         if programs is Programs.ALL:
             for namespace in self.namespaces:
-                self._bind_everything(namespace, entrances, ways)
+                self._bind_everything(namespace, entrances, program_paths)
 
     def _bind_executed(self, executed: _Executed, entrances: Mapping[StoreFile, list[tuple[str, Kind]]]) -> None:
         use = executed.use
@@ -369,7 +369,7 @@ class _Binder:
             found = [file for file in found if any(kind is not Kind.LIBRARY for _, kind in entrances[file])]
         if not found:
             files = list(executed.files)
-            reason = advice.not_executable(executed.name, files, self.contents, self.names)
+            reason = unbound_names.not_executable(executed.name, files, self.contents, self.names)
             self.error("not-executable", use, reason, files)
         elif self._few_enough(use, tuple(sorted({file.store_path for file in found}))):
             for file in found:
@@ -379,17 +379,19 @@ class _Binder:
                         reason = f"also executed as {path}, which any program may be: let rules check exec.realpath=@{use.text}"
                         self.note("executed-by-descriptor", use, reason, [path])
 
-    def _bind_wrapper(self, use: Use, name: Name, ways: Ways) -> None:
+    def _bind_wrapper(self, use: Use, name: Name, program_paths: ProgramPaths) -> None:
         words = [name.file[1:]]
         if name.is_pattern:
             pattern = compile_pattern(name.file[1:])
-            words = sorted(word for word in _wrapper_words(ways) if pattern.matches(word))
+            words = sorted(word for word in _wrapper_words(program_paths) if pattern.matches(word))
             if not words:
                 self.error("missing-file", use, f"nothing in {WRAPPER_DIRECTORY} matches now: name each wrapper by itself")
         for word in words:
             self._aggregate(use.namespace, WRAPPER_PATTERN + word, f"{PREFIX}{WRAPPERS}/{word}", use, None)
 
-    def _bind_everything(self, namespace: str, entrances: Mapping[StoreFile, list[tuple[str, Kind]]], ways: Ways) -> None:
+    def _bind_everything(
+        self, namespace: str, entrances: Mapping[StoreFile, list[tuple[str, Kind]]], program_paths: ProgramPaths
+    ) -> None:
         for file, found in entrances.items():
             # The descriptor would give its name to every program that is started so.
             paths = [path for path, kind in found if kind in (Kind.PROGRAM, Kind.SCRIPT) and path != DESCRIPTOR_PATTERN]
@@ -397,7 +399,7 @@ class _Binder:
             for path in paths if name is not None else ():
                 if (namespace, path) not in self.aggregated:
                     self._aggregate(namespace, path, str(name), None, file)
-        for word in _wrapper_words(ways):
+        for word in _wrapper_words(program_paths):
             if (namespace, WRAPPER_PATTERN + word) not in self.aggregated:
                 self._aggregate(namespace, WRAPPER_PATTERN + word, f"{PREFIX}{WRAPPERS}/{word}", None, None)
 
@@ -481,6 +483,6 @@ def _given_names(exceptions: ExceptionPolicy, tree: Tree) -> set[tuple[str, Role
     return given
 
 
-def _wrapper_words(ways: Ways) -> list[str]:
+def _wrapper_words(program_paths: ProgramPaths) -> list[str]:
     """The names of all wrappers there are now, as words."""
-    return sorted({encode_file(wrapper.name) for wrapper in ways.wrappers})
+    return sorted({encode_file(wrapper.name) for wrapper in program_paths.wrappers})

@@ -23,8 +23,8 @@ from ...model.entries import ArgumentType, Entry, GroupKind, Kind
 from ...model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ...model.managers import ManagerPolicy
 from ...model.words import KERNEL, DomainName, GroupReference, Quoted, Word
-from ...simulation.placed_policy import PlacedPolicy
-from ...syntax.policy_text import LIBRARY, Placed
+from ...simulation.located_policy import LocatedPolicy
+from ...syntax.policy_text import LIBRARY, Located
 from .names import PREFIX, is_name
 
 __all__ = ["Role", "Use", "policy_uses"]
@@ -188,10 +188,10 @@ def _member_uses(part: NamespaceExceptions, executed: set[tuple[str, str]]) -> I
                 yield Use(part.namespace, role, str(member))
 
 
-def use_places(policy: PlacedPolicy) -> dict[Use, Placed[object]]:
+def use_places(policy: LocatedPolicy) -> dict[Use, Located[object]]:
     """Where each use first stands in POLICY, in the policy library last; those of modules are of the namespace ``""``."""
     order = {text: (text.directory == LIBRARY, position) for position, text in enumerate(policy.texts)}
-    found: dict[Use, Placed[object]] = {}
+    found: dict[Use, Located[object]] = {}
     for use, placed in _placed_uses(policy):
         other = found.get(use)
         if other is None or (order[placed.text], placed.line) < (order[other.text], other.line):
@@ -199,7 +199,7 @@ def use_places(policy: PlacedPolicy) -> dict[Use, Placed[object]]:
     return found
 
 
-def _placed_uses(policy: PlacedPolicy) -> Iterator[tuple[Use, Placed[object]]]:
+def _placed_uses(policy: LocatedPolicy) -> Iterator[tuple[Use, Located[object]]]:
     for domain in policy.domains.values():
         yield from ((use, placed) for use in domain_name_uses(domain.name) for placed in domain.opened)
     for part in policy.namespaces.values():

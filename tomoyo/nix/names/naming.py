@@ -9,13 +9,12 @@ whichever way it is executed, so domains that were learned for two ways become
 one; conditions on argv and envp, which cannot hold a name, hold more often;
 and where two packages have one name and version, that means both.
 
-Which words become what is the business of `learned_words`; here is where each
+Which words become what is the business of `rename_words`; here is where each
 kind of word stands in a policy.  Everything takes time linear in the policy.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -33,8 +32,7 @@ from ...model.exception_policy import (
     TransitionControl,
 )
 from ...model.words import MAX_DOMAIN_NAME, DomainName, GroupReference, Quoted, Word
-from ...syntax.formatting import format_domain_policy, format_exception_policy
-from ...syntax.policy_text import PolicyText, Renaming, TextKind, format_text
+from ...syntax.policy_text import Renaming
 from ...syntax.statements import (
     ExceptionContent,
     GroupMember,
@@ -42,17 +40,15 @@ from ...syntax.statements import (
     OpenDomain,
     SharedEntry,
     Statement,
-    UseGroup,
-    UseModule,
 )
 from ..store.contents import Contents
+from .executed_words import executed_groups, executed_words
 from .names import NameTable, is_name
 from .program_paths import WRAPPER_DIRECTORY
 from .rename_words import Change, NamedWords, UnsafeWords, Words
 
-__all__ = ["EntryNames", "Named", "format_source_domains", "name_policy", "unsafe_policy", "without_modules"]
+__all__ = ["EntryNames", "Named", "name_policy", "unsafe_policy"]
 
-_USE_GROUP = re.compile(r"^use_group ([0-9]+)$", re.MULTILINE)
 _TARGET = Attribute("symlink.target")
 #: How many groups may stand in the place of one group with store paths in it.
 MAX_ALTERNATIVES = 32
@@ -91,7 +87,7 @@ def name_policy(
         domains, exceptions: the policy; None where there is no exception policy.
         names: the trusted closure.
         contents: what lies in it.
-        links: as for `tomoyo.nix.names.program_paths.find_ways`.
+        links: as for `tomoyo.nix.names.program_paths.find_program_paths`.
 
     Raises `NameSyntaxError` for a word that claims to be a name and is none.
     """
@@ -134,102 +130,6 @@ def unsafe_policy(domains: DomainPolicy, exceptions: ExceptionPolicy | None, nam
     return _Naming(UnsafeWords(names), names.directory).policy(domains, exceptions)
 
 
-def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
-    """The text of DOMAINS as a policy source says it: ``use_group base``, where the kernel knows a number alone.
-
-    Arguments:
-        modules: the number of each module, as in the manifest of the set that the
-            kernel held.  A number that is no module's stays.
-    """
-    names = {str(number): name for name, number in modules.items()}
-    return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", format_domain_policy(domains))
-
-
-def format_named(named: Named, source: PolicyText, modules: Mapping[str, int]) -> str:
-    """The text of NAMED that is of the kind of SOURCE, which it was made of, with the comments of that.
-
-    Arguments:
-        modules: as for `format_source_domains`.
-    """
-    names = {number: name for name, number in modules.items()}
-
-    def renamed(said: Statement, namespace: str) -> Statement | None:
-        if isinstance(said, UseGroup) and said.group in names:
-            return UseModule(names[said.group])
-        return named.renamed(said, namespace)
-
-    if source.kind is TextKind.DOMAIN:
-        text = format_source_domains(named.domains, modules)
-    else:
-        text = format_exception_policy(without_modules(named.exceptions or ExceptionPolicy(), modules))
-    return format_text(source, text, renamed=renamed)
-
-
-def without_modules(exceptions: ExceptionPolicy, modules: Mapping[str, int]) -> ExceptionPolicy:
-    """EXCEPTIONS without the acl_groups that are modules: a policy source says them elsewhere.
-
-    Arguments:
-        modules: as for `format_source_domains`.
-    """
-    numbers = set(modules.values())
-    parts = (
-        replace(part, acl_groups=tuple((number, held) for number, held in part.acl_groups if number not in numbers))
-        for part in exceptions
-    )
-    return replace(exceptions, namespaces=tuple(parts))
-
-
-def executed_words(domains: DomainPolicy, exceptions: ExceptionPolicy | None) -> Iterator[str]:
-    """Every word of a policy that stands for an executed program."""
-    shared: list[Iterable[Entry]] = [domain.entries for domain in domains]
-    for domain in domains:
-        yield from _programs(domain.name)
-    groups = _executed_groups(domains, exceptions)
-    for part in exceptions or ():
-        yield from _programs(DomainName(part.namespace))
-        for control in part.transitions:
-            for word in (control.program, control.domain):
-                yield from _programs(word)
-        for aggregator in part.aggregators:
-            yield aggregator.name.text
-            if not aggregator.pattern.is_pattern:
-                yield aggregator.pattern.text
-        for group in part.groups:
-            if (part.namespace, group.name.text) in groups and group.kind is GroupKind.PATH:
-                yield from (member.text for member in group.members if isinstance(member, Word))
-        shared += [entries for _, entries in part.acl_groups]
-    for entries in shared:
-        for entry in entries:
-            if entry.kind is Kind.TRANSITION:
-                yield from _programs(entry.arguments[0])
-            elif entry.kind is Kind.PATH and "execute" in entry.operations:
-                yield from _programs(entry.arguments[0])
-                if entry.condition is not None:
-                    yield from _programs(entry.condition.transition)
-
-
-def _programs(value: object) -> Iterator[str]:
-    if isinstance(value, DomainName):
-        namespace, *programs = value.text.split(" ")
-        if "/" in namespace:
-            yield namespace[1:-1]
-        yield from programs
-    elif isinstance(value, Word) and value.text not in TRANSITION_KEYWORDS:
-        yield value.text
-
-
-def _executed_groups(domains: DomainPolicy, exceptions: ExceptionPolicy | None) -> set[tuple[str, str]]:
-    """Namespace and name of each group that a ``file execute`` names."""
-    held = [(domain.name.namespace, domain.entries) for domain in domains]
-    held += [(part.namespace, entries) for part in exceptions or () for _, entries in part.acl_groups]
-    return {
-        (namespace, entry.arguments[0].name)
-        for namespace, entries in held
-        for entry in entries
-        if entry.kind is Kind.PATH and isinstance(entry.arguments[0], GroupReference) and "execute" in entry.operations
-    }
-
-
 class _Naming:
     """Where the words of a policy stand."""
 
@@ -241,20 +141,20 @@ class _Naming:
         self.merged_entries = 0
 
     def policy(self, domains: DomainPolicy, exceptions: ExceptionPolicy | None) -> Named:
-        executed_groups = _executed_groups(domains, exceptions)
+        executed = executed_groups(domains, exceptions)
         for held in exceptions or ():
             self._find_alternatives(held)
         named = DomainPolicy(tuple(self._domains(domains)))
         parts = None
         if exceptions is not None:
-            each = [self._namespace(held, executed_groups) for held in exceptions]
+            each = [self._namespace(held, executed) for held in exceptions]
             parts = ExceptionPolicy(tuple(_merge_parts(each)), exceptions.named)
         return Named(
             named,
             parts,
             tuple(self.words.findings),
             self.merged_entries,
-            lambda said, space: self.statement(said, space, executed_groups),
+            lambda said, space: self.statement(said, space, executed),
         )
 
     def statement(self, said: Statement, namespace: str, executed_groups: set[tuple[str, str]]) -> Statement | None:

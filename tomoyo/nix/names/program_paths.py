@@ -1,4 +1,4 @@
-"""Ways in: every name under which a program of a closure can be executed.
+"""Program paths: every name under which a program of a closure can be executed.
 
 At execve(2) the kernel shows TOMOYO the pathname with its parents resolved
 and its last component *not followed*.  ``/run/current-system/sw/bin/nginx``
@@ -43,7 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Set
 
-__all__ = ["Script", "WayIn", "Ways", "Wrapper", "find_ways"]
+__all__ = ["ProgramPath", "ProgramPaths", "Script", "Wrapper", "find_program_paths"]
 
 #: Directories outside the store whose own symlinks are looked at.
 LINK_DIRECTORIES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/lib", "/lib64")
@@ -81,7 +81,7 @@ _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
 @dataclass(frozen=True, slots=True)
-class WayIn:
+class ProgramPath:
     """One name under which a program can be executed.
 
     Attributes:
@@ -129,11 +129,11 @@ class Wrapper:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """All that `find_ways` finds, each part sorted.
+class ProgramPaths:
+    """All that `find_program_paths` finds, each part sorted.
 
     Attributes:
-        ways: the names, each once.
+        paths: the names, each once.
         scripts: which programs of the closure are scripts.
         wrappers: what is in the wrapper directory now.
         by_descriptor: programs that may be executed as ``proc:/self/fd/N``.
@@ -143,14 +143,14 @@ class Ways:
             places, and what others than root may change: skipped.
     """
 
-    ways: tuple[WayIn, ...]
+    paths: tuple[ProgramPath, ...]
     scripts: tuple[Script, ...]
     wrappers: tuple[Wrapper, ...]
     by_descriptor: tuple[StoreFile, ...]
     reports: tuple[Report, ...]
 
 
-def find_ways(
+def find_program_paths(
     contents: Contents,
     *,
     programs: Set[StoreFile] | None = None,
@@ -158,13 +158,13 @@ def find_ways(
     link_directories: Iterable[str] = LINK_DIRECTORIES,
     link_trees: Iterable[str] = LINK_TREES,
     system_directories: Iterable[str] = SYSTEM_DIRECTORIES,
-) -> Ways:
-    """Find the ways into the programs of a closure.
+) -> ProgramPaths:
+    """Find every path under which a program of a closure can be executed.
 
     Arguments:
         contents: the trusted store paths and the file system they lie in, from
             `read_contents`.
-        programs: the ways to these only, and no other file is opened; None for
+        programs: those of these only, and no other file is opened; None for
             all that can be executed.
         links: symlinks outside the store that are to be taken for real, absolute
             path to target: what a system will have once it runs.
@@ -173,16 +173,16 @@ def find_ways(
         system_directories: see `SYSTEM_DIRECTORIES`.
 
     Takes time linear in the number of files.  Raises nothing for whatever
-    lies there: see `Ways.reports`.
+    lies there: see `ProgramPaths.reports`.
     """
     scan = _Scan(contents, programs, dict(links or {}), tuple(system_directories))
-    ways = []
+    paths = []
     scripts = []
     for file in contents.files() if programs is None else programs:
         executable = contents.executable(file)
         if executable is None:
             continue
-        ways.append(WayIn(str(file), file, executable.kind))
+        paths.append(ProgramPath(str(file), file, executable.kind))
         if executable.interpreter is not None:
             scripts.append(Script(file, executable.interpreter, scan.real_path(executable.interpreter)))
     for location in (*map(str, contents.links()), *scan.outer_links(link_directories, link_trees)):
@@ -190,12 +190,12 @@ def find_ways(
         if found and found.refused:
             scan.report(location, found.refused, unsafe=True)
         elif found:
-            ways.append(found.way)
-    return Ways(
-        ways=tuple(sorted(ways, key=lambda way: way.executed)),
+            paths.append(found.path)
+    return ProgramPaths(
+        paths=tuple(sorted(paths, key=lambda path: path.executed)),
         scripts=tuple(sorted(scripts, key=lambda script: script.script)),
         wrappers=tuple(sorted(scan.wrappers())),
-        by_descriptor=tuple(sorted({way.program for way in ways if way.program.file in DESCRIPTOR_PROGRAMS})),
+        by_descriptor=tuple(sorted({path.program for path in paths if path.program.file in DESCRIPTOR_PROGRAMS})),
         reports=tuple(sorted({*scan.reports, *contents.reports, *contents.unread})),
     )
 
@@ -205,13 +205,13 @@ class Executed:
     """What an execution of one name comes to.
 
     Attributes:
-        way: as in `Ways.ways`.
+        path: as in `ProgramPaths.paths`.
         runs: the file that runs in the end.
         refused: why the name must not be bound, being others' to change; empty
             where it may be.
     """
 
-    way: WayIn
+    path: ProgramPath
     runs: StoreFile
     refused: str = ""
 
@@ -220,7 +220,7 @@ def find_executed(contents: Contents, location: str, links: Mapping[str, str] | 
     """What is executed at LOCATION, an inside path with resolved parents; None for no program of the closure.
 
     Arguments:
-        links: as for `find_ways`.
+        links: as for `find_program_paths`.
     """
     return _Scan(contents, None, dict(links or {}), SYSTEM_DIRECTORIES).find(location)
 
@@ -228,7 +228,7 @@ def find_executed(contents: Contents, location: str, links: Mapping[str, str] | 
 def find_program(contents: Contents, location: str, links: Mapping[str, str] | None = None) -> StoreFile | None:
     """The program that is executed at LOCATION, if it may be bound; arguments as for `find_executed`."""
     found = find_executed(contents, location, links)
-    return found.way.program if found and not found.refused else None
+    return found.path.program if found and not found.refused else None
 
 
 def path_refused(contents: Contents, path: str) -> str:
@@ -369,7 +369,7 @@ class _Scan:
         if program is None or (self.programs is not None and program not in self.programs):
             return None
         executable = self.contents.executable(file)
-        return None if executable is None else Executed(WayIn(start, program, executable.kind), file, refused)
+        return None if executable is None else Executed(ProgramPath(start, program, executable.kind), file, refused)
 
     def _elsewhere(self, location: str, links: int) -> str | None:
         """Look at what is no known file or link of the closure, after LINKS symlinks: a link's text, or None."""

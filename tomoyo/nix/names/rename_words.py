@@ -29,7 +29,7 @@ from ...model.words import GroupReference, Word, constant_length, decode, word_f
 from ..store.contents import Contents, NodeType
 from ..store.paths import HASH_ALPHABET, HASH_LENGTH, StoreFile, StorePath, parse_drv_name
 from .names import PREFIX, WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
-from .program_paths import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_ways
+from .program_paths import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_program_paths
 
 __all__ = ["Change"]
 
@@ -113,7 +113,7 @@ class NamedWords:
         """For a policy in which the words EXECUTED are executed.
 
         Arguments:
-            links: as for `find_ways`.
+            links: as for `find_program_paths`.
         """
         words = list(dict.fromkeys(executed))
         keys: dict[StorePath, str] = {}
@@ -123,9 +123,9 @@ class NamedWords:
                 for path in names.resolve(name):
                     keys.setdefault(path, name.key)
         found = {word: _executed(word, contents, links) for word in words if not is_name(word)}
-        sought = {each.way.program for each in found.values() if each and not each.refused}
-        ways = find_ways(contents, programs=sought, links=links)
-        entrances = {encode_file(way.executed): way.program for way in ways.ways}
+        sought = {each.path.program for each in found.values() if each and not each.refused}
+        program_paths = find_program_paths(contents, programs=sought, links=links)
+        entrances = {encode_file(path.executed): path.program for path in program_paths.paths}
         programs = {word: entrances[word] for word in words if word in entrances}
         executors = _executors(contents)
         if len(executors) == 1:

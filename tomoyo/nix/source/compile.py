@@ -31,7 +31,7 @@ from ...model.words import KERNEL, DomainName, Word, decode, quoted
 from ...sets.directory import FILES
 from ...sets.links import STATE
 from ...sets.policy_set import PolicySet, with_digests
-from ...simulation.placed_policy import read_placed_policy
+from ...simulation.located_policy import read_located_policy
 from ...simulation.simulated_kernel import KernelPanic
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import PolicySyntaxError
@@ -121,7 +121,7 @@ def compile_policy(
         tree: the file system that holds the store; only read.
         roots: what the closure is the closure of, for the manifest; by default
             the store paths that no other refers to.
-        links: symlinks that the system will have outside the store; see `find_ways`.
+        links: symlinks that the system will have outside the store; see `find_program_paths`.
         settings: how to compile, by default as `CompileSettings` says.
         progress: called with what is being done, for whoever waits.
 
@@ -226,7 +226,7 @@ def _manifest(
 def _binding_problems(bindings: Bindings, files: Sequence[PolicyText], unresolved: Unresolved) -> Iterator[Diagnostic]:
     accepted = unresolved is Unresolved.ACCEPT
     found = [problem for problem in bindings.problems if not (accepted and problem.is_unresolved)]
-    places = use_places(read_placed_policy(files)) if found else {}
+    places = use_places(read_located_policy(files)) if found else {}
     library = {file.name: _first_domain(file) for file in files if file.directory == LIBRARY}
     for problem in found:
         # What a module says counts in any namespace.
@@ -280,7 +280,7 @@ def _failing_transitions(policy: SourcePolicy, files: Sequence[PolicyText]) -> I
     found = list(missing_domains(policy.domains, policy.exceptions))
     places: dict[Rule, Place] = {}
     if found:
-        placed = read_placed_policy(files)
+        placed = read_located_policy(files)
         for _, entry in placed.entries():
             places.setdefault(entry.value, entry.where())
         for part in placed.namespaces.values():
@@ -299,7 +299,7 @@ def _old_bindings(written: ExceptionPolicy, files: Sequence[PolicyText], tree: T
             if group.kind is GroupKind.PATH and is_name(group.name.text):
                 lines += [line for line in group.lines() if line.split(" ")[2].startswith(store)]
     places: dict[str, Place] = {}
-    for found in read_placed_policy(files).namespaces.values() if lines else ():
+    for found in read_located_policy(files).namespaces.values() if lines else ():
         places |= {str(placed.value): placed.where(placed.value.pattern.text) for placed in reversed(found.aggregators)}
         for placed in reversed(found.members):
             places[f"{placed.value.kind.value} {placed.value.name} {placed.value.member}"] = placed.where(placed.value.name.text)
@@ -327,7 +327,7 @@ def _real_managers(
             if interpreter is not None:
                 advice = f"list the domain that it runs in, such as {KERNEL} {manager}"
                 message = f"{manager} is a script: the kernel sees its interpreter {quoted(interpreter)} instead"
-                written = (placed for placed in read_placed_policy(files).managers if placed.value == manager)
+                written = (placed for placed in read_located_policy(files).managers if placed.value == manager)
                 place = next((placed.where() for placed in written), Place())
                 problems.append(error("manager-script", message, place, advice))
             found.append(Word(path))

@@ -33,10 +33,10 @@ from ...model.profiles import DEFAULT_PROFILES, PROFILE_VERSION, NamespaceProfil
 from ...model.stat import MEMORY, MemoryUse, Stat
 from ...model.words import KERNEL, DomainName, quoted
 from ...syntax.domain_policy import MODULE_NAME, refuse_domain
-from ...syntax.holding import Entries, Holding, add_entry
+from ...syntax.kernel_policy import Entries, KernelPolicy, add_entry
 from ...syntax.lines import Effect, Listener, PolicySyntaxError, Problem, Reading, normalise
 from ...syntax.managers import HeldManagers
-from ...syntax.policy_text import LIBRARY, Comment, Placed, PolicyText, TextKind, read_lines
+from ...syntax.policy_text import LIBRARY, Comment, Located, PolicyText, TextKind, read_lines
 from ...syntax.profiles import apply_profile, parse_profile
 from ...syntax.stat import parse_stat
 from ...syntax.statements import (
@@ -125,7 +125,7 @@ class _Said:
     """Something that a line says, at OFFSET of its normalised text: for errors about it, and for conflicts with others."""
 
     value: Any
-    placed: Placed[object]
+    placed: Located[object]
     offset: int = 0
 
     @property
@@ -151,7 +151,7 @@ class _Combined:
 
     files: Sequence[PolicyText]
     conflicts: Conflicts
-    holding: Holding = field(default_factory=Holding)
+    holding: KernelPolicy = field(default_factory=KernelPolicy)
     managers: HeldManagers = field(default_factory=HeldManagers)
     profiles: dict[tuple[str, int], _Said] = field(default_factory=dict)
     quotas: dict[str, _Said] = field(default_factory=dict)
@@ -163,12 +163,12 @@ class _Combined:
     used_modules: dict[tuple[str, str], _Said] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
-    def read(self, file: PolicyText, apply: Callable[[Placed[Statement]], str | None]) -> None:
+    def read(self, file: PolicyText, apply: Callable[[Located[Statement]], str | None]) -> None:
         """Let APPLY take each line that is right; it returns why a statement has no effect, else None."""
         listener = Listener(file.name, Reading.STRICT, self.tell)
         wrong = 0
 
-        def report(placed: Placed[Problem]) -> None:
+        def report(placed: Located[Problem]) -> None:
             nonlocal wrong
             wrong = placed.line
             listener.tell(placed.line, placed.raw, placed.value)
@@ -206,7 +206,7 @@ class _Combined:
     # One method for each kind of file
 
     def read_numbers(self, file: PolicyText) -> None:
-        def apply(placed: Placed[Statement]) -> str | None:
+        def apply(placed: Located[Statement]) -> str | None:
             pin = placed.value
             if not isinstance(pin, PinModule):
                 return None
@@ -219,10 +219,10 @@ class _Combined:
         self.read(file, apply)
 
     def read_profiles(self, file: PolicyText) -> None:
-        held = Holding()
-        first: dict[tuple[str, int], Placed[Statement]] = {}
+        held = KernelPolicy()
+        first: dict[tuple[str, int], Located[Statement]] = {}
 
-        def apply(placed: Placed[Statement]) -> str | None:
+        def apply(placed: Located[Statement]) -> str | None:
             said = placed.value
             if not isinstance(said, ProfileLine):
                 return None
@@ -252,7 +252,7 @@ class _Combined:
                 self.error(said, "conflict", f"{other.where} gives {memory.name} another quota", "", other)
 
     def read_exceptions(self, file: PolicyText) -> None:
-        def apply(placed: Placed[Statement]) -> str | None:
+        def apply(placed: Located[Statement]) -> str | None:
             return self.holding.apply_exception(placed.value) if isinstance(placed.value, InNamespace) else None
 
         self.read(file, apply)
@@ -260,20 +260,20 @@ class _Combined:
     def read_module(self, file: PolicyText) -> None:
         if not MODULE_NAME.fullmatch(file.module):
             advice = "expected a letter, then letters, digits and _ . + -, at most 64"
-            self.error(_Said(None, Placed(None, file, 0)), "module-name", f"not a module's name: {quoted(file.module)}", advice)
+            self.error(_Said(None, Located(None, file, 0)), "module-name", f"not a module's name: {quoted(file.module)}", advice)
         held: Entries = {}
         self.read(file, lambda placed: add_entry(held, placed.value) if isinstance(placed.value, Entry) else None)
-        top = Placed(None, file, 1, file.text.partition("\n")[0])
+        top = Located(None, file, 1, file.text.partition("\n")[0])
         other = self.settle(self.modules, file.module, _Said(tuple(held.values()), top))
         if other is not None:
             message = f"{other.file.name} is another module of this name"
-            self.error(_Said(None, Placed(None, file, 0)), "conflict", message)
+            self.error(_Said(None, Located(None, file, 0)), "conflict", message)
 
     def read_domains(self, file: PolicyText) -> None:
         holding = self.holding
         holding.selected = None
 
-        def apply(placed: Placed[Statement]) -> str | None:
+        def apply(placed: Located[Statement]) -> str | None:
             said = placed.value
             if type(said) is Entry:
                 return holding.apply_domain(said)
@@ -300,7 +300,7 @@ class _Combined:
 
         self.read(file, apply)
 
-    def use_profile(self, domain: str, profile: int | None, placed: Placed[object], offset: int = 0) -> str | None:
+    def use_profile(self, domain: str, profile: int | None, placed: Located[object], offset: int = 0) -> str | None:
         """Give DOMAIN the PROFILE, which stands at OFFSET of the line or comes of a state; tell of what says otherwise."""
         if profile is None:
             return None
@@ -320,7 +320,7 @@ class _Combined:
         if KERNEL not in holding.domains:
             # It always exists.
             holding.open_domain(DomainName(KERNEL))
-            self.used_profiles[KERNEL] = _Said(0, Placed(None, self.files[0], 0))
+            self.used_profiles[KERNEL] = _Said(0, Located(None, self.files[0], 0))
         numbers = self.number_modules()
         profiles = self.complete_profiles()
         self.give_profiles(profiles)
@@ -400,7 +400,7 @@ class _Combined:
                 if not said.placed.line:
                     reason += f", and the domain {KERNEL}, which always exists, has it"
                     said = next(
-                        (_Said(None, Placed(None, file, 0)) for file in self.files if file.kind is TextKind.PROFILE), said
+                        (_Said(None, Located(None, file, 0)) for file in self.files if file.kind is TextKind.PROFILE), said
                     )
                 self.error(said, "undefined-profile", f"{reason}: the kernel would panic at boot")
 

@@ -1,4 +1,4 @@
-"""Adding entries to the text of a domain policy, and showing that as a diff.
+"""Insertions: adding entries to the text of a domain policy, and showing that as a diff.
 
 What is in the text stays as it is, comments too: lines are put in, none is
 changed.  Both take time linear in the text.
@@ -14,7 +14,7 @@ from ..model.entries import Entry
 from ..model.errors import InvalidValueError
 from ..syntax.formatting import format_domain
 from ..syntax.lines import Problem, normalise
-from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind, read_lines
+from ..syntax.policy_text import Comment, Located, PolicyText, TextKind, read_lines
 from ..syntax.statements import OpenDomain
 
 __all__ = ["Insertion", "find_insertions", "insert_lines", "unified_diff"]
@@ -68,7 +68,7 @@ def _read_domains(text: str, wanted: Collection[str]) -> tuple[dict[str, int], d
     current = ""
     comments = 0  # the last of those that follow at once
 
-    def leave(problem: Placed[Problem]) -> None:
+    def leave(problem: Located[Problem]) -> None:
         nonlocal current
         if normalise(problem.raw).startswith(("delete <", "select ")):
             current = ""

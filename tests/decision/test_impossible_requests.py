@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.decision.asked import never_asked
 from tomoyo.decision.engine import DecisionEngine
+from tomoyo.decision.impossible_requests import never_asked
 from tomoyo.decision.requests import parse_request, request_of
 from tomoyo.model.entries import Entry
 from tomoyo.syntax.domain_policy import parse_domain_policy

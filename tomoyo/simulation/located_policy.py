@@ -1,4 +1,4 @@
-"""Policy with the place of every line: for those who judge how a policy is written.
+"""Located policy, with the place of every line: for those who judge how a policy is written.
 
 Several texts may speak of one domain; what they say comes together in the
 order in which they are given.  Nothing is merged here: a line that is there
@@ -16,9 +16,9 @@ from ..model.entries import Entry, GroupKind
 from ..model.exception_policy import Aggregator, Group, Member, NamespaceExceptions, TransitionControl
 from ..model.profiles import ProfilePolicy
 from ..model.words import KERNEL, DomainName, Word, is_namespace
-from ..syntax.holding import Holding
+from ..syntax.kernel_policy import KernelPolicy
 from ..syntax.lines import Effect, Problem
-from ..syntax.policy_text import Comment, Placed, PolicyText, TextKind, read_lines
+from ..syntax.policy_text import Comment, Located, PolicyText, TextKind, read_lines
 from ..syntax.profiles import apply_profile
 from ..syntax.statements import (
     ChangeProfile,
@@ -37,15 +37,15 @@ from ..syntax.statements import (
 
 
 @dataclass(slots=True)
-class PlacedDomain:
+class LocatedDomain:
     """A domain: where it is opened, and every line about it.  Groups are numbers or modules' names."""
 
     name: DomainName
-    opened: list[Placed[object]] = field(default_factory=list)
-    profiles: list[Placed[int]] = field(default_factory=list)
-    groups: list[Placed[int | str]] = field(default_factory=list)
-    flags: list[Placed[str]] = field(default_factory=list)
-    entries: list[Placed[Entry]] = field(default_factory=list)
+    opened: list[Located[object]] = field(default_factory=list)
+    profiles: list[Located[int]] = field(default_factory=list)
+    groups: list[Located[int | str]] = field(default_factory=list)
+    flags: list[Located[str]] = field(default_factory=list)
+    entries: list[Located[Entry]] = field(default_factory=list)
 
     @property
     def profile(self) -> int:
@@ -59,14 +59,14 @@ class PlacedDomain:
 
 
 @dataclass(slots=True)
-class PlacedNamespace:
+class LocatedNamespace:
     """A namespace's exception policy, line by line."""
 
     name: str
-    transitions: list[Placed[TransitionControl]] = field(default_factory=list)
-    aggregators: list[Placed[Aggregator]] = field(default_factory=list)
-    members: list[Placed[GroupMember]] = field(default_factory=list)
-    shared: dict[int, list[Placed[Entry]]] = field(default_factory=dict)
+    transitions: list[Located[TransitionControl]] = field(default_factory=list)
+    aggregators: list[Located[Aggregator]] = field(default_factory=list)
+    members: list[Located[GroupMember]] = field(default_factory=list)
+    shared: dict[int, list[Located[Entry]]] = field(default_factory=dict)
 
     def value(self) -> NamespaceExceptions:
         """The exception policy that the lines make."""
@@ -84,7 +84,7 @@ class PlacedNamespace:
 
 
 @dataclass(slots=True)
-class PlacedPolicy:
+class LocatedPolicy:
     """Everything that texts say.
 
     Attributes:
@@ -94,16 +94,16 @@ class PlacedPolicy:
     """
 
     texts: tuple[PolicyText, ...]
-    domains: dict[str, PlacedDomain] = field(default_factory=dict)
-    namespaces: dict[str, PlacedNamespace] = field(default_factory=dict)
-    modules: dict[str, list[Placed[Entry]]] = field(default_factory=dict)
+    domains: dict[str, LocatedDomain] = field(default_factory=dict)
+    namespaces: dict[str, LocatedNamespace] = field(default_factory=dict)
+    modules: dict[str, list[Located[Entry]]] = field(default_factory=dict)
     module_texts: dict[str, PolicyText] = field(default_factory=dict)
     profiles: ProfilePolicy | None = None
-    defined: dict[tuple[str, int], Placed[int]] = field(default_factory=dict)
-    managers: list[Placed[Word | DomainName]] = field(default_factory=list)
-    manage_by_non_root: list[Placed[object]] = field(default_factory=list)
-    problems: list[Placed[Problem]] = field(default_factory=list)
-    comments: list[Placed[Comment]] = field(default_factory=list)
+    defined: dict[tuple[str, int], Located[int]] = field(default_factory=dict)
+    managers: list[Located[Word | DomainName]] = field(default_factory=list)
+    manage_by_non_root: list[Located[object]] = field(default_factory=list)
+    problems: list[Located[Problem]] = field(default_factory=list)
+    comments: list[Located[Comment]] = field(default_factory=list)
 
     def has(self, kind: TextKind) -> bool:
         """Whether there is a text of this KIND."""
@@ -112,12 +112,12 @@ class PlacedPolicy:
     def first_of(self, namespace: str) -> Place:
         """The first line that says something in NAMESPACE, with the column of its name."""
         part = self.namespace(namespace)
-        lines: list[Placed[object]] = [d.opened[0] for d in self.domains.values() if d.name.namespace == namespace]
+        lines: list[Located[object]] = [d.opened[0] for d in self.domains.values() if d.name.namespace == namespace]
         lines += [*part.transitions, *part.aggregators, *part.members, *(one for some in part.shared.values() for one in some)]
         lines.sort(key=lambda placed: (self.texts.index(placed.text), placed.line))
         return lines[0].where(namespace) if lines else Place()
 
-    def entries(self) -> Iterator[tuple[str, Placed[Entry]]]:
+    def entries(self) -> Iterator[tuple[str, Located[Entry]]]:
         """Every entry with its namespace, which is empty for those of modules."""
         for domain in self.domains.values():
             yield from ((domain.name.namespace, placed) for placed in domain.entries)
@@ -125,18 +125,18 @@ class PlacedPolicy:
             yield from ((part.name, placed) for entries in part.shared.values() for placed in entries)
         yield from (("", placed) for entries in self.modules.values() for placed in entries)
 
-    def namespace(self, name: str) -> PlacedNamespace:
+    def namespace(self, name: str) -> LocatedNamespace:
         """The exception policy of namespace NAME, which may say nothing."""
         found = self.namespaces.get(name)
         if found is None:
-            found = self.namespaces[name] = PlacedNamespace(name)
+            found = self.namespaces[name] = LocatedNamespace(name)
         return found
 
 
-def read_placed_policy(texts: Iterable[PolicyText]) -> PlacedPolicy:
+def read_located_policy(texts: Iterable[PolicyText]) -> LocatedPolicy:
     """Read TEXTS.  Takes time linear in their size, and never fails: what is wrong is in ``problems``."""
-    policy = PlacedPolicy(tuple(texts))
-    profiles = Holding()
+    policy = LocatedPolicy(tuple(texts))
+    profiles = KernelPolicy()
     for text in policy.texts:
         if text.kind is TextKind.DOMAIN:
             _read_domains(policy, text)
@@ -153,7 +153,7 @@ def read_placed_policy(texts: Iterable[PolicyText]) -> PlacedPolicy:
     return policy
 
 
-def _statements(policy: PlacedPolicy, text: PolicyText) -> Iterator[Placed[Statement]]:
+def _statements(policy: LocatedPolicy, text: PolicyText) -> Iterator[Located[Statement]]:
     """What each line of TEXT says; comments and problems go to POLICY."""
     for placed in read_lines(text, policy.problems.append):
         if isinstance(placed.value, Comment):
@@ -165,8 +165,8 @@ def _statements(policy: PlacedPolicy, text: PolicyText) -> Iterator[Placed[State
 _NO_DOMAIN = Problem(Effect.DROPPED, 0, "", "no domain is selected, so this applies to none", "a domain's name in a line before")
 
 
-def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
-    domain: PlacedDomain | None = None
+def _read_domains(policy: LocatedPolicy, text: PolicyText) -> None:
+    domain: LocatedDomain | None = None
     broken = False
     for placed in _statements(policy, text):
         statement = placed.value
@@ -176,7 +176,7 @@ def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
             if statement.name is not None:
                 domain = policy.domains.get(statement.name.text)
                 if domain is None:
-                    domain = policy.domains[statement.name.text] = PlacedDomain(statement.name)
+                    domain = policy.domains[statement.name.text] = LocatedDomain(statement.name)
                 domain.opened.append(placed)
                 _add_profile(domain, None, placed)
         elif domain is None:
@@ -194,13 +194,13 @@ def _read_domains(policy: PlacedPolicy, text: PolicyText) -> None:
             domain.flags.append(placed.saying(statement.flag))
 
 
-def _add_profile(domain: PlacedDomain, said: int | None, placed: Placed[Statement]) -> None:
+def _add_profile(domain: LocatedDomain, said: int | None, placed: Located[Statement]) -> None:
     profile = placed.text.profile(said)
     if profile is not None:
         domain.profiles.append(placed.saying(profile))
 
 
-def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
+def _read_exceptions(policy: LocatedPolicy, text: PolicyText) -> None:
     for placed in _statements(policy, text):
         statement = placed.value
         if not isinstance(statement, InNamespace):
@@ -223,13 +223,13 @@ def _read_exceptions(policy: PlacedPolicy, text: PolicyText) -> None:
             namespace.shared.setdefault(content.group, []).append(placed.saying(content.entry))
 
 
-def _read_module(policy: PlacedPolicy, text: PolicyText) -> None:
+def _read_module(policy: LocatedPolicy, text: PolicyText) -> None:
     held = policy.modules.setdefault(text.module, [])
     policy.module_texts.setdefault(text.module, text)
     held += [placed.saying(placed.value) for placed in _statements(policy, text) if isinstance(placed.value, Entry)]
 
 
-def _read_profiles(policy: PlacedPolicy, text: PolicyText, holding: Holding) -> None:
+def _read_profiles(policy: LocatedPolicy, text: PolicyText, holding: KernelPolicy) -> None:
     for placed in _statements(policy, text):
         statement = placed.value
         reason = apply_profile(holding, statement) if isinstance(statement, ProfileLine) else None
@@ -240,7 +240,7 @@ def _read_profiles(policy: PlacedPolicy, text: PolicyText, holding: Holding) -> 
             policy.defined.setdefault((statement.namespace, number), placed.saying(number))
 
 
-def _read_managers(policy: PlacedPolicy, text: PolicyText) -> None:
+def _read_managers(policy: LocatedPolicy, text: PolicyText) -> None:
     for placed in _statements(policy, text):
         statement = placed.value
         if isinstance(statement, SetManager):

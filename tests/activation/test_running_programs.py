@@ -1,4 +1,4 @@
-"""Activation while programs run: what they learn, which domains they are in and make, and activations that were broken off."""
+"""Activation beside running programs: what they learn, their domains and new ones, and activations that were broken off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways in that another user could turn to a program of their own: none is bound, and each is reported.
+"""ProgramPaths in that another user could turn to a program of their own: none is bound, and each is reported.
 
 Every case is a system with one link to a program of the closure, good but for one thing that the case changes.
 """
@@ -16,7 +16,7 @@ import pytest
 from tests.cli.command import Done, tomoyo
 from tomoyo.nix.names.bindings import bind
 from tomoyo.nix.names.name_uses import Role, Use
-from tomoyo.nix.names.program_paths import find_program, find_ways
+from tomoyo.nix.names.program_paths import find_program, find_program_paths
 from tomoyo.nix.store.paths import StorePath
 
 from .toystore import Link, Program, ToyStore
@@ -381,9 +381,9 @@ def test_a_directory_that_others_fill_costs_little(system: System) -> None:
         os.close(folder)
         folder = below
     os.close(folder)
-    found = find_ways(system.toy.contents)
+    found = find_program_paths(system.toy.contents)
     subprocess.run(["rm", "-r", system.place("/etc/deep")], check=True)  # pytest itself would recurse
-    assert not [way for way in found.ways if way.executed.startswith("/etc")]
+    assert not [way for way in found.paths if way.executed.startswith("/etc")]
     unsafe = [report for report in found.reports if report.unsafe]
     assert len(unsafe) <= 1002
     assert any("more than is looked at" in report.reason for report in unsafe)
@@ -403,7 +403,7 @@ def test_wrappers_are_bound_only_where_root_alone_makes_them(system: System) -> 
     done = system.bind()
     assert (done.status, done.output) == (1, "")
     assert "others than root may change" in done.messages
-    assert find_ways(system.toy.contents).wrappers == ()
+    assert find_program_paths(system.toy.contents).wrappers == ()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Ways in: which names execute which program."""
+"""ProgramPaths in: which names execute which program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.nix.names.program_paths import Script, Ways, Wrapper, find_program, find_ways
+from tomoyo.nix.names.program_paths import ProgramPaths, Script, Wrapper, find_program, find_program_paths
 from tomoyo.nix.store.contents import NodeType, Report, read_contents
 from tomoyo.nix.store.database import StoreDatabase
 from tomoyo.nix.store.executables import Kind
@@ -25,15 +25,15 @@ def toy(tmp_path: Path) -> ToyStore:
     return ToyStore(tmp_path)
 
 
-def programs(ways: Ways) -> dict[str, str]:
+def programs(program_paths: ProgramPaths) -> dict[str, str]:
     """Executed name to the program that it means."""
-    found = {way.executed: str(way.program) for way in ways.ways}
-    assert len(found) == len(ways.ways), "each name once"
+    found = {way.executed: str(way.program) for way in program_paths.paths}
+    assert len(found) == len(program_paths.paths), "each name once"
     return found
 
 
-def reasons(ways: Ways) -> dict[str, str]:
-    return {report.place: report.reason for report in ways.reports}
+def reasons(program_paths: ProgramPaths) -> dict[str, str]:
+    return {report.place: report.reason for report in program_paths.reports}
 
 
 # A real system
@@ -66,13 +66,13 @@ def rooted(nix_store: NixStore, system: dict[str, str]) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def ways(nix_store: NixStore, system: dict[str, str], rooted: Tree) -> Ways:
+def program_paths(nix_store: NixStore, system: dict[str, str], rooted: Tree) -> ProgramPaths:
     closure = StoreDatabase(str(nix_store.database)).closure([parse_store_path(system["toplevel"])])
-    return find_ways(read_contents(closure.paths, rooted))
+    return find_program_paths(read_contents(closure.paths, rooted))
 
 
-def test_links_between_packages_are_ways_to_the_package_they_enter(ways: Ways, system: dict[str, str]) -> None:
-    found = programs(ways)
+def test_links_between_packages_are_ways_to_the_package_they_enter(program_paths: ProgramPaths, system: dict[str, str]) -> None:
+    found = programs(program_paths)
     profile, coreutils, bash = system["system-path"], system["coreutils"], system["bash"]
     assert found[f"{profile}/bin/ls"] == f"{coreutils}/bin/ls"
     assert found[f"{coreutils}/bin/ls"] == f"{coreutils}/bin/ls"
@@ -87,21 +87,21 @@ def test_links_between_packages_are_ways_to_the_package_they_enter(ways: Ways, s
     assert found[f"{system['etc']}/etc/dispatcher.d/up"] == system["init-script"]
 
 
-def test_links_to_directories_are_no_ways(ways: Ways, system: dict[str, str]) -> None:
-    found = programs(ways)
+def test_links_to_directories_are_no_ways(program_paths: ProgramPaths, system: dict[str, str]) -> None:
+    found = programs(program_paths)
     assert f"{system['coreutils']}/sbin/ls" not in found
     assert not any(name.startswith((system["user-environment"], "/run", "/home")) for name in found)
 
 
-def test_what_is_no_program_has_no_way(ways: Ways, system: dict[str, str]) -> None:
-    found = programs(ways)
+def test_what_is_no_program_has_no_way(program_paths: ProgramPaths, system: dict[str, str]) -> None:
+    found = programs(program_paths)
     assert system["etc-hosts"] not in found
     assert "/etc/hosts" not in found
 
 
-def test_every_way_is_what_execve_would_show(ways: Ways, rooted: Tree) -> None:
+def test_every_way_is_what_execve_would_show(program_paths: ProgramPaths, rooted: Tree) -> None:
     """By what the machine's own functions say, not ours."""
-    for way in ways.ways:
+    for way in program_paths.paths:
         outside = f"{rooted.root}{way.executed}"
         parent, name = os.path.split(outside)
         assert os.path.realpath(parent) == parent, "no symlink before the last component"
@@ -109,8 +109,10 @@ def test_every_way_is_what_execve_would_show(ways: Ways, rooted: Tree) -> None:
         assert name
 
 
-def test_every_executable_file_and_link_is_a_way(ways: Ways, nix_store: NixStore, system: dict[str, str]) -> None:
-    found = programs(ways)
+def test_every_executable_file_and_link_is_a_way(
+    program_paths: ProgramPaths, nix_store: NixStore, system: dict[str, str]
+) -> None:
+    found = programs(program_paths)
     for path in nix_store.requisites(system["toplevel"]):
         outside = nix_store.inside(path)
         for file in [outside, *outside.rglob("*")]:
@@ -118,10 +120,10 @@ def test_every_executable_file_and_link_is_a_way(ways: Ways, nix_store: NixStore
                 assert f"/{file.relative_to(nix_store.root)}" in found
 
 
-def test_scripts_tell_what_the_kernel_reads(ways: Ways, system: dict[str, str]) -> None:
+def test_scripts_tell_what_the_kernel_reads(program_paths: ProgramPaths, system: dict[str, str]) -> None:
     bash, firefox = parse_store_path(system["bash"]), parse_store_path(system["firefox"])
     init = parse_store_path(system["init-script"])
-    assert ways.scripts == tuple(
+    assert program_paths.scripts == tuple(
         sorted(
             [
                 Script(StoreFile(firefox, "/bin/firefox"), f"{bash}/bin/sh", f"{bash}/bin/bash"),
@@ -130,17 +132,17 @@ def test_scripts_tell_what_the_kernel_reads(ways: Ways, system: dict[str, str]) 
             key=lambda script: script.script,
         )
     )
-    kinds = {way.executed: way.kind for way in ways.ways}
+    kinds = {way.executed: way.kind for way in program_paths.paths}
     assert kinds[f"{system['system-path']}/bin/firefox"] is Kind.SCRIPT
     assert kinds[f"{firefox}/bin/.firefox-wrapped"] is Kind.PROGRAM
 
 
-def test_systemd_starts_its_executor_by_descriptor(ways: Ways, system: dict[str, str]) -> None:
-    assert ways.by_descriptor == (StoreFile(parse_store_path(system["systemd"]), "/lib/systemd/systemd-executor"),)
+def test_systemd_starts_its_executor_by_descriptor(program_paths: ProgramPaths, system: dict[str, str]) -> None:
+    assert program_paths.by_descriptor == (StoreFile(parse_store_path(system["systemd"]), "/lib/systemd/systemd-executor"),)
 
 
 def test_asking_for_some_programs_gives_their_ways_and_opens_nothing_else(
-    ways: Ways, nix_store: NixStore, system: dict[str, str], rooted: Tree, monkeypatch: pytest.MonkeyPatch
+    program_paths: ProgramPaths, nix_store: NixStore, system: dict[str, str], rooted: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closure = StoreDatabase(str(nix_store.database)).closure([parse_store_path(system["toplevel"])])
     wanted = {
@@ -155,9 +157,9 @@ def test_asking_for_some_programs_gives_their_ways_and_opens_nothing_else(
         return real_open(path, *arguments)
 
     monkeypatch.setattr(os, "open", watched)
-    some = find_ways(read_contents(closure.paths, rooted), programs=wanted)
+    some = find_program_paths(read_contents(closure.paths, rooted), programs=wanted)
     monkeypatch.undo()
-    assert some.ways == tuple(way for way in ways.ways if way.program in wanted)
+    assert some.paths == tuple(way for way in program_paths.paths if way.program in wanted)
     assert [script.script.file for script in some.scripts] == ["/bin/firefox"]
     assert sorted(set(opened)) == sorted([f"{system['coreutils']}/bin/coreutils", f"{system['firefox']}/bin/firefox"])
 
@@ -181,7 +183,7 @@ def test_loops_and_dangling_links_are_reported_and_skipped(toy: ToyStore) -> Non
     )
     for number in range(45):
         toy.make(f"{path}/chain/{number:02}", Link(f"{number + 1:02}" if number < 44 else "../bin/x"))
-    found = find_ways(toy.contents)
+    found = find_program_paths(toy.contents)
     chain = {f"{path}/chain/{number:02}" for number in range(45)}
     assert set(programs(found)) == {f"{path}/bin/x", *sorted(chain)[5:]}
     assert set(reasons(found)) == {
@@ -197,7 +199,7 @@ def test_the_chain_is_as_long_as_the_kernel_follows(toy: ToyStore) -> None:
     path = toy.add("farm", {"x": Program()})
     for number in range(45):
         toy.make(f"{path}/{number:02}", Link(f"{number + 1:02}" if number < 44 else "x"))
-    found = programs(find_ways(toy.contents))
+    found = programs(find_program_paths(toy.contents))
     for number in range(45):
         assert (f"{path}/{number:02}" in found) == is_followed(f"{toy.root}{path}/{number:02}"), number
 
@@ -224,7 +226,7 @@ def test_a_link_out_of_the_closure_is_no_way(toy: ToyStore) -> None:
     toy.fill(stranger, {"bin/nginx": Program(), "bin/back": Link("/nix/store/" + "b" * 32 + "-own/bin/x")})
     farm = toy.add("farm", {"bin/nginx": Link(f"{stranger}/bin/nginx"), "bin/back": Link(f"{stranger}/bin/back")})
     own = toy.add("own", {"bin/x": Program()})
-    found = find_ways(toy.contents)
+    found = find_program_paths(toy.contents)
     assert programs(found) == {f"{own}/bin/x": f"{own}/bin/x"}
     assert all("out of the closure" in reason for reason in reasons(found).values())
     assert set(reasons(found)) == {f"{farm}/bin/nginx", f"{farm}/bin/back"}
@@ -240,7 +242,7 @@ def test_a_link_through_a_place_that_others_may_change_is_no_way(toy: ToyStore) 
     toy.make("/home/mallory/bin", Link(f"{own}/bin"))
     toy.make("/usr/bin/by-directory", Link("/home/mallory/bin/x"))
     farm = toy.add("farm", {"bin/x": Link("/tmp/x"), "bin/y": Link("/usr/bin/good")})
-    found = find_ways(toy.contents)
+    found = find_program_paths(toy.contents)
     assert set(programs(found)) == {f"{own}/bin/x", "/usr/bin/good", f"{farm}/bin/y"}
     assert "others than root" in reasons(found)[f"{farm}/bin/x"]
 
@@ -249,7 +251,7 @@ def test_hostile_file_names_are_ways_like_others(toy: ToyStore) -> None:
     names = ["new\nline", "space bar", "\udcff\udcfe", "\\*", "nix:", "\x1b[2J", "-rf", "é", "a" * 255]
     own = toy.add("own", {f"bin/{name}": Program() for name in names})
     farm = toy.add("farm", {f"bin/{name}": Link(f"{own}/bin/{name}") for name in names})
-    found = programs(find_ways(toy.contents))
+    found = programs(find_program_paths(toy.contents))
     assert found == {f"{path}/bin/{name}": f"{own}/bin/{name}" for path in (own, farm) for name in names}
 
 
@@ -258,7 +260,7 @@ def test_what_is_neither_file_nor_link_is_left_alone(toy: ToyStore) -> None:
     os.mkfifo(f"{toy.root}{own}/bin/pipe", 0o777)
     contents = toy.contents
     assert contents.node(StoreFile(own, "/bin/pipe")) is NodeType.OTHER
-    assert set(programs(find_ways(contents))) == {f"{own}/bin/x"}
+    assert set(programs(find_program_paths(contents))) == {f"{own}/bin/x"}
 
 
 def test_missing_and_odd_store_paths(toy: ToyStore) -> None:
@@ -266,7 +268,7 @@ def test_missing_and_odd_store_paths(toy: ToyStore) -> None:
     single = toy.add("single", Program())
     alias = toy.add("alias", Link(str(single)))
     looped = toy.add("looped", Link("/nix/store/" + "d" * 32 + "-looped"))
-    found = find_ways(toy.contents)
+    found = find_program_paths(toy.contents)
     assert programs(found) == {str(single): str(single), str(alias): str(single)}
     assert Report(str(gone), "does not exist") in found.reports
     assert str(looped) in reasons(found)
@@ -284,7 +286,7 @@ def test_kinds_are_told_apart(toy: ToyStore) -> None:
             "plain": "#!/bin/sh\n",
         },
     )
-    kinds = {way.executed: way.kind for way in find_ways(toy.contents).ways}
+    kinds = {way.executed: way.kind for way in find_program_paths(toy.contents).paths}
     assert kinds == {
         f"{own}/elf": Kind.PROGRAM,
         f"{own}/lib.so": Kind.LIBRARY,
@@ -299,7 +301,7 @@ def test_wrappers_are_found_in_their_random_directory(toy: ToyStore) -> None:
         toy.make(f"/run/wrappers/{name}", Program())
     toy.make("/run/wrappers/wrappers.aB3xYz0123/sudo.real", "not executable")
     toy.make("/run/wrappers/bin", Link("wrappers.aB3xYz0123"))
-    assert find_ways(toy.contents).wrappers == (
+    assert find_program_paths(toy.contents).wrappers == (
         Wrapper("su", "/run/wrappers/wrappers.aB3xYz0123/su"),
         Wrapper("sudo", "/run/wrappers/wrappers.aB3xYz0123/sudo"),
     )
@@ -309,13 +311,13 @@ def test_links_that_a_system_will_have(toy: ToyStore) -> None:
     own = toy.add("bash-5", {"bin/bash": Program(), "bin/sh": Link("bash")})
     toy.make("/bin/sh", Link("/nix/store/" + "z" * 32 + "-bash-4/bin/sh"))
     links = {"/bin/sh": f"{own}/bin/sh", "/usr/bin/env": "/nowhere", "/opt/sh": "/bin/sh"}
-    found = find_ways(toy.contents, links=links)
+    found = find_program_paths(toy.contents, links=links)
     assert {way: program for way, program in programs(found).items() if not way.startswith("/nix")} == {
         "/bin/sh": f"{own}/bin/sh",
         "/opt/sh": f"{own}/bin/sh",
     }
     assert set(reasons(found)) == {"/usr/bin/env"}
-    assert "/bin/sh" not in programs(find_ways(toy.contents))
+    assert "/bin/sh" not in programs(find_program_paths(toy.contents))
 
 
 def test_one_program_can_be_asked_about(toy: ToyStore) -> None:
@@ -359,7 +361,7 @@ def test_unreadable_places_are_reported() -> None:
         os.chmod(f"{folder}{own}/locked", 0o711)
         os.seteuid(65534)
         try:
-            found = find_ways(toy.contents)
+            found = find_program_paths(toy.contents)
         finally:
             os.seteuid(0)
     assert reasons(found) == {f"{own}/secret": "Permission denied", f"{own}/locked": "not looked into: Permission denied"}

@@ -1,4 +1,4 @@
-"""What a kernel holds: the mutable counterpart of the policy values.
+"""The policy that a kernel holds: the mutable counterpart of the policy values.
 
 Statements are applied one by one, in constant time each, with the kernel's
 merging and order.  A deleted entry keeps its place until ``collect`` (the
@@ -41,7 +41,7 @@ from .statements import (
     UseProfile,
 )
 
-__all__ = ["Holding"]
+__all__ = ["KernelPolicy"]
 
 #: Entries by subject, in order; None where one was deleted and not yet collected.
 Entries = dict[str, Entry | None]
@@ -150,7 +150,7 @@ class HeldNamespace:
         return NamespaceProfiles(self.name, self.version, profiles)
 
 
-class Holding:
+class KernelPolicy:
     """Domains and namespaces, open to change.
 
     ``active`` is the kernel's state after its loader ran: from then on a
@@ -371,9 +371,9 @@ class Holding:
         """The profiles as they stand."""
         return ProfilePolicy(tuple(held.value() for held in self.namespaces.values()))
 
-    def copy(self) -> Holding:
+    def copy(self) -> KernelPolicy:
         """An independent copy, with nothing selected; entries are shared, being immutable."""
-        other = Holding()
+        other = KernelPolicy()
         other.active, other.updates = self.active, self.updates
         other._odd_namespaces = self._odd_namespaces
         other.namespaces = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tomoyo.suggestion.edits import find_insertions, insert_lines, unified_diff
+from tomoyo.suggestion.insertions import find_insertions, insert_lines, unified_diff
 from tomoyo.syntax.domain_policy import parse_domain_policy
 
 TEXT = """\

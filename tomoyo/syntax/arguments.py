@@ -1,4 +1,4 @@
-"""Reading numbers, names, addresses and domain names.
+"""Reading the arguments of a line: numbers, names, addresses and domain names.
 
 Functions that take a ``Line`` move it along and drop the line where the kernel
 would; functions that take text and a position return a value and the position

@@ -1,4 +1,4 @@
-"""Advice: why a name binds nothing, and what to write instead.
+"""Unbound names: why a name binds nothing, and what to write instead.
 
 One function for each fault, each giving words for `tomoyo.nix.names.bindings.NameProblem`.
 What cannot be said for certain is not guessed.
@@ -84,7 +84,7 @@ def not_executable(name: Name, files: list[StoreFile], contents: Contents, names
             found = find_executed(contents, str(file))
             if found and found.refused:
                 return f"{quoted(str(file))} is a symlink that {found.refused}"
-            called = names.name(found.way.program) if found else None
+            called = names.name(found.path.program) if found else None
             if called is not None:
                 return f"a symlink to a program of another package: write {called}"
             return f"{quoted(str(file))} is a symlink that leads to no program of the closure"

@@ -1,4 +1,4 @@
-"""acl_groups whose numbers are used anew, and what their domains are lent until these grant it.
+"""Temporary entries: what domains are lent while an acl_group's number is used anew.
 
 Such a group gets entries while domains leave it, or loses some while domains
 enter it.  So it changes late, between those who leave and those who enter, and
@@ -23,7 +23,7 @@ def reused_groups(found: Differences) -> set[Number]:
     return {key for key, change in found.shared.items() if (key in left and change.add) or (key in entered and change.delete)}
 
 
-def lend(found: Differences, held: PolicyReading, wanted: PolicyReading, reused: Collection[Number]) -> None:
+def add_temporary_entries(found: Differences, held: PolicyReading, wanted: PolicyReading, reused: Collection[Number]) -> None:
     """Lend each domain what its REUSED groups grant only in the end, as entries of its own that it has not."""
     if not reused:
         return

@@ -84,24 +84,28 @@ class Generalised:
 
 
 def _process(name: str) -> str:
+    if not name.startswith("proc:/"):  # to ask this first takes a tenth of the time of a pattern
+        return name
     name = re.sub(r"^proc:/[0-9]+(?=/)", r"proc:/\\$", name)
     return re.sub(r"^(proc:/(?:self|\\\$)/(?:task/)?)[0-9]+(?=/)", r"\1\\$", name)
 
 
 def _descriptor(name: str) -> str:
+    if not name.startswith("proc:/"):
+        return name
     return re.sub(r"^(proc:/(?:self|[0-9]+|\\\$)(?:/task/(?:[0-9]+|\\\$))?/(?:fd|fdinfo)/)[0-9]+\Z", r"\1\\$", name)
 
 
 def _pipe(name: str) -> str:
-    return re.sub(r"^(pipe|socket):\[[0-9]+\]\Z", r"\1:[\\$]", name)
+    return name if not name.startswith(("pipe:", "socket:")) else re.sub(r"^(pipe|socket):\[[0-9]+\]\Z", r"\1:[\\$]", name)
 
 
 def _user(name: str) -> str:
-    return re.sub(r"^/run/user/[0-9]+(?=/)", r"/run/user/\\$", name)
+    return name if not name.startswith("/run/user/") else re.sub(r"^/run/user/[0-9]+(?=/)", r"/run/user/\\$", name)
 
 
 def _terminal(name: str) -> str:
-    return re.sub(r"^devpts:/[0-9]+\Z", r"devpts:/\\$", name)
+    return name if not name.startswith("devpts:/") else re.sub(r"^devpts:/[0-9]+\Z", r"devpts:/\\$", name)
 
 
 def _boot(name: str) -> str:

@@ -11,7 +11,7 @@ In front of a block stands a comment that says what to do with it:
 Such a block runs in one shell (`sh`), in a fresh copy of the repository that all blocks of a document share; `python3` is the
 Python of the tests. Each command must end with 0 and print, on either stream, the lines below it. A line `...` there stands for
 any number of lines. A command goes on in lines that begin with `> `. `<!-- test: run, exit 1 -->` is for a block whose last
-command ends with 1, `<!-- test: run in docs/sample -->` for one that runs there, after `export PYTHONPATH=$PWD`.
+command ends with 1, `<!-- test: run in sample -->` for one that runs there, after `export PYTHONPATH=$PWD`.
 
     <!-- test: file policy/domains/web.conf -->
     ```

@@ -1,4 +1,4 @@
-"""The tables of docs/policy-language.md, made from those of the model: each word of the language must be explained here.
+"""The tables of the policy language, made from those of the model: each word of the language must be explained here.
 
 What an explanation says of patterns is tried when the table is made.
 """

@@ -27,9 +27,9 @@ Made from the code by `python3 -m tests.reference`. What a module lists in `__al
 What most programs need can also be imported from `tomoyo` itself:
 {top}.
 
-[Five small programs](programs/) show how to use it: [parse a policy and look into it](programs/parse_and_query.py),
-[ask the decision engine](programs/ask_engine.py), [bind names](programs/bind_names.py),
-[activate on a simulated kernel](programs/activate_simulated.py) and [read a log as a stream](programs/stream_log.py).
+[Five small programs](../programs/) show how to use it: [parse a policy and look into it](../programs/parse_and_query.py),
+[ask the decision engine](../programs/ask_engine.py), [bind names](../programs/bind_names.py),
+[activate on a simulated kernel](../programs/activate_simulated.py) and [read a log as a stream](../programs/stream_log.py).
 
 Every error of this package is a `TomoyoError`; for a file that cannot be opened or read, Python's `OSError` passes through.
 Bad input to a function or a constructor is an `InvalidValueError`, which is a `ValueError` too, or an error that says more.
@@ -184,7 +184,7 @@ def _member(name: str, value: Any) -> Iterator[str]:
 
 
 def library() -> str:
-    """docs/api.md."""
+    """docs/reference/api.md."""
     parts = [INTRODUCTION.format(top=", ".join(f"`{name}`" for name in tomoyo.__all__ if name != "__version__"))]
     for module, names in public().items():
         parts.append(f"## tomoyo.{module}\n")
@@ -263,8 +263,8 @@ CODES = "Made from the code by `python3 -m tests.reference`.\n"
 
 
 def lint_codes() -> str:
-    """docs/lint.md: its text up to the list of codes, and that list."""
-    written, _, _ = (DOCS / "lint.md").read_text().partition(CODES)
+    """docs/reference/lint.md: its text up to the list of codes, and that list."""
+    written, _, _ = (DOCS / "reference/lint.md").read_text().partition(CODES)
     parts = [written + CODES]
     family = ""
     for code in LINT_CODES.values():
@@ -280,8 +280,8 @@ PART = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re
 
 
 def policy_language() -> str:
-    """docs/policy-language.md."""
-    return _filled("policy-language.md", language.parts())
+    """docs/reference/policy-language.md."""
+    return _filled("reference/policy-language.md", language.parts())
 
 
 def contributing() -> str:
@@ -308,11 +308,11 @@ def _literal(text: str) -> str:
 
 #: Each document with what makes it.
 DOCUMENTS = {
-    "commands.md": reference.markdown,
+    "reference/commands.md": reference.markdown,
     "contributing.md": contributing,
-    "api.md": library,
-    "lint.md": lint_codes,
-    "policy-language.md": policy_language,
+    "reference/api.md": library,
+    "reference/lint.md": lint_codes,
+    "reference/policy-language.md": policy_language,
 }
 
 

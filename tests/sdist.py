@@ -1,6 +1,6 @@
 """The source distribution: beside the package it has the documents, the tests and all else that this repository has.
 
-`pyproject.toml` names it.  Links stay links, since the sample system of the documents consists of them.
+`pyproject.toml` names it.
 """
 
 from __future__ import annotations

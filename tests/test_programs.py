@@ -12,11 +12,11 @@ import pytest
 
 import tomoyo
 
+from .sample import SAMPLE
 from .test_values import EXCEPTIONS, POLICY, PROFILES, RECORD
 
 ROOT = Path(tomoyo.__file__).parents[1]
 PROGRAMS = sorted((ROOT / "docs" / "programs").glob("*.py"))
-SAMPLE = ROOT / "docs" / "sample"
 
 
 def run(name: str, *arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
@@ -91,7 +91,7 @@ def test_bind_names() -> None:
     status, bindings, error = run("bind_names", SAMPLE / "policy", SAMPLE / "system" / "registration", SAMPLE / "system")
     assert (status, error) == (0, "")
     assert tomoyo.parse_exception_policy(bindings).namespaces[0].aggregators
-    status, _, error = run("bind_names", SAMPLE / "policy", SAMPLE / "README.md", SAMPLE / "system")
+    status, _, error = run("bind_names", SAMPLE / "policy", ROOT / "README.md", SAMPLE / "system")
     assert status == 2
     assert "README.md" in error
 

@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +27,8 @@ from tomoyo.sets.directory import PolicySetError
 from tomoyo.sets.trusted_files import UnsafeFile
 
 from .reference import public
+from .sample import SAMPLE
 
-SAMPLE = Path(__file__).parents[1] / "docs" / "sample"
 POLICY = (
     "<kernel>\nuse_profile 0\n\n<kernel> /bin/sh\nuse_profile 3\nuse_group 1\n\n"
     "file read/write /etc/\\* task.uid=0-10 path1.type=file\nnetwork inet stream connect 10.0.0.0-10.0.0.9 80\n"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from .documents import ROOT
+from .sample import SAMPLE
 from .test_structure import PACKAGE, imported, python
 
-SAMPLE = ROOT / "docs" / "sample"
 PARTS = {
     purpose: re.findall(r"`([a-z/]+)`", directories)
     for purpose, directories in re.findall(
-        r"^\| ([A-Z][^|]+) \| (`.*`) \|$", (ROOT / "docs/vendoring.md").read_text(), re.MULTILINE
+        r"^\| ([A-Z][^|]+) \| (`.*`) \|$", (ROOT / "docs/how-to/vendor.md").read_text(), re.MULTILINE
     )
 }
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from .documents import ROOT, fresh_copy
+from .sample import SAMPLE
 
-SAMPLE = ROOT / "docs" / "sample"
 CLOSURE = ["--root", str(SAMPLE / "system"), "--closure-file", str(SAMPLE / "system" / "registration")]
 CLOSURE += ["--closure", "/nix/var/nix/profiles/system-1-link"]
 POLICY = "<kernel> /bin/sh\nuse_profile 0\n\nfile {} /tmp/x\n\n"

@@ -1,7 +1,7 @@
 """TOMOYO Linux policy in pure Python: parse it, ask what a kernel would answer, bind names, activate.
 
 What most programs need is here.  The rest is in the modules, each of which lists
-what is public in it as ``__all__`` (see docs/api.md); a module is loaded when one
+what is public in it as ``__all__`` (see docs/reference/api.md); a module is loaded when one
 of its names is first used, so that ``import tomoyo`` costs next to nothing.
 
     >>> import tomoyo

@@ -339,7 +339,7 @@ def test_the_noop_path_loads_no_parser(folder: Path) -> None:
 def test_the_script_in_the_document_works(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = (Path(tomoyo.__file__).parents[1] / "docs" / "activation.md").read_text()
+    document = (Path(tomoyo.__file__).parents[1] / "docs" / "explanation" / "activation.md").read_text()
     script = document.partition("```python\n")[2].partition("```")[0]
     assert len(script.splitlines()) <= 5
     kernel = Counting()

@@ -33,6 +33,7 @@ SUCCEEDS: dict[str, list[str]] = {
     "compile": ["--library", "nginx", "--check", "--closure-file", "/dev/null", "--unresolved", "ignore"],
     "completion": ["bash"],
     "convert": ["LOG"],
+    "demo": [],
     "doctor": ["--root", "/"],
     "explain": ["--policy", "SOURCE", DOMAIN, "file", "read", "/srv/index"],
     "fmt": ["SOURCE"],
@@ -83,6 +84,7 @@ FAILS: dict[str, Callable[[str], list[str] | None]] = {
 MISSING = {name: ["/nowhere/x" if word in PATHS else word for word in words] for name, words in SUCCEEDS.items()} | {
     "compile": ["/nowhere/x", "--check", "--closure-file", "/dev/null"],
     "completion": ["csh"],
+    "demo": ["--write", "/nowhere/x"],
     "doctor": ["--root", "/nowhere/x"],
     "learn": ["--", "/nowhere/x"],
     "man": ["nonsense"],
@@ -96,6 +98,7 @@ MISSING = {name: ["/nowhere/x" if word in PATHS else word for word in words] for
 UNUSABLE = {
     "compile": ["--library", "nonsense", "--check", "--closure-file", "/dev/null"],
     "completion": [],
+    "demo": ["--write", "OTHER"],
     "doctor": ["nonsense"],
     "learn": ["--for", "0", "--", "true"],
     "man": ["--nonsense=1"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.sources import write_source
+from tests.sample import SAMPLE
 from tomoyo.lint.codes import LINT_CODES
 
 from .command import tomoyo
@@ -17,7 +18,6 @@ use_profile 3
 file read /etc/\\{\\*\\}/\\*
 network inet stream connect 0.0.0.0-255.255.255.255 0-65535
 """
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample"
 
 
 @pytest.fixture

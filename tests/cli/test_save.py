@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample import SAMPLE
 from tomoyo.sets.policy_set import read_policy_set
 from tomoyo.simulation.simulated_kernel import SimulatedKernel
 
 from .command import Done, tomoyo
 
-SAMPLE = Path(__file__).parents[2] / "docs/sample"
 STORE_NOTES = "/nix/store/ba3iz3x020j3y1a7jjd35dp3cbq6vdcy-notes-1.0"
 STRANGER = f"/nix/store/{'s' * 32}-notes-1.0"
 CLOSURE = (

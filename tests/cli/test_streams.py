@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample" / "policy"
+from tests import sample
+
+SAMPLE = sample.SAMPLE / "policy"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def run(arguments: list[str], redirection: str, **environment: str) -> subproces
     """Run the command from a shell, with REDIRECTION."""
     command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-S", "-m", "tomoyo", *arguments]
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | environment
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=SAMPLE.parents[2], env=variables)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=variables)
 
 
 #: With a buffer an error shows at its end, without one at each write.
@@ -75,7 +78,7 @@ def test_a_reader_that_has_gone_is_no_news(arguments: list[str], environment: di
     os.close(reading)
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | environment
     command = [sys.executable, "-S", "-m", "tomoyo", *arguments]
-    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=SAMPLE.parents[2], env=variables)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=ROOT, env=variables)
     os.close(writing)
     assert (done.returncode, done.stderr) == (2, b"")
 
@@ -100,7 +103,7 @@ runpy.run_module("tomoyo", run_name="__main__")
         capture_output=True,
         text=True,
         check=False,
-        cwd=SAMPLE.parents[2],
+        cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

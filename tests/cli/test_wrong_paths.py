@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests import sample
+
 from .command import Done, tomoyo
 
 #: What is wrong: what makes such a path, what is said of it, and what to do.
@@ -63,7 +65,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "suggest PATH": FILE,
     "suggest --rules PATH /dev/null": ("missing", "near miss", "below a file", "a directory", "not readable"),
 }
-SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "policy" / "domain_policy.conf"
+SAMPLE = sample.SAMPLE / "policy" / "domain_policy.conf"
 CASES = [(command, mistake) for command, mistakes in COMMANDS.items() for mistake in mistakes]
 
 

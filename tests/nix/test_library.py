@@ -266,7 +266,7 @@ def test_lint_judges_services_together_with_what_is_added(tmp_path: Path, capsys
 
 
 def test_the_document_has_all_modules_and_services() -> None:
-    text = (FOLDER.parents[1] / "docs/library.md").read_text()
+    text = (FOLDER.parents[1] / "docs/reference/library.md").read_text()
     rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
     assert sorted(rows) == sorted([*library_modules(), *library_services()])
 

@@ -1,4 +1,4 @@
-"""The reference of all options, made from their declarations: `python3 -m tests.nixos.options_document` writes docs/options.md.
+"""The reference of all options, made from their declarations: `python3 -m tests.nixos.options_document` writes it.
 
 Needs Nix, but neither nixpkgs nor a system.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from ..nix.nixstore import NixStore
 from .evaluation import ROOT, STANDIN, Evaluator
 
-DOCUMENT = ROOT / "docs" / "options.md"
+DOCUMENT = ROOT / "docs" / "reference" / "options.md"
 INTRODUCTION = """\
 # Options for NixOS and finix
 

@@ -24,7 +24,7 @@ def configurations(document: str) -> list[str]:
 
 @pytest.mark.parametrize("platform", ["nixos", "finix"])
 def test_the_configuration_in_the_documents_builds(standin: Evaluator, platform: str) -> None:
-    (configuration,) = configurations("nixos.md")
+    (configuration,) = configurations("how-to/nixos.md")
     standin.build(platform, configuration, TOP_LEVEL)
     policy = standin.build(platform, configuration, "s.config.security.tomoyo.build.policy")
     domains = (policy / "domain_policy.conf").read_text()
@@ -35,7 +35,7 @@ def test_the_configuration_in_the_documents_builds(standin: Evaluator, platform:
 
 @pytest.mark.parametrize(
     ("document", "states"),
-    {"tutorial.md": ["nginx 2", "nginx 2", "hello 1"], "library.md": ["nginx 2", "nginx 3"]}.items(),
+    {"tutorials/confine-a-service.md": ["nginx 2", "nginx 2", "hello 1"], "reference/library.md": ["nginx 2", "nginx 3"]}.items(),
 )
 def test_the_configurations_in_other_documents_build(standin: Evaluator, document: str, states: list[str]) -> None:
     found = []

@@ -11,13 +11,13 @@ import pytest
 import tomoyo
 from tomoyo.cli import main
 
+from ..sample import SYSTEM
 from . import machine
 from .fixtures import kernel, kernel_release
 from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-SYSTEM = Path(__file__).resolve().parents[2] / "docs" / "sample" / "system"
 CLOSURE = ["--root", str(SYSTEM), "--closure-file", str(SYSTEM / "registration")]
 CLOSURE += ["--closure", "/nix/var/nix/profiles/system-1-link"]
 NOTES = "<kernel> nix:/notes/bin/notes"

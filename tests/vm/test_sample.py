@@ -11,14 +11,13 @@ import pytest
 from tomoyo import parse_domain_policy
 from tomoyo.cli import main
 
+from ..sample import SAMPLE, SYSTEM
 from . import machine
 from .fixtures import kernel, kernel_release
 from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample"
-SYSTEM = SAMPLE / "system"
 STORE = SYSTEM / "nix" / "store"
 SET = "/run/set"
 NOTES = "<kernel> nix:/notes/bin/notes"

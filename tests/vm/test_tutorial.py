@@ -21,7 +21,7 @@ from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release", "nix_store", "root", "standin"]
 
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+TUTORIAL = (ROOT / "docs" / "tutorials" / "confine-a-service.md").read_text()
 #: What the machine does for these is the job's business.
 SYSTEM_COMMANDS = ("nixos-rebuild switch", "reboot", "nix flake update")
 DOMAIN = "<kernel> nix:/nginx/bin/nginx"

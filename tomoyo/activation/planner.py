@@ -72,7 +72,7 @@ def plan(
 ) -> Plan:
     """Find the writes that bring a kernel from HELD, as it prints it, to WANTED.  Returns them in order.
 
-    After each line, what enforces in both policies enforces, and what both permit is permitted: see docs/activation.md.
+    After each line, what enforces in both policies enforces, and what both permit is permitted.
 
     Arguments:
         keep_learned: keep learned entries of domains that stay in learning

@@ -30,6 +30,7 @@ COMMANDS = {
     "compile": "make a named policy into the checked set of files that a kernel takes, for one closure",
     "completion": "print the completion of a shell for this command",
     "convert": "make audit records into policy, with all that is known of them as conditions",
+    "demo": "show on a sample system what policy by package name does",
     "doctor": "tell every reason why TOMOYO does not work here, and what to do",
     "explain": "tell what a policy answers to a request, and why",
     "fmt": "print policy files as the kernel would print them",

@@ -1,4 +1,4 @@
-"""What each command takes, read from its parser: for the manual page, shell completion and docs/commands.md."""
+"""What each command takes, read from its parser: for the manual page, shell completion and docs/reference/commands.md."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def blocks(description: str) -> Iterator[tuple[bool, list[str]]]:
 
 
 def markdown() -> str:
-    """docs/commands.md."""
+    """docs/reference/commands.md."""
     return HEAD + "".join(_markdown(command) for command in commands())
 
 

@@ -1,4 +1,4 @@
-"""Learns, explains, replays and suggests with a running kernel, on the sample system of `docs/sample`.
+"""Learns, explains, replays and suggests with a running kernel, on the sample system of `tomoyo demo`.
 
 `bindings.conf` binds its programs. `answers.json` says what each command printed and how it ended.
 """
@@ -9,11 +9,11 @@ import json
 import subprocess
 from pathlib import Path
 
+from tests.sample import SYSTEM
 from tests.vm import guest, warm
 from tests.vm.jobs.sample import set_up
 
-SAMPLE = Path(__file__).resolve().parents[3] / "docs" / "sample" / "system"
-CLOSURE = ["--closure-file", str(SAMPLE / "registration"), "--closure", "/run/current-system"]
+CLOSURE = ["--closure-file", str(SYSTEM / "registration"), "--closure", "/run/current-system"]
 NOTES = "<kernel> nix:/notes/bin/notes"
 #: What notes needs to add one, but for the file that it adds it to.
 POLICY = f"""\

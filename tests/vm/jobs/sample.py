@@ -1,4 +1,4 @@
-"""The sample system of `docs/sample`, running: busybox and a small application, in a store of its own below /nix.
+"""The sample system of `tomoyo demo`, running: busybox and a small application, in a store of its own below /nix.
 
     learn     gives the kernel `bindings.conf` and lets it learn what the application does: `domain_policy`, `exception_policy`
     enforce   loads the compiled set in `set/`, with its own boot loader, and tries what `attempts.json` says: a list of
@@ -18,9 +18,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.sample import SYSTEM
 from tests.vm import guest
 
-SYSTEM = Path(__file__).resolve().parents[3] / "docs" / "sample" / "system"
 STORE = Path("/nix/store")
 SET = Path("/run/set")
 STATE = Path("/var/lib/notes")

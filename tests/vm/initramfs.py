@@ -15,6 +15,10 @@ from pathlib import Path
 from .kernels import Kernel
 from .layout import LOADER, SHARE, TRIGGER
 
+FALL_ASLEEP = "tests.asleep=1"
+"""On the kernel's command line: before anything of the host is mounted, say so on the second line and wait there for a line. A
+machine that is kept then can be woken many times."""
+
 # Kernel threads share PID 1's root only until someone unshares it, so PID 1 itself must do the switch_root:
 # the loader is executed by a kernel thread, and has to see the same files as we do.
 INIT = f"""\
@@ -25,6 +29,13 @@ $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs dev /dev
 $b mount -t securityfs securityfs /sys/kernel/security
 while read module; do $b insmod /modules/$module; done < /modules/order
+if $b grep -q {FALL_ASLEEP} /proc/cmdline; then
+  $b stty -F /dev/ttyS1 raw -echo
+  exec 3<>/dev/ttyS1
+  echo asleep >&3
+  read anything <&3
+  exec 3>&-
+fi
 $b mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 host /lower
 $b mount -t tmpfs tmpfs /upper
 $b mkdir /upper/data /upper/work /upper/data/run
@@ -35,6 +46,9 @@ $b mkdir -p /root/dev/pts /root/dev/shm /root{SHARE}
 $b mount -t devpts devpts /root/dev/pts
 $b mount -t tmpfs -o mode=1777 tmpfs /root/dev/shm
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /root{SHARE}
+# A machine that was woken has the time at which it fell asleep. This file's is the host's.
+$b touch /root{SHARE}/began
+$b date -s @$($b stat -c %Y /root{SHARE}/began) > /dev/null
 $b ln -s /bin/sh /root{TRIGGER}
 echo '#!/bin/sh' > /root{LOADER}
 $b chmod 755 /root{LOADER}

@@ -8,12 +8,13 @@ import pytest
 
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.requests import parse_request
-from tomoyo.model.diagnostics import Diagnostic
+from tomoyo.model.diagnostics import Diagnostic, Place
 from tomoyo.model.profiles import DEFAULT_PROFILES
 from tomoyo.nix.source.files import SourceError
 from tomoyo.nix.source.kinds import kind_by_content, kind_by_place
-from tomoyo.nix.source.loader import load_policy, number_modules, with_numbers
-from tomoyo.nix.source.policy_files import PolicyForm, PolicyLoadError, read_policy_files
+from tomoyo.nix.source.loader import load_policy, number_modules
+from tomoyo.nix.source.policy_files import PolicyForm, PolicyLoadError, named_namespaces, read_policy_files, used_modules
+from tomoyo.syntax.domain_policy import parse_domain_policy
 from tomoyo.syntax.lines import PolicySyntaxError
 from tomoyo.syntax.policy_text import TextKind
 
@@ -128,8 +129,34 @@ def test_modules_get_numbers_that_nothing_has() -> None:
     text = "<kernel> /a\nuse_group web\nuse_group 255\n use_group\tbase \nuse_group web\nfile read use_group\n"
     modules = number_modules([text])
     assert modules == {"web": 253, "base": 254}
-    assert with_numbers(text, modules).split("\n")[1:5] == ["use_group 253", "use_group 255", " use_group\t254", "use_group 253"]
+    domain = parse_domain_policy(text, modules=modules).domain("<kernel> /a")
+    assert domain is not None
+    assert domain.groups == (253, 254, 255)
     assert number_modules(["<kernel> /a\nuse_group 1\n"]) == {}
+
+
+def test_an_error_shows_the_line_that_names_a_module_as_it_is_written(tmp_path: Path) -> None:
+    """The domain is refused, so its lines have no effect; each is shown in the user's words."""
+    path = tmp_path / "domain_policy.conf"
+    path.write_text("<kernel> /a\nfile read /x\n<kernel> bad\n\tuse_group  base\nuse_group web\n")
+    errors: list[PolicySyntaxError] = []
+    text = path.read_text()
+    modules = number_modules([text])
+    parse_domain_policy(text, modules=modules, report=errors.append)
+    assert [(error.line, error.source) for error in errors if "use_group" in error.source] == [
+        (4, "\tuse_group  base"),
+        (5, "use_group web"),
+    ]
+    path.write_text("<kernel> /a\nfile read /x\nselect <kernel> /none\n\tuse_group  base\n")
+    told: list[Diagnostic] = []
+    load_policy(path, report=told.append)
+    assert (told[-1].subject, told[-1].place) == ("use_group base", Place(str(path), 4, 2, "\tuse_group  base"))
+
+
+def test_namespaces_and_modules_are_read_as_a_kernel_reads_lines() -> None:
+    text = " <one>\t/a\n use_group\r base \n<two>  /b\n<>  /c\n#<three> /d\nfile read <four>\n"
+    assert named_namespaces(text) == ["<one>", "<two>"]
+    assert used_modules(text) == ["base"]
 
 
 def test_policies_are_loaded(tmp_path: Path) -> None:

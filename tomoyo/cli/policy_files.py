@@ -75,12 +75,7 @@ class PolicyFile:
         if self.kind == "domain":
             from ..syntax.domain_policy import parse_domain_policy
 
-            data: str | bytes = self.data
-            if self.modules:
-                from ..nix.source.loader import with_numbers
-
-                data = with_numbers(self.data.decode("latin-1"), self.modules)
-            return parse_domain_policy(data, **options)
+            return parse_domain_policy(self.data, modules=self.modules, **options)
         if self.kind == "exception":
             from ..syntax.exception_policy import parse_exception_policy
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 
@@ -30,7 +30,7 @@ from ..model.profiles import OLD_PROFILE_VERSION, PROFILE_VERSION
 from ..model.records import AuditRecord, Query
 from ..model.stat import COUNTERS, MEMORY, Counter, MemoryUse, Stat
 from ..model.words import KERNEL, DomainName
-from ..syntax.domain_policy import is_selectable, read_domain_line
+from ..syntax.domain_policy import is_selectable, read_domain_line, with_modules
 from ..syntax.exception_policy import read_exception_line
 from ..syntax.formatting import (
     format_domain,
@@ -82,6 +82,7 @@ class SimulatedKernel:
         processes: process numbers to domain names, for ``select pid=``.
         audit, queries: what reading ``audit`` and ``query`` gives.
         is_manager: whether the caller may change policy once it is active.
+        modules: the numbers of modules that domain policy may name, which no real kernel knows.
 
     Raises InvalidValueError where VERSION is none.
     """
@@ -96,6 +97,7 @@ class SimulatedKernel:
         self.audit: deque[AuditRecord] = deque()
         self.queries: list[Query] = []
         self.is_manager = True
+        self.modules: Mapping[str, int] = {}
 
     def __repr__(self) -> str:
         return f"<SimulatedKernel {self.version}: domains: {len(self.holding.domains)}{'' if self.active else ', not active'}>"
@@ -116,6 +118,7 @@ class SimulatedKernel:
         other.audit = deque(self.audit)
         other.queries = list(self.queries)
         other.is_manager = self.is_manager
+        other.modules = self.modules
         return other
 
     def activate(self) -> None:
@@ -301,7 +304,7 @@ class SimulatedFile:
         """Act on lines of domain policy."""
         holding = self.kernel.holding
         holding.selected = self._domain
-        self._replay(text, read_domain_line, self._apply_domain)
+        self._replay(text, with_modules(read_domain_line, self.kernel.modules), self._apply_domain)
         self._domain = holding.selected
 
     def _apply_domain(self, statement: DomainStatement) -> str | None:

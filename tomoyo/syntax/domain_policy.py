@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 from ..model.domains import MAX_GROUPS, MAX_PROFILES, DomainPolicy
 from ..model.entries import Entry
@@ -47,6 +48,7 @@ def parse_domain_policy(
     reading: Reading = Reading.STRICT,
     report: Report | None = None,
     version: str | KernelVersion = DEFAULT_KERNEL,
+    modules: Mapping[str, int] | None = None,
 ) -> DomainPolicy:
     """Parse domain policy.  Returns its domains, in the order of the text, with entries merged as the kernel merges them.
 
@@ -60,6 +62,7 @@ def parse_domain_policy(
         version: the kernel that is read for, such as ``7.2``; it counts only
             AS_KERNEL, as the STRICT reading refuses what kernels read
             differently (see ``tomoyo.model.kernel_versions``).
+        modules: the number of each module that ``use_group`` may name, as in a policy source.
 
     Raises PolicySyntaxError for the first error, reading strictly and without
     a report, and InvalidValueError where VERSION is none.
@@ -71,7 +74,15 @@ def parse_domain_policy(
         holding.open_domain(DomainName(KERNEL))
     reader = read_domain_line if reading is Reading.AS_KERNEL else read_domain_content
     listener = Listener(file, reading, report, kernel_version(version))
-    replay(source, reader, holding.apply_domain, listener, refuse_domain, plain=_read_plainly, gather=holding.apply_entries)
+    replay(
+        source,
+        with_modules(reader, modules or {}),
+        holding.apply_domain,
+        listener,
+        refuse_domain,
+        plain=_read_plainly,
+        gather=holding.apply_entries,
+    )
     return holding.domain_policy()
 
 
@@ -105,6 +116,16 @@ def read_source_line(line: Line) -> DomainStatement | UseModule:
     """Read a line of a policy source: as `read_domain_content`, and ``use_group NAME``."""
     name = _module_used(line.text)
     return UseModule(name) if name else read_domain_content(line)
+
+
+def with_modules(reader: Callable[[Line], DomainStatement], modules: Mapping[str, int]) -> Callable[[Line], DomainStatement]:
+    """READER that takes each name of MODULES for its number: a kernel knows numbers alone."""
+
+    def read(line: Line) -> DomainStatement:
+        number = modules.get(_module_used(line.text))
+        return reader(line) if number is None else UseGroup(number)
+
+    return read if modules else reader
 
 
 def _module_used(text: str) -> str:

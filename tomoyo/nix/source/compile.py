@@ -34,7 +34,7 @@ from ...sets.policy_set import PolicySet, with_digests
 from ...simulation.located_policy import read_located_policy
 from ...simulation.simulated_kernel import KernelPanic
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
-from ...syntax.lines import PolicySyntaxError
+from ...syntax.lines import PolicySyntaxError, normalise
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ..names.bindings import Bindings, Several, bind
 from ..names.name_uses import policy_uses, use_places
@@ -247,7 +247,7 @@ def _unsafe(report: Report) -> Diagnostic:
 def _first_domain(file: PolicyText) -> int:
     """The line of the first domain in FILE, of a service that must be there; 0 for none."""
     lines = file.text.split("\n") if file.kind is TextKind.DOMAIN else ()
-    return next((number for number, line in enumerate(lines, 1) if line.startswith("<")), 0)
+    return next((number for number, line in enumerate(lines, 1) if normalise(line).startswith("<")), 0)
 
 
 def _store_paths(files: Iterable[PolicyText], tree: Tree) -> Iterator[Diagnostic]:

@@ -23,6 +23,7 @@ from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable
 from ..store.tree import Tree
 from .library import is_library_file
+from .policy_files import named_namespaces
 
 __all__ = ["lint_names", "policy_texts"]
 
@@ -40,10 +41,8 @@ def policy_texts(files: Iterable[PolicyText]) -> list[PolicyText]:
     texts = list(files)
     kinds = {text.kind for text in texts}
     if TextKind.DOMAIN in kinds and TextKind.PROFILE not in kinds:
-        namespaces = dict.fromkeys(line.split(" ")[0] for text in texts for line in text.text.split("\n") if line[:1] == "<")
-        defaults = "".join(
-            f"{namespace} {line}\n" for namespace in namespaces for line in DEFAULT_PROFILES.splitlines() if namespace[-1] == ">"
-        )
+        namespaces = dict.fromkeys(namespace for text in texts for namespace in named_namespaces(text.text))
+        defaults = "".join(f"{namespace} {line}\n" for namespace in namespaces for line in DEFAULT_PROFILES.splitlines())
         texts.append(PolicyText(TextKind.PROFILE, "(default) profile.conf", defaults))
     return texts
 

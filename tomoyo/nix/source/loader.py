@@ -8,15 +8,15 @@ by this name, ``file read nix:/notes/share/help``.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 
 from ...model.diagnostics import Diagnostic, Severity, has_errors
 from ...model.domains import MAX_GROUPS
 from ...syntax.policy_text import PolicyText, TextKind
+from ...syntax.statements import UseGroup, UseModule
 from .files import SourceError
 from .kinds import INTERFACES
-from .policy_files import USE_MODULE, PolicyFiles, PolicyForm, PolicyLoadError, read_policy_files
+from .policy_files import PolicyFiles, PolicyForm, PolicyLoadError, named_namespaces, read_policy_files, used_groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +70,6 @@ class LoadedPolicy:
 
 # Modules, which a kernel knows by number alone
 
-_USE_NUMBER = re.compile(r"^[^!-~\n]*use_group[^!-~\n]+([0-9]+)[^!-~\n]*$", re.MULTILINE)
-
 
 def number_modules(texts: Iterable[str]) -> dict[str, int]:
     """A number for each module that TEXTS of domain policy use by its name.
@@ -79,16 +77,11 @@ def number_modules(texts: Iterable[str]) -> dict[str, int]:
     They are not those of `compile`: the highest that no text uses, in the order
     in which the modules are named.
     """
-    joined = "\n".join(texts)
-    names = list(dict.fromkeys(found[1] for found in USE_MODULE.findall(joined)))
-    taken = {int(number) for number in _USE_NUMBER.findall(joined)} if names else ()
+    groups = [said for text in texts for said in used_groups(text)]
+    names = list(dict.fromkeys(said.name for said in groups if isinstance(said, UseModule)))
+    taken = {said.group for said in groups if isinstance(said, UseGroup)}
     free = [number for number in range(MAX_GROUPS - 1, -1, -1) if number not in taken][: len(names)]
     return dict(zip(names, reversed(free)))
-
-
-def with_numbers(text: str, modules: Mapping[str, int]) -> str:
-    """TEXT of domain policy with a number in the place of each name of MODULES; lines keep their places."""
-    return USE_MODULE.sub(lambda found: f"{found[1]}{modules.get(found[2], found[2])}", text) if modules else text
 
 
 def parse_module(
@@ -262,7 +255,7 @@ def _load_held(found: PolicyFiles, report: Callable[[Diagnostic], None]) -> Load
                 text = file.text
                 if kind is TextKind.DOMAIN and found.has_modules:
                     modules = number_modules([text])
-                    text = with_numbers(text, modules)
+                    kernel.modules = modules
                     kernel.write("exception_policy", "".join(_library_lines(text, modules, notes)))
                 kernel.write(interface, text, lambda error, path=file.name: _tell(path, error, report))  # type: ignore[misc]
     holding = kernel.holding
@@ -284,7 +277,7 @@ def _library_lines(text: str, modules: Mapping[str, int], notes: list[str]) -> I
     """The entries of MODULES in the policy library as exception policy of each namespace that TEXT has."""
     from .library import library_modules, module_entries
 
-    namespaces = dict.fromkeys(re.findall("^(<[!-~]*>)(?: |$)", text, re.MULTILINE))
+    namespaces = named_namespaces(text)
     for name, number in modules.items():
         if name not in library_modules():
             notes.append(f"the policy library has no module {name}: its entries are left out")

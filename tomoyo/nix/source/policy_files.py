@@ -14,15 +14,17 @@ groups and profiles count, other domains do not.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
 
 from ...model.diagnostics import Diagnostic, Place, Severity
 from ...model.errors import BINARY, TomoyoError, is_binary
-from ...syntax.domain_policy import MODULE_NAME
+from ...model.words import is_namespace
+from ...syntax.domain_policy import read_source_line
+from ...syntax.lines import normalise, read_line
 from ...syntax.policy_text import SUFFIX, PolicyText, TextKind
+from ...syntax.statements import UseGroup, UseModule
 from .files import FILES, FOLDERS, STATE_FILE, SourceError, read_directories
 from .kinds import INTERFACES, NOTHING, SET, has_lines, kind_by_content, kind_by_place
 
@@ -35,9 +37,6 @@ __all__ = ["PolicyFiles", "PolicyForm", "PolicyLoadError", "read_policy_files"]
 _COMPILED = {"manifest.json", "bindings.conf"}
 _HEAD = 1024
 _SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
-#: A line that uses a module by its name.
-#: What a kernel takes for spaces stands between its words and around them, as a carriage return does.
-USE_MODULE = re.compile(r"^([^!-~\n]*use_group[^!-~\n]+)(" + MODULE_NAME.pattern + r")[^!-~\n]*$", re.MULTILINE)
 
 
 class PolicyForm(Enum):
@@ -147,6 +146,24 @@ def form_of(path: str) -> PolicyForm:
     return PolicyForm.SET if _is_of_a_set(path) else PolicyForm.FILE
 
 
+def used_groups(text: str) -> list[UseGroup | UseModule]:
+    """What the ``use_group`` lines of TEXT, of domain policy, say, each once."""
+    lines = dict.fromkeys(raw for raw in text.split("\n")[:-1] if "use_group" in raw)
+    found = (read_line(raw, read_source_line)[0] for raw in lines)
+    return [said for said in dict.fromkeys(found) if isinstance(said, (UseGroup, UseModule))]
+
+
+def used_modules(text: str) -> list[str]:
+    """The modules that TEXT uses by their names."""
+    return [said.name for said in used_groups(text) if isinstance(said, UseModule)]
+
+
+def named_namespaces(text: str) -> list[str]:
+    """The namespaces that lines of TEXT begin with, each once."""
+    first = (normalise(raw).partition(" ")[0] for raw in text.split("\n") if "<" in raw)
+    return list(dict.fromkeys(word for word in first if is_namespace(word)))
+
+
 def _form_of(directory: str) -> PolicyForm:
     """What DIRECTORY is."""
     names = set(os.listdir(directory))
@@ -160,7 +177,7 @@ def _form_of(directory: str) -> PolicyForm:
         return PolicyForm.SOURCE
     if "domain_policy.conf" in names:
         with open(os.path.join(directory, "domain_policy.conf"), "rb") as file:
-            return PolicyForm.SOURCE if USE_MODULE.search(file.read().decode("latin-1")) else PolicyForm.SET
+            return PolicyForm.SOURCE if used_modules(file.read().decode("latin-1")) else PolicyForm.SET
     if "domain_policy" in names:
         return PolicyForm.KERNEL
     if any(get_close_matches(name, [*FILES, *FOLDERS], 1, 0.85) for name in names if not name.startswith(".")):

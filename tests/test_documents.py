@@ -23,10 +23,45 @@ def test_examples_do_what_is_shown(path: Path, tmp_path: Path) -> None:
     check_document(path.read_text(), name(path), fresh_copy(tmp_path))
 
 
+def anchors(text: str) -> set[str]:
+    """What a link into the document TEXT may name: its headings, as code hosts make names of them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_links_lead_somewhere(path: Path) -> None:
-    links = [link.partition("#")[0] for link in _LINK.findall(path.read_text()) if ":" not in link]
-    assert [link for link in links if not (path.parent / link).exists()] == []
+    wrong = []
+    for link in (link for link in _LINK.findall(path.read_text()) if ":" not in link):
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            wrong.append(link)
+    assert wrong == []
+
+
+def test_each_document_is_in_an_index() -> None:
+    """A reader gets from the README to every document by links."""
+    found, ways = {ROOT / "README.md"}, [ROOT / "README.md"]
+    while ways:
+        here = ways.pop()
+        linked = {(here.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(here.read_text()) if ":" not in link}
+        new = {path for path in linked if path.suffix == ".md" and path.exists()} - found
+        found |= new
+        ways += new
+    assert [name(path) for path in DOCUMENTS if path not in found] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.svg")), ids=name)
+def test_a_picture_is_described_and_has_colours_for_the_dark(path: Path) -> None:
+    from xml.etree import ElementTree
+
+    namespace = "{http://www.w3.org/2000/svg}"
+    picture = ElementTree.parse(path).getroot()
+    parts = {part.tag.removeprefix(namespace): part.text or "" for part in picture}
+    assert parts["title"]
+    assert parts["desc"]
+    assert "prefers-color-scheme: dark" in parts["style"]
 
 
 # The runner itself

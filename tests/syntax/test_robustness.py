@@ -184,9 +184,9 @@ BIG: dict[str, Callable[[], str]] = {
     "argv": lambda: '#2026/11/24 00:00:00# exec={ realpath="/a" argc=1 envc=1 argv[]={ ' + '"a" ' * (LONG // 4) + "\n",
     "high bytes": lambda: "\xff" * LONG + "\n",
     "nul bytes": lambda: "\0" * LONG,
-    "lines": lambda: "x\n" * 300_000,
-    "domains": lambda: "".join(f"<kernel> /{number:x}\n" for number in range(100_000)),
-    "entries": lambda: "<kernel> /a\n" + "".join(f"file read /{number:x}\n" for number in range(100_000)),
+    "lines": lambda: "x\n" * 100_000,
+    "domains": lambda: "".join(f"<kernel> /{number:x}\n" for number in range(50_000)),
+    "entries": lambda: "<kernel> /a\n" + "".join(f"file read /{number:x}\n" for number in range(50_000)),
 }
 
 

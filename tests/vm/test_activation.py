@@ -21,9 +21,9 @@ from .kernels import Kernel
 
 __all__ = ["kernel", "kernel_release"]
 
-SWITCHES = int(os.environ.get("TOMOYO_TEST_SWITCHES", "6"))
+SWITCHES = int(os.environ.get("TOMOYO_TEST_SWITCHES", "4"))
 LINES = int(os.environ.get("TOMOYO_TEST_LINES", "2000"))
-KILLS = int(os.environ.get("TOMOYO_TEST_KILLS", "24"))
+KILLS = int(os.environ.get("TOMOYO_TEST_KILLS", "16"))
 PAIRS = 20
 #: Seconds after which a machine is taken for hung; generous, as it is emulated on a processor that others use, too.
 TIMEOUT = 1200 + SWITCHES * LINES * 0.004 + KILLS * 8

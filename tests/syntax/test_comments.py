@@ -196,7 +196,7 @@ def test_a_text_of_comments_alone() -> None:
 
 def test_lines_of_exception_policy_take_their_comments_along() -> None:
     text = "# g\npath_group g /a\n\n# k\nkeep_domain any from any\n# h\npath_group g /b\n# end\n"
-    made = "# k\nkeep_domain any from any\n# g\npath_group g /a\n# h\npath_group g /b\n# end\n"
+    made = "# k\nkeep_domain any from any\n\n# g\npath_group g /a\n\n# h\npath_group g /b\n# end\n"
     assert formatted(TextKind.EXCEPTION, text) == made
 
 
@@ -230,3 +230,55 @@ def test_the_column_of_a_word(raw: str, word: str, column: int) -> None:
     placed = Located(None, PolicyText(TextKind.DOMAIN, "d", raw), 7, raw)
     assert placed.column(word) == column
     assert (placed.where(word).file, placed.where(word).line, placed.where(word).column) == ("d", 7, column)
+
+
+def lines_of_every_kind(kind: TextKind, draw: random.Random) -> list[str]:
+    """Canonical lines of KIND, each once, in an order that formatting changes."""
+    if kind is TextKind.EXCEPTION:
+        kinds = ("keep_domain /{} from any", "path_group g /{}", "aggregator /{} /x", "acl_group 1 file read /{}")
+        return draw.sample([what.format(name) for what in kinds for name in "abc"], draw.randrange(2, 13))
+    lines: list[str] = []
+    for domain in draw.sample(("<kernel>", "<kernel> /a", "<kernel> /b"), draw.randrange(1, 4)):
+        entries = [what.format(name) for what in ("file read /{}", "file mkdir /{} 0755", "misc env {}") for name in "abc"]
+        own = ["use_profile 1", "use_group 1", "use_group 2", "quota_exceeded", *draw.sample(entries, 5)]
+        lines += [domain, *draw.sample(own, len(own))]
+    return lines
+
+
+def groups_of(text: str) -> dict[tuple[str, str], int]:
+    """The group of each line of TEXT, with its domain: a blank line between two entries begins another."""
+    found: dict[tuple[str, str], int] = {}
+    domain, number, begun, spaced = "", 0, False, False
+    for line in text.split("\n"):
+        if line.startswith("<"):
+            domain, begun, spaced = line, False, False
+        elif not line:
+            spaced = begun
+        elif not line.startswith(("#", "use_", "quota_")):
+            number, begun, spaced = number + spaced, True, False
+            found[domain, line] = number
+    return found
+
+
+@pytest.mark.parametrize("noted", [False, True], ids=["blank-lines", "comments-too"])
+@pytest.mark.parametrize("kind", [TextKind.DOMAIN, TextKind.EXCEPTION], ids=lambda kind: kind.name.lower())
+def test_groups_stay_apart_where_formatting_changes_the_order(kind: TextKind, noted: bool, draw: random.Random) -> None:
+    parse = KINDS[kind][1]
+    for _ in range(rounds(300)):
+        made: list[str] = []
+        for line in lines_of_every_kind(kind, draw):
+            while draw.random() < 0.3:
+                made.append(draw.choice(("", f"# {len(made)}")) if noted else "")
+            made.append(line)
+        text = "".join(f"{line}\n" for line in made)
+        result = formatted(kind, text)
+        assert parse(result) == parse(text)
+        assert formatted(kind, result) == result
+        assert sorted(comments(result)) == sorted(comments(text))
+        before, after = groups_of(text), groups_of(result)
+        assert before.keys() == after.keys()
+        for one, other in zip(after, [*after][1:]):
+            if one[0] == other[0]:
+                apart = before[one] != before[other]
+                # A comment that a blank line parts from its line stays so.
+                assert after[one] != after[other] if apart else noted or after[one] == after[other], (text, result)

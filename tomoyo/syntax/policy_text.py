@@ -255,7 +255,8 @@ def format_text(
     """CANONICAL with the comments of SOURCE, which says the same, and with one blank line between its GROUPS of lines.
 
     A comment stays before the line that it stands before, or at the end of its
-    domain.  Where lines became one, their comments stand before that.
+    domain.  Where lines became one, their comments stand before that.  A blank
+    line stands wherever two lines meet that are of different groups.
 
     Arguments:
         renamed: where CANONICAL says the same in other words.
@@ -265,31 +266,40 @@ def format_text(
         return canonical
     lines = {placed.line: (key, placed.value) for key, placed in _keyed(replace(source, text=canonical))}
     notes = _read_notes(_keyed(source, renamed), {key for key, _ in lines.values()})
-    made: list[str] = []
     domain = ""
+    group = None
+    made = [*notes.top]
 
     def add(some: Iterable[str]) -> None:
         for note in some:
             if note or (groups and made and made[-1]):
                 made.append(note)
 
-    made += notes.top
     for number, raw in enumerate(canonical.split("\n")[:-1], 1):
         key, said = lines.get(number, ((), None))
         if isinstance(said, OpenDomain):
             _add_to_domain(made, notes.after.pop(domain, []))
-            domain = str(said.name)
+            domain, group = str(said.name), None
         if key:
-            add(notes.before.get(key, ()))
+            before, own = notes.before.get(key, []), notes.groups.get(key, group)
+            rest = before[1:] if before[:1] == [""] else before
+            add(["", *rest] if own != group is not None and (rest is not before or "" not in rest) else rest)
+            group = own
         made.append(raw)
     _add_to_domain(made, notes.after.pop(domain, []))
     add(notes.end)
     return "".join(f"{line}\n" for line in made)
 
 
-#: A blank line, and one between two entries.
+#: A blank line, and one between two entries of a domain, where other lines may stand besides.
 _SPACED = re.compile(r"\n[^!-~\n]*\n")
-_SPACED_ENTRIES = re.compile(r"\n[^!-~\n]*{0}[^\n]*\n[^!-~\n]*\n[^!-~]*{0}".format("(?:file|network|misc|task) "))
+_SPACED_ENTRIES = re.compile(
+    r"\n[^!-~\n]*{0}[^\n]*\n(?:{1})*[^!-~\n]*\n(?:{1}|[^!-~\n]*\n)*[^!-~\n]*{0}".format(
+        "(?:file|network|misc|task) ", r"[^!-~\n]*(?!<|file |network |misc |task )[!-~][^\n]*\n"
+    )
+)
+#: What a domain has beside entries, which stands before them.
+_HEAD = (UseProfile, UseGroup, UseModule, SetFlag)
 #: What a line is about, which is the same in a text that says the same; empty for a comment or a blank line.
 _Key = tuple[object, ...]
 
@@ -336,8 +346,12 @@ def _subject(said: Statement, raw: str) -> _Key:
 
 @dataclass(slots=True)
 class _Notes:
-    """The comments of a text, and its blank lines as empty ones: at its top, before lines, at the end of domains and of all."""
+    """The comments of a text, and its blank lines as empty ones: at its top, before lines, at the end of domains and of all.
 
+    GROUPS has the group of each line, by number: in a domain those of entries.
+    """
+
+    groups: dict[_Key, int] = field(default_factory=dict)
     top: list[str] = field(default_factory=list)
     before: dict[_Key, list[str]] = field(default_factory=dict)
     after: dict[str, list[str]] = field(default_factory=dict)
@@ -355,7 +369,8 @@ def _read_notes(keyed: Iterable[tuple[_Key, Located[Statement | Comment | None]]
     pending: list[str] = []
     domain = ""
     merged: _Key = ()
-    begun = False
+    begun = opened = spaced = False
+    last: dict[str, int] = {}
     for key, placed in keyed:
         said = placed.value
         if merged and (not key or isinstance(said, OpenDomain)):
@@ -364,6 +379,7 @@ def _read_notes(keyed: Iterable[tuple[_Key, Located[Statement | Comment | None]]
         if not key:
             note = said.text if isinstance(said, Comment) else ""
             pending += [note] if note or pending[-1:] != [""] else []
+            spaced = spaced or (not note and opened)
             continue
         if not begun:
             begun = True
@@ -372,12 +388,17 @@ def _read_notes(keyed: Iterable[tuple[_Key, Located[Statement | Comment | None]]
         elif isinstance(said, OpenDomain):
             own, pending = _first_block(pending)
             notes.after.setdefault(domain, []).extend(own)
+        is_head = isinstance(said, _HEAD)
         if isinstance(said, OpenDomain):
-            domain = str(said.name)
+            domain, opened, spaced = str(said.name), False, False
+        elif not is_head:
+            opened = True  # what is blank before the first entry of a domain divides nothing
         if key in known and key not in notes.before:
-            is_entry = not isinstance(said, (UseProfile, UseGroup, UseModule, SetFlag))
-            notes.before[key] = pending if is_entry else [*filter(None, pending)]
+            notes.before[key] = [*filter(None, pending)] if is_head else pending
             pending, merged = [], ()
+            if opened and not is_head:
+                last[domain] = notes.groups[key] = last.get(domain, 0) + spaced
+                spaced = False
         elif key in known and any(pending):
             merged = merged or key
     if merged:

@@ -23,16 +23,16 @@ FILE_OPERATIONS = {
     "append": "open for writing at the end alone (`O_APPEND`)",
     "unlink": "remove a file",
     "getattr": "look at size, owner, mode and times (`stat`)",
-    "rmdir": "remove a folder",
+    "rmdir": "remove a directory",
     "truncate": "cut a file, or open it so that it is cut",
     "symlink": "make a symlink of this name",
-    "chroot": "make this folder the root directory",
+    "chroot": "make this directory the root directory",
     "unmount": "unmount what is mounted there",
     "link": "give the first the second as another name, a hard link",
     "rename": "rename the first to the second",
     "pivot_root": "make the first the root, and put the old one at the second",
     "create": "create a file with this mode",
-    "mkdir": "create a folder with this mode",
+    "mkdir": "create a directory with this mode",
     "mkfifo": "create a named pipe with this mode",
     "mksock": "create a Unix socket with this mode, as `bind` does",
     "ioctl": "send a device, socket or file this command",
@@ -69,7 +69,7 @@ PATTERNS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     r"\a": ("one letter", r"/tmp/\a\+", ("/tmp/a1",), ("/tmp/11",)),
     r"\-": ("but not: what follows, up to the next `/`, is left out", r"/etc/\*\-shadow", ("/etc/passwd",), ("/etc/shadow",)),
     r"/\{...\}/": (
-        "one or more folders, each of which matches what is inside",
+        "one or more directories, each of which matches what is inside",
         r"/srv/\{\*\}/\*",
         ("/srv/www/index.html", "/srv/www/a/b/index.html"),
         ("/srv/index.html", "/srv/www/"),
@@ -87,7 +87,7 @@ ATTRIBUTE_GROUPS = {
         "the first and second file: owner, inode, device, mode (`perm`), `type`; `dev_major` and `dev_minor` of a device file",
         "files that exist",
     ),
-    "X.parent.": ("the folders that hold them", "operations on files"),
+    "X.parent.": ("the directories that hold them", "operations on files"),
 }
 #: Words that stand for numbers in a condition.
 TYPES = ("socket", "symlink", "file", "block", "directory", "char", "fifo")

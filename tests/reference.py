@@ -27,7 +27,7 @@ Made from the code by `python3 -m tests.reference`. What a module lists in `__al
 What most programs need can also be imported from `tomoyo` itself:
 {top}.
 
-[Five small programs](../programs/) show how to use it: [parse a policy and look into it](../programs/parse_and_query.py),
+Five small programs show how to use it: [parse a policy and look into it](../programs/parse_and_query.py),
 [ask the decision engine](../programs/ask_engine.py), [bind names](../programs/bind_names.py),
 [activate on a simulated kernel](../programs/activate_simulated.py) and [read a log as a stream](../programs/stream_log.py).
 

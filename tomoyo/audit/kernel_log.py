@@ -82,7 +82,7 @@ class AuditLog:
         return records
 
     def batches(self, *, wake: Sequence[int] = (), seconds: float | None = None) -> Iterator[list[bytes]]:
-        """Yield records in batches as they come; for ever, so leave the loop when you have enough.
+        """Yield records in batches as they come, without end; leave the loop when you have enough.
 
         A batch is empty when one of the descriptors WAKE is readable, or when
         nothing has come for SECONDS.

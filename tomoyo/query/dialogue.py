@@ -95,7 +95,7 @@ class QueryDialogue:
     """What waits, and what is to be written so that it goes on.
 
     ``patience`` is how long a request may wait for its answer in seconds,
-    after which ``overdue`` names it; None means for ever.
+    after which ``overdue`` names it; None means without end.
     """
 
     def __init__(self, patience: float | None = None) -> None:

@@ -22,13 +22,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ...model.errors import TomoyoError
 from ...model.words import constant_length, decode, encode, quoted, word_fault
 from ..store.closure import Closure, ClosureError, find_root
 from ..store.closure_formats import read_json
 from ..store.paths import (
     MAX_NAME_LENGTH,
     STORE_DIRECTORY,
+    MalformedTextError,
     StoreFile,
     StorePath,
     name_length,
@@ -57,20 +57,8 @@ _NUL = "\\000"
 _NO_PACKAGES = ("", ".", "..")
 
 
-class NameSyntaxError(TomoyoError, ValueError):
-    """A text is no name.
-
-    Attributes:
-        text: the text that was read.
-        position: the offset in it where reading stopped.
-        expected: what should have stood there.
-    """
-
-    def __init__(self, text: str, position: int, expected: str) -> None:
-        super().__init__(f"{quoted(text)} at offset {position}: expected {expected}")
-        self.text = text
-        self.position = position
-        self.expected = expected
+class NameSyntaxError(MalformedTextError):
+    """A text is no name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -23,7 +23,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["StoreFile", "StorePath", "StorePathError", "find_store_path", "parse_drv_name", "parse_store_path"]
+__all__ = [
+    "MalformedTextError",
+    "StoreFile",
+    "StorePath",
+    "StorePathError",
+    "find_store_path",
+    "parse_drv_name",
+    "parse_store_path",
+]
 
 #: Where Nix keeps its store unless built otherwise.
 STORE_DIRECTORY = "/nix/store"
@@ -44,8 +52,8 @@ _VERSION_DASH = re.compile("-(?=[^A-Za-z])")
 _OUTPUT_WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
-class StorePathError(TomoyoError, ValueError):
-    """A text is no store path, or does not lie in one.
+class MalformedTextError(TomoyoError, ValueError):
+    """A text is not what it should be.
 
     Attributes:
         text: the text that was read.
@@ -58,6 +66,10 @@ class StorePathError(TomoyoError, ValueError):
         self.text = text
         self.position = position
         self.expected = expected
+
+
+class StorePathError(MalformedTextError):
+    """A text is no store path, or does not lie in one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

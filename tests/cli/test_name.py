@@ -162,6 +162,17 @@ def test_json(folder: Path) -> None:
     assert (place["file"], place["line"], place["column"]) == (str(folder / "domain"), 5, 11)
 
 
+def test_a_place_is_that_of_the_word_in_a_line_which_says_something(folder: Path) -> None:
+    """A comment says nothing, nor does a longer word that begins so."""
+    page = f"{STRANGER}/share/page"
+    (folder / "domain").write_text(f"# {page}\n<kernel>\nuse_profile 1\n\n  file rename {page}2 {page}\n")
+    places = {finding["subject"]: finding["place"] for finding in name(folder, folder / "domain", "--json").diagnostics}
+    assert {word: (place["line"], place["column"]) for word, place in places.items()} == {
+        f"{page}2": (5, 15),
+        page: (5, 17 + len(page)),
+    }
+
+
 def test_naming_again_changes_nothing(folder: Path) -> None:
     done = name(folder, "-", stdin=NAMED.encode())
     assert done.output == NAMED

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..model.diagnostics import Diagnostic, did_you_mean
-from ..syntax.policy_text import Comment, Located, PolicyText, TextKind
+from ..syntax.policy_text import Comment, Located, PolicyText, read_lines
+from ..syntax.statements import OpenDomain
 from .codes import LINT_CODES
 from .context import LintContext
 
@@ -45,28 +46,32 @@ class Allowance:
     used: set[str] = field(default_factory=set)
 
 
+#: The number of a line that is not there.
+_NONE = -1
+
+
 class _Lines:
     """Which line of a text each comment is about."""
 
     def __init__(self, text: PolicyText) -> None:
-        stripped = [line.strip() for line in text.text.split("\n")]
-        self._following = [0] * (len(stripped) + 1)
-        following = len(stripped) + 1
-        for position in range(len(stripped), 0, -1):
-            self._following[position] = following
-            if stripped[position - 1] and stripped[position - 1][0] != "#":
-                following = position
-        first = following
-        self._blank = max((number for number in range(1, min(first, len(stripped) + 1)) if not stripped[number - 1]), default=0)
+        self._saying: list[int] = []
         self._domains: list[int] = []
-        if text.kind is TextKind.DOMAIN:
-            self._domains = [number for number, line in enumerate(stripped, 1) if line.startswith("<")]
+        self._blank = 0
+        # What is wrong with a line is allowed as well.
+        for placed in read_lines(text, lambda problem: self._saying.append(problem.line)):
+            if placed.value is None:
+                self._blank = self._blank if self._saying else placed.line
+            elif not isinstance(placed.value, Comment):
+                self._saying.append(placed.line)
+                if isinstance(placed.value, OpenDomain):
+                    self._domains.append(placed.line)
 
     def reach(self, number: int) -> tuple[Reach, int]:
         """How far the comment in line NUMBER counts, and for which line."""
         if number < self._blank:
             return Reach.TEXT, 0
-        following = self._following[number]
+        position = bisect_right(self._saying, number)
+        following = self._saying[position] if position < len(self._saying) else _NONE
         return (Reach.DOMAIN if self.domain(following) == following else Reach.LINE), following
 
     def domain(self, number: int) -> int:

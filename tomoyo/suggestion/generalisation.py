@@ -31,7 +31,7 @@ from ..model.filesystems import Misnamed, misnamed
 from ..model.numbers import NumberRange
 from ..model.words import GroupReference, Quoted, Word, constant_length, word_fault
 from ..syntax.arguments import address_range, parse_range
-from ..syntax.lines import Effect, PolicySyntaxError, Problem
+from ..syntax.lines import Dropped, Effect, Line, PolicySyntaxError, Problem
 
 __all__ = ["BUILT_IN_RULES", "GeneralEntry", "Rule", "UserRule", "generalise", "parse_user_rules"]
 
@@ -266,34 +266,44 @@ def parse_user_rules(text: str, *, file: str = "rules") -> tuple[UserRule, ...]:
 
 
 def _rule(line: str, file: str, number: int) -> UserRule:
-    words = line.split()
+    places = [*re.finditer(r"\S+", line)]
+    words = [place[0] for place in places]
+
+    def error(position: int, message: str, expected: str = "") -> PolicySyntaxError:
+        offset = places[position].start()
+        problem = Problem(Effect.DROPPED, offset, words[position] if position else line.strip(), message, expected)
+        return PolicySyntaxError(file, number, offset + 1, problem)
+
     if words[0] != "rewrite" or not 3 <= len(words) <= 4 or words[1] not in _KINDS:
-        raise _error(file, number, line, line.strip(), "no rule", _EXPECTED)
+        raise error(0, "no rule", _EXPECTED)
     kind, text = words[1:3]
     group = None
     if len(words) == 4:
         if not words[3].startswith("@") or word_fault(words[3][1:]):
-            raise _error(file, number, line, words[3], "no group", "@GROUP")
+            raise error(3, "no group", "@GROUP")
         group = GroupReference(words[3][1:])
         if kind in ("head_pattern", "tail_pattern"):
-            raise _error(file, number, line, words[3], "a group cannot be part of a name", "")
+            raise error(3, "a group cannot be part of a name")
     if kind == "number_pattern":
         found = parse_range(text)
         if not isinstance(found, tuple) or found[1]:
-            raise _error(file, number, line, text, "no number and no range", "")
+            raise error(2, "no number and no range")
         return UserRule(kind, found[0], group)
     if kind == "address_pattern":
-        return UserRule(kind, _address(text, file, number, line), group)
+        try:
+            return UserRule(kind, address_range(Line(text), 0, text, "an address or a range"), group)
+        except Dropped:
+            raise error(2, "no address and no range") from None
     fault = word_fault(text)
     if fault:
-        raise _error(file, number, line, text, fault.reason, "")
+        raise error(2, fault.reason)
     if kind == "head_pattern" and not text.endswith("/"):
-        raise _error(file, number, line, text, "the head of a name ends with '/'", "")
+        raise error(2, "the head of a name ends with '/'")
     never = _never_asked(text) if kind in ("path_pattern", "head_pattern") else None
     if never is not None:
-        raise _error(file, number, line, text, never.reason, never.asked)
+        raise error(2, never.reason, never.asked)
     if kind == "path_pattern" and reaches_store(text):
-        raise _error(file, number, line, text, "this would stand for names in the Nix store", "a narrower pattern")
+        raise error(2, "this would stand for names in the Nix store", "a narrower pattern")
     return UserRule(kind, text, group)
 
 
@@ -309,20 +319,6 @@ def reaches_store(pattern: str) -> bool:
         if "\\-" not in part and not Pattern(part).matches(wanted):
             return False
     return len(parts) > 2
-
-
-def _address(text: str, file: str, number: int, line: str) -> AddressRange:
-    from ..syntax.lines import Dropped, Line
-
-    try:
-        return address_range(Line(text), 0, text, "an address or a range")
-    except Dropped:
-        raise _error(file, number, line, text, "no address and no range", "") from None
-
-
-def _error(file: str, line: int, raw: str, text: str, message: str, expected: str) -> PolicySyntaxError:
-    offset = raw.index(text)
-    return PolicySyntaxError(file, line, offset + 1, Problem(Effect.DROPPED, offset, text, message, expected))
 
 
 # Entries

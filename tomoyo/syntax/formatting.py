@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # so that writing one kind of policy does not load the others
@@ -24,6 +25,10 @@ __all__ = [
 ]
 
 
+#: A kernel knows groups by their numbers.
+NO_MODULES: Mapping[int, str] = MappingProxyType({})
+
+
 class _Part(Protocol):
     @property
     def namespace(self) -> str: ...
@@ -31,14 +36,14 @@ class _Part(Protocol):
     def lines(self) -> list[str]: ...
 
 
-def format_domain(domain: Domain) -> str:
-    """One domain: name, profile, flags, groups, a blank line, entries, a blank line."""
+def format_domain(domain: Domain, modules: Mapping[int, str] = NO_MODULES) -> str:
+    """One domain: name, profile, flags, groups, those of MODULES by their names, a blank line, entries, a blank line."""
     head = [domain.name.text, f"use_profile {domain.profile}"]
     if domain.quota_exceeded:
         head.append("quota_exceeded")
     if domain.transition_failed:
         head.append("transition_failed")
-    head += [f"use_group {group}" for group in domain.groups]
+    head += [f"use_group {modules.get(group, group)}" for group in domain.groups]
     return "\n".join([*head, "", *(entry.text for entry in domain.entries), "", ""])
 
 

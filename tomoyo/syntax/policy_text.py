@@ -129,6 +129,15 @@ class Located(NamedTuple, Generic[Value]):
         """The same place with another VALUE: a part of what the line says, or what is wrong with it."""
         return Located(value, self.text, self.line, self.raw)
 
+    def texts(self) -> Iterator[str]:
+        """What can be asked for in the line: all of it, each word, and what words have in quotes."""
+        line = normalise(self.raw)
+        yield line
+        for word in line.split(" "):
+            yield word
+            if word.endswith('"'):
+                yield word[:-1].partition('="')[2]
+
     def where(self, word: str = "", offset: int | None = None) -> Place:
         """The place of WORD, as in `column`, or of what stands at OFFSET of the normalised line."""
         position = self.column(word) if offset is None else column(self.raw, offset)

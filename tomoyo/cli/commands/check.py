@@ -87,13 +87,14 @@ def _modules(file: PolicyFile) -> list[Diagnostic]:
     if file.kind != "domain" or not file.modules or file.belongs is None or file.belongs.form.name != "FILE":
         return []
     from ...model.diagnostics import Diagnostic, Severity
+    from ...syntax.policy_text import read_lines
+    from ...syntax.statements import UseModule
 
-    for number, line in enumerate(file.text.text.split("\n"), 1):
-        name = line.strip().removeprefix("use_group").strip()
-        if line.strip().startswith("use_group") and name in file.modules:
+    for placed in read_lines(file.text):
+        if isinstance(placed.value, UseModule):
+            name = placed.value.name
             message = f"module '{name}': policy sources have modules, and a kernel drops this line"
-            place = file.text.place(number, line.index(name) + 1)
-            return [Diagnostic(Severity.WARNING, "module-use", message, place=place, subject=name)]
+            return [Diagnostic(Severity.WARNING, "module-use", message, place=placed.where(name), subject=name)]
     return []
 
 

@@ -212,19 +212,15 @@ def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe
 
 
 def _places(files: list[PolicyFile], texts: set[str]) -> dict[str, Place]:
-    """Where each of TEXTS first stands."""
-    from ...syntax.lines import normalise, raw_lines
+    """Where each of TEXTS first stands, in a line that says something."""
+    from ...syntax.policy_text import Comment, read_lines
 
     places: dict[str, Place] = {}
     for file in files if texts else ():
-        for number, (raw, _) in enumerate(raw_lines(file.data), 1):
-            if raw in texts:
-                places.setdefault(raw, Place(file.name, number, 1, raw))
-            for word in normalise(raw).split(" "):
-                quoted = word.partition("=")[2].strip('"') if '="' in word else ""
-                for text in (word, quoted):
-                    if text in texts and text not in places:
-                        places[text] = Place(file.name, number, raw.index(text) + 1, raw)
+        for placed in read_lines(file.text):
+            if placed.value is not None and not isinstance(placed.value, Comment):
+                for text in texts.intersection(placed.texts()) - places.keys():
+                    places[text] = placed.where(text)
     return places
 
 

@@ -356,14 +356,18 @@ def _parts(policies: list[str], added: DomainPolicy) -> list[tuple[str, str, Dom
     A domain belongs where it is, else where the nearest domain above it is, else to the first file.
     """
     from ...model.domains import DomainPolicy
-    from ...syntax.lines import normalise
+    from ...syntax.policy_text import read_lines
+    from ...syntax.statements import OpenDomain
 
     files = [file for policy in policies for file in read_policy(policy, None, default="domain").files]
-    texts = {file.name: file.text for file in files if file.kind.name == "DOMAIN"}
+    texts = {file.name: file for file in files if file.kind.name == "DOMAIN"}
     if not texts:
         raise UsageError("no file of domain policy", place=Place(policies[0]))
     homes = {
-        line: path for path, text in reversed(texts.items()) for line in map(normalise, text.split("\n")) if line.startswith("<")
+        str(placed.value.name): file.name
+        for file in reversed(texts.values())
+        for placed in read_lines(file)
+        if isinstance(placed.value, OpenDomain)
     }
     parts: dict[str, list[Domain]] = {path: [] for path in texts}
     for domain in added:
@@ -371,7 +375,7 @@ def _parts(policies: list[str], added: DomainPolicy) -> list[tuple[str, str, Dom
         while name and name not in homes:
             name = name.rpartition(" ")[0]
         parts[homes.get(name, next(iter(texts)))].append(domain)
-    return [(path, texts[path], DomainPolicy(tuple(domains))) for path, domains in parts.items()]
+    return [(path, texts[path].text, DomainPolicy(tuple(domains))) for path, domains in parts.items()]
 
 
 def _print(arguments: argparse.Namespace, chosen: Chosen) -> None:

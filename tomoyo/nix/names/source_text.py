@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from ...model.domains import DomainPolicy
 from ...model.exception_policy import (
     ExceptionPolicy,
 )
-from ...syntax.formatting import format_domain_policy, format_exception_policy
+from ...syntax.formatting import format_domain, format_exception_policy
 from ...syntax.policy_text import PolicyText, TextKind, format_text
 from ...syntax.statements import (
     Statement,
@@ -21,8 +20,6 @@ from .naming import Named
 
 __all__ = ["format_named", "format_source_domains", "without_modules"]
 
-_USE_GROUP = re.compile(r"^use_group ([0-9]+)$", re.MULTILINE)
-
 
 def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> str:
     """The text of DOMAINS as a policy source says it: ``use_group base``, where the kernel knows a number alone.
@@ -31,8 +28,8 @@ def format_source_domains(domains: DomainPolicy, modules: Mapping[str, int]) -> 
         modules: the number of each module, as in the manifest of the set that the
             kernel held.  A number that is no module's stays.
     """
-    names = {str(number): name for name, number in modules.items()}
-    return _USE_GROUP.sub(lambda found: f"use_group {names.get(found[1], found[1])}", format_domain_policy(domains))
+    names = {number: name for name, number in modules.items()}
+    return "".join(format_domain(domain, names) for domain in domains)
 
 
 def format_named(named: Named, source: PolicyText, modules: Mapping[str, int]) -> str:

@@ -22,11 +22,12 @@ from functools import cache
 from importlib.resources import files as resources
 
 from ...model.diagnostics import Place, did_you_mean
+from ...model.entries import Entry
 from ...model.words import KERNEL, quoted
-from ...syntax.lines import normalise
-from ...syntax.policy_text import LIBRARY, SUFFIX, PolicyText, TextKind
+from ...syntax.policy_text import LIBRARY, SUFFIX, PolicyText, TextKind, read_lines
 from ...syntax.profiles import parse_profile
 from .files import FOLDERS, SourceError, error, read_directories
+from .policy_files import used_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def library_modules() -> tuple[str, ...]:
 
 def module_entries(name: str) -> tuple[str, ...]:
     """The entries of the library's module NAME, as lines."""
-    lines = map(normalise, _read(_folder() / "modules" / (name + SUFFIX), TextKind.MODULE).text.split("\n"))
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    text = _read(_folder() / "modules" / (name + SUFFIX), TextKind.MODULE)
+    return tuple(placed.value.text for placed in read_lines(text) if isinstance(placed.value, Entry))
 
 
 @cache
@@ -102,7 +103,7 @@ def library_files(own: Sequence[PolicyText], services: Mapping[str, ServiceState
         raise SourceError(problems)
     found = [file for name in sorted(wanted) for file in _service_files(name, wanted[name])]
     known = {file.module for file in (*own, *found) if file.kind is TextKind.MODULE}
-    used = sorted(_used_modules((*own, *found)) - known)
+    used = sorted({name for file in (*own, *found) if file.kind is TextKind.DOMAIN for name in used_modules(file.text)} - known)
     modules = [name for name in used if name in library_modules()]
     found += [_read(_folder() / "modules" / (name + SUFFIX), TextKind.MODULE) for name in modules]
     if modules:
@@ -140,18 +141,6 @@ def _only(numbers: PolicyText, modules: Iterable[str]) -> PolicyText:
     """NUMBERS without the lines of other modules than MODULES; those that stay keep their numbers."""
     lines = [line if line.partition(" ")[0] in modules else "" for line in numbers.text.split("\n")]
     return replace(numbers, text="\n".join(lines))
-
-
-def _used_modules(files: Iterable[PolicyText]) -> set[str]:
-    """What stands behind ``use_group`` in FILES, numbers of groups among it."""
-    found = set()
-    for file in files:
-        if file.kind is TextKind.DOMAIN and "use_group" in file.text:
-            for raw in file.text.split("\n"):
-                line = normalise(raw)
-                if line.startswith("use_group "):
-                    found.add(line.removeprefix("use_group "))
-    return found
 
 
 def _other_profiles(own: Iterable[PolicyText], states: Iterable[ServiceState]) -> Iterator[Diagnostic]:

@@ -110,7 +110,8 @@ def test_the_package_installs_a_command_that_the_environment_cannot_change(
             assert shown.stdout.startswith(b"usage: tomoyo %s " % name.encode())
     assert list(out.glob("lib/python3/site-packages/tomoyo/__pycache__/*.pyc"))
     assert (out / "lib/python3/site-packages/tomoyo/boot/boot.sh").exists()
-    assert (out / "share/man/man1/tomoyo.1").read_text().startswith(".TH TOMOYO 1")
+    assert (out / "share/man/man8/tomoyo.8").read_text().startswith(".TH TOMOYO 8")
+    assert (out / "share/man/man8/tomoyo-activate.8").exists()
     completions = ("bash-completion/completions/tomoyo", "fish/vendor_completions.d/tomoyo.fish", "zsh/site-functions/_tomoyo")
     assert all("activate" in (out / "share" / path).read_text() for path in completions)
 

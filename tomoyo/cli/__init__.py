@@ -19,38 +19,54 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Commands, with what they are for.
-COMMANDS = {
-    "activate": "bring the kernel to a policy set, verified and without a gap",
-    "audit": "record what a kernel logs, or what log files hold",
-    "bind": "tie the names of a policy to one system's store paths",
-    "boot": "check whether a kernel would boot with a policy set",
-    "can": "tell who may do what, and how a process gets there",
-    "check": "find every error in policy files, and every line that a kernel would drop or alter",
-    "compile": "make a named policy into the checked set of files that a kernel takes, for one closure",
-    "completion": "print the completion of a shell for this command",
-    "convert": "make audit records into policy, with all that is known of them as conditions",
-    "demo": "show on a sample system what policy by package name does",
-    "doctor": "tell every reason why TOMOYO does not work here, and what to do",
-    "explain": "tell what a policy answers to a request, and why",
-    "fmt": "print policy files as the kernel would print them",
-    "gc": "delete old bindings that no process needs, and domains that nobody is in",
-    "learn": "let a program run in learning mode, and print what it needs",
-    "lint": "find what in a policy is most likely not meant: too broad, never matching, unreachable and more",
-    "man": "print the manual page",
-    "mode": "show or set the mode of domains",
-    "name": "turn what a kernel learned into a policy of names, or a Nix expression",
-    "notify": "run a command when something is denied",
-    "plan": "print the writes that lead from one policy to another, in a safe order",
-    "ps": "show the processes with their domains and modes",
-    "query": "answer what enforced domains ask for, while it waits",
-    "replay": "put audit logs to a policy: what would it answer otherwise?",
-    "save": "save what the kernel holds, all at one moment",
-    "select": "print some of the domains of a domain policy",
-    "stat": "count what is in policy files, or show a kernel's statistics",
-    "status": "show what the kernel's TOMOYO is doing",
-    "suggest": "suggest the entries that a policy lacks, from audit records or what a kernel learned",
+#: Commands in groups, each command with what it is for.
+GROUPS = {
+    "write": {
+        "check": "find errors, and lines that a kernel would drop or change",
+        "fmt": "print policy files as the kernel would print them",
+        "lint": "find likely mistakes: entries that are too broad, never match or are unreachable",
+        "compile": "make a policy source into a policy set for one closure",
+        "bind": "print the bindings of a policy's names for one closure",
+    },
+    "learn": {
+        "learn": "run a program in learning mode, and print the policy that it needs",
+        "suggest": "suggest missing entries, from audit records or a learned policy",
+        "name": "replace store paths in a learned policy by names",
+        "convert": "convert audit records to policy, with all conditions",
+    },
+    "ask": {
+        "explain": "explain what a policy answers to a request, and why",
+        "can": "list the domains that may do something, and how a process gets there",
+        "replay": "compare a policy's answers with audit logs",
+    },
+    "operate": {
+        "plan": "print the writes that lead from one policy to another",
+        "activate": "bring the kernel to a policy set, without a gap",
+        "mode": "show or set the mode of domains",
+        "boot": "check whether a kernel would boot with a policy set",
+        "gc": "delete bindings and domains that nothing uses any more",
+        "save": "save the kernel's policy to files",
+    },
+    "watch": {
+        "audit": "record audit logs, or print records from log files",
+        "notify": "run a command when something is denied",
+        "query": "answer requests of enforcing domains while they wait",
+    },
+    "inspect": {
+        "status": "show the state of the kernel's TOMOYO",
+        "doctor": "find out why TOMOYO does not work here",
+        "ps": "show processes with their domains and modes",
+        "stat": "count what is in policy files, or show a kernel's statistics",
+        "select": "print some domains of a policy",
+    },
+    "this command": {
+        "demo": "try policy by package name on a sample system",
+        "man": "print manual pages",
+        "completion": "print the completion script of a shell",
+    },
 }
+#: Commands, with what each is for.
+COMMANDS = {name: purpose for group in GROUPS.values() for name, purpose in group.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +90,13 @@ def daemon() -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if len(arguments) > 1 and arguments[0] == "help" and arguments[1][:1] != "-":
+        arguments = [arguments[1], *(["--help", *arguments[2:]] if arguments[1] in COMMANDS else [])]
     name = arguments[0] if arguments else ""
+    if name == "--complete":
+        from .policy_words import complete
+
+        return complete(arguments[1:])
     if name == "activate":
         from .commands.activate import run_plainly
 
@@ -119,26 +141,33 @@ def _guided(arguments: list[str]) -> int:
 
 
 def _help(arguments: list[str], show: Callable[[dict[str, str]], None]) -> int:
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         from .. import __version__
 
         show({"version": f"tomoyo {__version__}\n"})
         return 0
-    commands = "".join(f"  {name:<10} {purpose}\n" for name, purpose in COMMANDS.items())
-    text = (
-        "usage: tomoyo COMMAND [OPTION]... [FILE]...\n\n"
-        "Work with TOMOYO Linux policy.\n\n"
-        f"commands:\n{commands}\n"
-        "'tomoyo COMMAND --help' tells more.  A file '-' is standard input.\n"
-        "exit codes: 0 fine, 1 the answer is no, 2 unusable input, 3 the kernel or the system refused\n"
-    )
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        show({"help": text})
+        show({"help": _overview()})
         if not arguments and collecting():
             message("error", "no command is given", "'tomoyo --help' lists the commands", code="usage")
         return 0 if arguments else 2
     from ..model.diagnostics import did_you_mean
 
-    advice = did_you_mean(arguments[0], COMMANDS) or "'tomoyo --help' lists the commands"
+    advice = did_you_mean(arguments[0], (*COMMANDS, "help")) or "'tomoyo --help' lists the commands"
     message("error", f"there is no command '{arguments[0]}'", advice, code="usage")
     return 2
+
+
+def _overview() -> str:
+    """The commands in their groups, each in one line."""
+    groups = "".join(
+        f"{group}:\n" + "".join(f"  {name:<10} {purpose}\n" for name, purpose in found.items()) + "\n"
+        for group, found in GROUPS.items()
+    )
+    return (
+        "usage: tomoyo COMMAND [OPTION]... [FILE]...\n\n"
+        "Work with TOMOYO Linux policy.  New here? Run 'tomoyo demo'.\n\n"
+        f"{groups}"
+        "Run 'tomoyo help COMMAND' for its options and an example.  A file '-' is standard input.\n"
+        "exit codes: 0 fine, 1 the answer is no, 2 unusable input, 3 the kernel or the system refused\n"
+    )

@@ -50,6 +50,8 @@ class UsageError(Exception):
 
 #: Errors that come of the name that was given; all others are of the system.
 _OF_NAMES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+#: Begins the example at the end of a command's help.
+EXAMPLE = "example (in the directory that 'tomoyo demo --write sample' makes):"
 #: So many messages of one kind are shown, unless all are asked for.
 _MOST = 20
 #: Errors of writing, which say nothing of where.
@@ -113,9 +115,11 @@ def _as_written(error: argparse.ArgumentError, value: object) -> argparse.Argume
 
 def command_parser(module: ModuleType, name: str, purpose: str) -> Parser:
     """The parser of the command in MODULE."""
+    description, _, example = (module.__doc__ or purpose).partition("\nExample:\n")
     parser = Parser(
         prog=f"tomoyo {name}",
-        description=(module.__doc__ or purpose).strip(),
+        description=description.strip(),
+        epilog=f"{EXAMPLE}\n  {example.strip()}" if example else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # a script must not depend on which options there are today
     )

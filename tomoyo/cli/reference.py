@@ -9,17 +9,28 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from . import COMMANDS
-from .options import command_parser
+from .options import EXAMPLE, command_parser
 
 #: By the name that help gives a value: what a shell completes it with.
-_COMPLETED = {"DIR": "directories", "FILE": "files", "LOG": "files", "PATH": "files", "PROGRAM": "files", "ROOT": "files"}
+_COMPLETED = {
+    **dict.fromkeys(("DIR", "SOURCE_DIR"), "directories"),
+    **dict.fromkeys(("FILE", "LOG", "PATH", "PROGRAM", "ROOT", "DOMAIN_POLICY", "EXCEPTION_POLICY"), "files"),
+    "DOMAIN": "domains",
+    "CODE": "codes",
+    "SERVICE[=STATE]": "services",
+    "OPERATION": "operations",
+    "NAME": "names",
+}
+#: So many choices are too many for a synopsis.
+_MANY = 9
 _MARKUP = re.compile(r"[\\`*_<>\[\]|]")
 
 HEAD = """\
 # Commands
 
 Made from the parsers by `python3 -m tests.reference`. `python3 -m tomoyo COMMAND --help` says what is here of one command;
-`python3 -m tomoyo man` makes a manual page, `python3 -m tomoyo completion bash` (or `zsh`, `fish`) the completion of a shell:
+`python3 -m tomoyo man COMMAND` prints its manual page, `python3 -m tomoyo completion bash` (or `zsh`, `fish`) the completion of a
+shell:
 
 ```console
 $ eval "$(tomoyo completion bash)"
@@ -27,7 +38,9 @@ $ tomoyo completion fish > ~/.config/fish/completions/tomoyo.fish
 $ tomoyo completion zsh > ~/.local/share/zsh/site-functions/_tomoyo   # a folder of $fpath
 ```
 
-The Nix package has all three installed.
+The Nix package has all three installed, and the manual pages. `tomoyo man --write DIR` writes the pages for other packages.
+
+Each example runs in the directory that `tomoyo demo --write sample` makes.
 
 Exit codes: 0 fine; 1 the answer is no; 2 unusable input or arguments; 3 the kernel or the system refused. Messages go to standard
 error as `FILE:LINE:COLUMN: error: TEXT`. A file `-` is standard input. Options cannot be abbreviated.
@@ -54,13 +67,33 @@ class Argument:
 
     @property
     def completed(self) -> str:
-        """What a shell completes the value with: ``directories``, ``files`` or nothing."""
+        """What a shell completes the value with: one of the values of ``_COMPLETED``, or nothing."""
         return "" if self.choices else _COMPLETED.get(self.value, "")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that a shell completes the value with, as far as they are known beforehand."""
+        if self.completed == "codes":
+            from ..lint.codes import LINT_CODES
+
+            return tuple(LINT_CODES)
+        if self.completed == "services":
+            from ..model.profiles import STATES
+            from ..nix.source.library import library_services
+
+            return tuple(
+                f"{service}{state}" for service in library_services() for state in ("", *(f"={state}" for state in STATES))
+            )
+        if self.completed == "operations":
+            from ..model.entries import Kind
+
+            return tuple(sorted({operation for kind in Kind for operation in kind.operations}))
+        return self.choices
 
     @property
     def shown_value(self) -> str:
         """The value as a synopsis shows it."""
-        return "|".join(self.choices) if self.choices else self.value
+        return "|".join(self.choices) if 0 < len(self.choices) < _MANY else self.value
 
     @property
     def synopsis(self) -> str:
@@ -73,11 +106,12 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, what it is for, the text of its help, and what it takes."""
+    """A command: its name, what it is for, the text of its help, the lines of its example, and what it takes."""
 
     name: str
     purpose: str
     description: str
+    example: tuple[str, ...]
     options: tuple[Argument, ...]
     operands: tuple[Argument, ...]
 
@@ -90,13 +124,14 @@ class Command:
 
 def commands() -> Iterator[Command]:
     """All commands, by name."""
-    for name, purpose in COMMANDS.items():
+    for name, purpose in sorted(COMMANDS.items()):
         parser = command_parser(import_module(f".commands.{name}", __package__), name, purpose)
         found = [_argument(action) for action in parser._actions if action.help != argparse.SUPPRESS]
         yield Command(
             name,
             purpose,
             parser.description or "",
+            tuple(line.strip() for line in (parser.epilog or "").removeprefix(EXAMPLE).strip().split("\n") if line),
             tuple(argument for argument in found if argument.flags),
             tuple(argument for argument in found if not argument.flags),
         )
@@ -146,6 +181,8 @@ def _markdown(command: Command) -> str:
             "\n".join(f"- `{argument.synopsis}`: {_escaped(_again(argument))}".replace(": ; ", ": ") for argument in arguments)
             + "\n"
         )
+    if command.example:
+        parts.append("Example:\n\n" + "".join(f"    {line}\n" for line in command.example))
     return "\n".join(parts)
 
 

@@ -83,7 +83,8 @@ def write_sample(directory: str) -> None:
         os.mkdir(os.path.join(directory, name), 0o755)
         for file in (source / name).iterdir():
             _write(os.path.join(directory, name, file.name), file.read_bytes())
-    _write(os.path.join(directory, "tomoyo.toml"), (source / "tomoyo.toml").read_bytes())
+    for name in ("tomoyo.toml", "audit.log"):
+        _write(os.path.join(directory, name), (source / name).read_bytes())
     system = os.path.join(directory, "system")
     os.mkdir(system, 0o755)
     for generation in GENERATIONS:

@@ -48,8 +48,8 @@ buildPythonPackage {
       PYTHONDONTWRITEBYTECODE=1 ${python.pythonOnBuildForHost.interpreter or python.interpreter} -m tomoyo "$@"
     )
     share=$out/share
-    mkdir -p $share/man/man1 $share/bash-completion/completions $share/fish/vendor_completions.d $share/zsh/site-functions
-    tomoyo man > $share/man/man1/tomoyo.1
+    mkdir -p $share/man $share/bash-completion/completions $share/fish/vendor_completions.d $share/zsh/site-functions
+    tomoyo man --write $share/man/man8
     tomoyo completion bash > $share/bash-completion/completions/tomoyo
     tomoyo completion fish > $share/fish/vendor_completions.d/tomoyo.fish
     tomoyo completion zsh > $share/zsh/site-functions/_tomoyo

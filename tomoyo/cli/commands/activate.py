@@ -8,6 +8,11 @@ deletes them.
 
 Exit code 3 if TOMOYO is not active, since nothing is confined then.  What runs
 before that, such as a boot loader, says --inactive.
+
+Example:
+
+  tomoyo compile -o set
+  tomoyo activate --dry-run set
 """
 
 from __future__ import annotations

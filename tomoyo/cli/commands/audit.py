@@ -8,6 +8,10 @@ tomoyo-auditd, however long.
 
 Domains, programs and paths may be patterns as in policy, such as '/etc/\\*'.
 An option given several times chooses what any of its values does.
+
+Example:
+
+  tomoyo audit --granted no audit.log
 """
 
 from __future__ import annotations

@@ -4,6 +4,10 @@ The policy says nix:/nginx/bin/nginx; --closure says which packages are meant.
 The lines printed belong to the exception policy, beside the policy's own.
 Exit code 1 if a name means nothing in that closure or can never match: the
 lines for the rest are printed, but not written to a file.
+
+Example:
+
+  tomoyo bind policy
 """
 
 from __future__ import annotations

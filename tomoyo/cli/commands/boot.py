@@ -3,6 +3,11 @@
 --check tells whether a kernel would boot with the set; exit code 1 if its
 loader would refuse it.  --script prints a loader for the set at its present
 place, with the sizes of its files baked in.
+
+Example:
+
+  tomoyo compile -o set
+  tomoyo boot --check set
 """
 
 from __future__ import annotations

@@ -12,6 +12,10 @@ entry with a condition counts, and is shown with it; a domain that is not
 enforced may do anything.  A host is asked about by its IPv4 address and by the
 IPv6 address for it, ::ffff:A.B.C.D, whichever is given.  Exit code 1 if nobody
 may; 2 if the kernel never asks for that, or the policy has no such domain.
+
+Example:
+
+  tomoyo can --policy policy --op append --path /var/lib/notes/notes
 """
 
 from __future__ import annotations
@@ -50,7 +54,7 @@ _ARGUMENTS = {
     "flags": ("NUMBER", "flags of a mount"),
     "address": ("ADDRESS", "an IP address, or the name of a unix socket"),
     "port": ("NUMBER", "a port, or the protocol number of a raw socket"),
-    "name": ("NAME", "an environment variable"),
+    "name": ("VARIABLE", "an environment variable"),
     "domain": ("DOMAIN", "where a manual transition leads"),
 }
 

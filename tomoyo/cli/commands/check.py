@@ -8,6 +8,10 @@ word, is a warning.
 It looks at each line by itself.  What takes the groups that a line names, or
 hangs on how an operation names its files, such as a directory without a '/' at
 its end (wrong-directory), 'tomoyo lint' finds.
+
+Example:
+
+  tomoyo check policy
 """
 
 from __future__ import annotations

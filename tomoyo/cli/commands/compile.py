@@ -3,6 +3,10 @@
 A policy source is a folder: domains/*.conf, exceptions/*.conf, modules/*.conf,
 profile.conf, manager.conf, stat.conf.  The set has no names left to look up: it
 is for the closure given and no other.  Nothing is written if there is any error.
+
+Example:
+
+  tomoyo compile -o set
 """
 
 from __future__ import annotations

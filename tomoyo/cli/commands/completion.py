@@ -3,7 +3,12 @@
   eval "$(tomoyo completion bash)"
 
 fish and zsh read it from a file: completions/tomoyo.fish, and _tomoyo in a
-folder of $fpath.  It is made from the parsers and needs nothing but the shell.
+directory of $fpath.  Domains and names are those of the policy at hand: of the
+files on the command line, of the project or of the kernel.
+
+Example:
+
+  eval "$(tomoyo completion bash)"
 """
 
 from __future__ import annotations
@@ -20,27 +25,52 @@ if TYPE_CHECKING:
 
     from ..reference import Argument, Command
 
+#: What the script asks the command for, since it depends on the policy.
+DYNAMIC = ("domains", "names")
 _BASH = """\
 _tomoyo() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} words= kind=
-    # '--option=value' is three words to bash.
+    local at=$COMP_CWORD begin= words= kind= each found
+    local word=${{COMP_WORDS[COMP_CWORD]}}
+    # 'nix:/a' and '--option=value' are three words each to bash.
+    if [[ $word == : ]]; then
+        begin=${{COMP_WORDS[at - 1]}}: word= at=$((at - 1))
+    elif [[ ${{COMP_WORDS[at - 1]}} == : ]]; then
+        begin=${{COMP_WORDS[at - 2]}}: at=$((at - 2))
+    fi
+    local before=${{COMP_WORDS[at - 1]}}
     if [[ $word == = ]]; then
         word=
     elif [[ $before == = ]]; then
-        before=${{COMP_WORDS[COMP_CWORD - 2]}}
+        before=${{COMP_WORDS[at - 2]}}
+        # Of 'nginx=enforce' in '--library nginx=enforce'.
+        if [[ $before != -* ]]; then
+            begin=$before= before=${{COMP_WORDS[at - 3]}}
+        fi
     fi
     if ((COMP_CWORD == 1)); then
-        words='{commands}'
+        words='{commands} help'
     else
         case ${{COMP_WORDS[1]}} in
 {cases}
+        help) words='{commands}' ;;
         esac
     fi
     COMPREPLY=()
     case $kind in
     directories) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
+    domains | names)
+        compopt -o filenames 2>/dev/null
+        word=${{word#[\\'\\"]}}
+        word=$begin${{word//\\\\/}}
+        mapfile -t found < <(tomoyo --complete $kind "${{COMP_WORDS[@]:2}}" 2>/dev/null)
+        for each in ${{found[@]+"${{found[@]}}"}}; do
+            if [[ $each == "$word"* ]]; then COMPREPLY+=("${{each#"$begin"}}"); fi
+        done
+        ;;
+    *) for each in $words; do
+        if [[ $each == "$begin$word"* ]]; then COMPREPLY+=("${{each#"$begin"}}"); fi
+    done ;;
     esac
 }}
 complete -F _tomoyo tomoyo
@@ -48,11 +78,18 @@ complete -F _tomoyo tomoyo
 _ZSH = """\
 #compdef tomoyo
 
+_tomoyo_found() {{
+    local -a found
+    found=(${{(f)"$(tomoyo --complete $1 $words[2,-1] 2>/dev/null)"}})
+    compadd -a found
+}}
+
 _tomoyo() {{
     local -a commands
     if (( CURRENT == 2 )); then
         commands=(
 {commands}
+            'help:print the help of a command'
         )
         _describe command commands
         return
@@ -61,6 +98,9 @@ _tomoyo() {{
     (( CURRENT-- ))
     case $words[1] in
 {cases}
+    help)
+        _values command {names}
+        ;;
     esac
 }}
 
@@ -124,17 +164,17 @@ def _bash_operand(command: Command) -> str:
 def _bash_value(argument: Argument | None) -> str:
     if argument is None:
         return "words="
-    return f"words={_quoted(' '.join(argument.choices))}" if argument.choices else f"kind={argument.completed}"
+    return f"words={_quoted(' '.join(argument.words))}" if argument.words else f"kind={argument.completed}"
 
 
 def _completed_operand(command: Command) -> Argument | None:
     """The operand that a shell can help with, if there is one."""
-    return next((operand for operand in command.operands if operand.completed or operand.choices), None)
+    return next((operand for operand in command.operands if operand.completed or operand.words), None)
 
 
 def zsh(commands: list[Command]) -> str:
     """A script for zsh."""
-    names = "\n".join(f"            {_quoted(f'{command.name}:{command.purpose}')}" for command in commands)
+    described = "\n".join(f"            {_quoted(f'{command.name}:{command.purpose}')}" for command in commands)
     cases = []
     for command in commands:
         specifications = [_zsh_option(option, flag) for option in command.options for flag in option.flags]
@@ -144,7 +184,8 @@ def zsh(commands: list[Command]) -> str:
         cases.append(f"    {command.name})")
         cases.append("        _arguments -S \\\n            " + " \\\n            ".join(specifications))
         cases.append("        ;;")
-    return _ZSH.format(commands=names, cases="\n".join(cases))
+    names = " ".join(command.name for command in commands)
+    return _ZSH.format(commands=described, names=names, cases="\n".join(cases))
 
 
 def _zsh_option(option: Argument, flag: str) -> str:
@@ -155,14 +196,21 @@ def _zsh_option(option: Argument, flag: str) -> str:
 
 
 def _zsh_values(argument: Argument) -> str:
-    if argument.choices:
-        return f"({' '.join(argument.choices)})"
+    if argument.words:
+        return f"({' '.join(argument.words)})"
+    if argument.completed in DYNAMIC:
+        return f" _tomoyo_found {argument.completed}"
     return {"directories": "_files -/", "files": "_files", "": " "}[argument.completed]
 
 
 def fish(commands: list[Command]) -> str:
     """A script for fish 3.0 or newer."""
-    lines = [f"complete -c tomoyo -n __tomoyo_command -a {command.name} -d {_fish(command.purpose)}" for command in commands]
+    names = " ".join(command.name for command in commands)
+    lines = [
+        "complete -c tomoyo -n __tomoyo_command -a help -d 'print the help of a command'",
+        f"complete -c tomoyo -n '__tomoyo_command help' -a {_fish(names)}",
+    ]
+    lines += [f"complete -c tomoyo -n __tomoyo_command -a {command.name} -d {_fish(command.purpose)}" for command in commands]
     for command in commands:
         start = f"complete -c tomoyo -n '__tomoyo_command {command.name}'"
         operand = _completed_operand(command)
@@ -176,8 +224,10 @@ def fish(commands: list[Command]) -> str:
 
 
 def _fish_values(argument: Argument) -> str:
-    if argument.choices:
-        return f" -f -a {_fish(' '.join(argument.choices))}"
+    if argument.words:
+        return f" -f -a {_fish(' '.join(argument.words))}"
+    if argument.completed in DYNAMIC:
+        return f" -f -a '(tomoyo --complete {argument.completed} (commandline -opc)[3..] 2>/dev/null)'"
     return {"directories": " -f -a '(__fish_complete_directories)'", "files": " -F", "": " -f"}[argument.completed]
 
 

@@ -4,6 +4,10 @@ Each request becomes two lines, its domain and an entry that grants just what
 happened.  With --executions only executions are taken, with what was executed
 as conditions: the arguments and the environment.  With --keep all conditions
 but those of these names are left out: '--keep task.uid --keep exec.realpath'.
+
+Example:
+
+  tomoyo convert audit.log
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--keep",
         action="append",
         default=[],
-        metavar="NAME",
+        metavar="CONDITION",
         help="keep the conditions of this name, such as task.uid, or whose names begin with it, such as exec, and leave out all "
         "that no --keep names",
     )

@@ -6,6 +6,10 @@ Needs no root, no Nix and no TOMOYO; changes nothing.
 
   tomoyo demo
   tomoyo demo --write sample    write the sample to the directory 'sample'
+
+Example:
+
+  tomoyo demo
 """
 
 from __future__ import annotations

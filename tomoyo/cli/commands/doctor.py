@@ -3,6 +3,10 @@
 The kernel's configuration and command line, its list of security modules,
 securityfs, the trigger and the loader, then managers, profiles, groups, quotas
 and the domains that the kernel has marked.  Exit code 1 if there is any reason.
+
+Example:
+
+  tomoyo doctor
 """
 
 from __future__ import annotations

@@ -12,6 +12,10 @@ condition is about anything else, the answer is "granted if ...".
 
 Exit code 0 if the request is granted; 1 if it is not, or only perhaps; 2 if
 the policy has no such domain, or the kernel never makes such a request.
+
+Example:
+
+  tomoyo explain --policy policy '<kernel> nix:/notes/bin/notes' file read /etc/shadow
 """
 
 from __future__ import annotations

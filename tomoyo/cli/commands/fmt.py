@@ -5,6 +5,10 @@ domain; groups of entries keep one blank line between them, unless with --sort.
 With --as-kernel: what a kernel without policy, not yet active, would hold
 after each file was written to it; lines that it would drop or alter are
 warnings.  Without, such lines are errors and nothing is printed.
+
+Example:
+
+  tomoyo fmt policy/domain_policy.conf
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 A binding is needed while a process runs from or maps its store path, in a
 domain that uses the name.  DIR is the set in force, by default the one that 'tomoyo
 activate' recorded.
+
+Example:
+
+  tomoyo gc --dry-run
 """
 
 from __future__ import annotations

@@ -13,6 +13,10 @@ in learning mode.
 With --closure the policy names packages, as 'tomoyo name' does.  Standard
 output is the policy's: what the program writes there goes to standard error,
 unless the policy goes to a file, with -o.
+
+Example:
+
+  tomoyo learn -o learned.conf -- nginx -t
 """
 
 from __future__ import annotations
@@ -50,7 +54,7 @@ _INTERRUPTED = 130
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("program", nargs="*", metavar="PROGRAM", help="the program to run, and its arguments")
-    parser.add_argument("--domain", metavar="NAME", help="the domain to learn for (default: the one that PROGRAM will be in)")
+    parser.add_argument("--domain", metavar="DOMAIN", help="the domain to learn for (default: the one that PROGRAM will be in)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the policy to FILE")
     parser.add_argument("--for", dest="time", type=seconds, metavar="SECONDS", help="learn this long, or less if PROGRAM ends")
     add_interface(parser)

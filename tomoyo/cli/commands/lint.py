@@ -10,6 +10,10 @@ it are shown.  All are judged together.  Each finding has a code; 'tomoyo lint
 for the next line, before a domain's line for all of the domain, and in the first
 comments of a file that a blank line ends for all of the file.  Exit code 1 if anything
 is found that is as bad as --fail-on says.
+
+Example:
+
+  tomoyo lint --severity note policy
 """
 
 from __future__ import annotations

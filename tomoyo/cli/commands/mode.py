@@ -5,6 +5,10 @@ is the last program of; without any option all domains are shown.  --set picks
 the profile of the domain's namespace that is in that mode throughout.  Each
 change is read back.  A domain without entries is not enforced, which would
 deny it everything, unless you say --force.
+
+Example:
+
+  tomoyo mode --name /usr/sbin/sshd --set permissive
 """
 
 from __future__ import annotations

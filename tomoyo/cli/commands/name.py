@@ -10,6 +10,10 @@ held, 'use_group 1' becomes 'use_group base' again, as 'tomoyo compile' takes it
 
 --nix prints a Nix function of pkgs instead, which evaluates to the text of
 POLICY as it is, with ${pkgs.glibc} in the place of store paths.
+
+Example:
+
+  tomoyo name learned/domain_policy.conf
 """
 
 from __future__ import annotations

@@ -22,6 +22,10 @@ Unless --mode, --granted or both say otherwise only what enforcing mode denied
 is told of: --mode enforcing --granted no.  A run is given 100 records at most, and how
 many more there were in a last line, 'and N more'.  That the command fails is
 said on standard error, each ten minutes at most.
+
+Example:
+
+  tomoyo notify -- mail -s 'denied by TOMOYO' root
 """
 
 from __future__ import annotations

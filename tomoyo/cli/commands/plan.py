@@ -4,6 +4,12 @@ With one policy: from what the kernel holds, as 'tomoyo activate --dry-run' does
 With two: from the first to the second, without any kernel.  The names of a
 policy source stay names, since nothing says to which closure they belong; a file
 has the default profiles.  Exit code 1 if there is anything to write.
+
+Example:
+
+  tomoyo compile -o old
+  tomoyo compile -o new --closure /nix/var/nix/profiles/system-2-link
+  tomoyo plan old new
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 What a process is called is its own choice; bytes that are not printable are
 escaped.
+
+Example:
+
+  tomoyo ps --mode enforcing
 """
 
 from __future__ import annotations

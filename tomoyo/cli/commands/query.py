@@ -15,6 +15,10 @@ however it ends, what waits is denied.
 
 With --json each line that is written is an object, for a program that shows
 requests in its own way; it answers as one would type.
+
+Example:
+
+  tomoyo query --rules rules.conf
 """
 
 from __future__ import annotations

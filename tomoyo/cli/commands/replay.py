@@ -4,6 +4,10 @@ Shows each request that would be answered otherwise than it was recorded, and
 counts.  Exit code 1 if anything that was granted would be denied, else 2 if
 the policy has not all domains of the records.  The policy is one in
 files, or the kernel's.
+
+Example:
+
+  tomoyo replay --policy policy audit.log
 """
 
 from __future__ import annotations

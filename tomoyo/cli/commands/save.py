@@ -4,6 +4,10 @@ DIR (default: /etc/tomoyo) gets policy/TIME/ with the four policies and the
 memory quotas; policy/current leads there, policy/previous to the one before.
 The new folder is printed.  With --named, store paths become names of the
 closure, and the domain and the exception policy go to DIR itself.
+
+Example:
+
+  tomoyo save --stdout domain
 """
 
 from __future__ import annotations

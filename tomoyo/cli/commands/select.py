@@ -3,6 +3,10 @@
 A name without a namespace, such as /usr/sbin/sshd, selects every domain that
 it is the last program of.  Several options select what any of them does.
 Exit code 1 if no domain is selected, 2 if there is none of a --name.
+
+Example:
+
+  tomoyo select --glob '*/cat' policy
 """
 
 from __future__ import annotations
@@ -85,7 +89,7 @@ def created_domains(arguments: argparse.Namespace, policy: DomainPolicy, *, as_c
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Let PARSER take what selects domains."""
-    parser.add_argument("--name", action="append", default=[], help="a domain's name, or its last program")
+    parser.add_argument("--name", action="append", default=[], metavar="DOMAIN", help="a domain's name, or its last program")
     parser.add_argument("--prefix", action="append", default=[], help="the beginning of domains' names")
     parser.add_argument("--glob", action="append", default=[], help="a shell pattern; * matches anything")
     parser.add_argument("-r", "--recursive", action="store_true", help="also the domains below each")

@@ -1,6 +1,10 @@
 """Count what is in policy files; of a stat file, show the numbers.
 
 Prints one line for each file, or with --json all counts.
+
+Example:
+
+  tomoyo stat policy
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 Domains and processes by mode, refusals, memory, bindings that nothing needs
 any more; with a policy set also how the kernel differs from it.  Exit code 1 if
 TOMOYO is not active, if that cannot be known, or if it differs from the set.
+
+Example:
+
+  tomoyo status
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ With --interactive each is asked about:
   e  edit: add an entry that you write
 
 and --state FILE keeps the answers, so that one may go on another day.
+
+Example:
+
+  tomoyo suggest --policy policy --diff audit.log
 """
 
 from __future__ import annotations
@@ -76,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rules.add_argument(
         "--rule",
         action="append",
-        metavar="NAME",
+        metavar="RULE",
         help="use this rule, and no others that are not named: process, descriptor, pipe, user, terminal, boot, date, temporary, "
         "number, or none (default: all but number)",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,9 +14,18 @@ from .options import UsageError, add_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..model.domains import DomainPolicy
+    from ..model.entries import Entry
+    from ..model.exception_policy import ExceptionPolicy
+    from ..model.managers import ManagerPolicy
+    from ..model.profiles import ProfilePolicy
+    from ..model.stat import Stat
     from ..nix.source.policy_files import PolicyFiles
     from ..syntax.lines import Report
     from ..syntax.policy_text import PolicyText
+
+    #: What a file may hold: the entries of a module and the numbers of modules, too.
+    Policy = DomainPolicy | ExceptionPolicy | ProfilePolicy | ManagerPolicy | Stat | tuple[Entry, ...] | dict[str, int]
 
 #: Kinds of policy files, with the interface file that each is of.
 INTERFACES = {
@@ -69,63 +78,75 @@ class PolicyFile:
 
         return PolicyText(TextKind[self.kind.upper()], self.name, self.data.decode("latin-1"))
 
-    def parse(self, report: Report | None = None) -> Any:
-        """The policy in it; arguments and errors as in ``parse_domain_policy``."""
-        options: dict[str, Any] = {"file": self.name, "report": report}
+    def domains(self, report: Report | None = None) -> DomainPolicy:
+        """The domain policy that it holds; arguments and errors as in ``parse_domain_policy``."""
+        from ..syntax.domain_policy import parse_domain_policy
+
+        return parse_domain_policy(self.data, file=self.name, report=report, modules=self.modules)
+
+    def exceptions(self, report: Report | None = None) -> ExceptionPolicy:
+        """The exception policy that it holds; arguments and errors as in ``parse_exception_policy``."""
+        from ..syntax.exception_policy import parse_exception_policy
+
+        return parse_exception_policy(self.data, file=self.name, report=report)
+
+    def parse(self, report: Report | None = None) -> Policy:
+        """The policy in it, of whatever kind; arguments and errors as in ``parse_domain_policy``."""
         if self.kind == "domain":
-            from ..syntax.domain_policy import parse_domain_policy
-
-            return parse_domain_policy(self.data, modules=self.modules, **options)
+            return self.domains(report)
         if self.kind == "exception":
-            from ..syntax.exception_policy import parse_exception_policy
-
-            return parse_exception_policy(self.data, **options)
+            return self.exceptions(report)
         if self.kind == "module":
             from ..nix.source.loader import parse_module
 
-            return parse_module(self.data, **options)
+            return parse_module(self.data, file=self.name, report=report)
         if self.kind == "numbers":
             from ..nix.source.loader import parse_module_numbers
 
-            return parse_module_numbers(self.data, **options)
+            return parse_module_numbers(self.data, file=self.name, report=report)
         if self.kind == "profile":
             from ..syntax.profiles import parse_profile
 
-            return parse_profile(self.data, **options)
+            return parse_profile(self.data, file=self.name, report=report)
         if self.kind == "manager":
             if self.belongs is not None and self.belongs.has_modules:
                 from ..nix.source.loader import parse_source_managers
 
-                return parse_source_managers(self.data, **options)
+                return parse_source_managers(self.data, file=self.name, report=report)
             from ..syntax.managers import parse_manager
 
-            return parse_manager(self.data, **options)
+            return parse_manager(self.data, file=self.name, report=report)
         from ..syntax.stat import parse_stat
 
-        return parse_stat(self.data, **options)
+        return parse_stat(self.data, file=self.name, report=report)
 
-    def write(self, policy: Any) -> str:
+    def write(self, policy: Policy) -> str:
         """POLICY, of this file's kind, as text."""
-        if self.kind == "module":
-            return "".join(f"{entry}\n" for entry in policy)
-        if self.kind == "numbers":
-            return "".join(f"{name} {number}\n" for name, number in policy.items())
-        if self.modules:
+        from ..model.domains import DomainPolicy
+        from ..model.exception_policy import ExceptionPolicy
+        from ..model.managers import ManagerPolicy
+        from ..model.profiles import ProfilePolicy
+        from ..syntax import formatting
+
+        if isinstance(policy, DomainPolicy):
+            if not self.modules:
+                return formatting.format_domain_policy(policy)
             from ..nix.names.source_text import format_source_domains
 
             return format_source_domains(policy, self.modules)
-        from ..syntax import formatting
+        if isinstance(policy, ExceptionPolicy):
+            return formatting.format_exception_policy(policy)
+        if isinstance(policy, ProfilePolicy):
+            return formatting.format_profile(policy)
+        if isinstance(policy, ManagerPolicy):
+            return formatting.format_manager(policy)
+        if isinstance(policy, tuple):
+            return "".join(f"{entry}\n" for entry in policy)
+        if isinstance(policy, dict):
+            return "".join(f"{name} {number}\n" for name, number in policy.items())
+        return formatting.format_stat(policy)
 
-        writers: dict[str, Callable[[Any], str]] = {
-            "domain": formatting.format_domain_policy,
-            "exception": formatting.format_exception_policy,
-            "profile": formatting.format_profile,
-            "manager": formatting.format_manager,
-            "stat": formatting.format_stat,
-        }
-        return writers[self.kind](policy)
-
-    def plain(self, policy: Any) -> Any:
+    def plain(self, policy: Policy) -> Any:
         """POLICY, of this file's kind, as plain data."""
         from ..report.plain import plain
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, TypeVar
 
 from ...model.diagnostics import Place
 from ..closure_options import add_closure, read_closure
@@ -26,9 +26,13 @@ from ..policy_files import PolicyFile, add_files, policy_errors, read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...model.domains import DomainPolicy
+    from ...model.exception_policy import ExceptionPolicy
+    from ...model.managers import ManagerPolicy
     from ...nix.names.bindings import Bindings
     from ...nix.names.name_uses import Use
     from ...nix.source.policy_files import PolicyFiles
+    from ...syntax.lines import PolicySyntaxError, Report
 
 _KINDS = ("domain", "exception", "manager")
 
@@ -63,10 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
         trusted = read_closure(arguments)
         progress("binding names")
         bindings = bind(
-            policy_uses(policies["domain"], policies["exception"], policies["manager"]),
+            policy_uses(policies.domains, policies.exceptions, policies.managers),
             trusted.names,
             trusted.tree,
-            exceptions=policies["exception"],
+            exceptions=policies.exceptions,
             several=Several.REFUSE if arguments.strict_names else Several.BIND,
             programs=Programs.ALL if arguments.all_programs else Programs.USED,
             links=trusted.links,
@@ -92,17 +96,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if bindings.errors else 0
 
 
-def _policies(files: list[PolicyFile]) -> dict[str, Any]:
+class _Mergeable(Protocol):
+    def merged(self, other: Self, /) -> Self: ...
+
+
+_Part = TypeVar("_Part", bound=_Mergeable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    domains: DomainPolicy | None = None
+    exceptions: ExceptionPolicy | None = None
+    managers: ManagerPolicy | None = None
+
+    def merged(self, other: _Policies) -> _Policies:
+        return _Policies(
+            _merged(self.domains, other.domains),
+            _merged(self.exceptions, other.exceptions),
+            _merged(self.managers, other.managers),
+        )
+
+
+def _merged(one: _Part | None, other: _Part | None) -> _Part | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one.merged(other)
+
+
+def _policies(files: list[PolicyFile]) -> _Policies:
     """The policies in FILES, merged by kind.
 
     Raises UsageError after telling every error.
     """
-    policies: dict[str, Any] = dict.fromkeys(_KINDS)
-    errors = 0
+    policies = _Policies()
+    errors: list[PolicySyntaxError] = []
     whole = {id(file.belongs): file.belongs for file in files if file.belongs is not None and file.belongs.form.name != "FILE"}
     for belongs in whole.values():
-        for kind, part in _combined(belongs).items():
-            policies[kind] = part if policies[kind] is None else policies[kind].merged(part)
+        policies = policies.merged(_combined(belongs))
     for file in files:
         if id(file.belongs) in whole:
             continue
@@ -110,36 +140,34 @@ def _policies(files: list[PolicyFile]) -> dict[str, Any]:
             raise UsageError(
                 "this holds no names", "give domain policy, exception policy or a manager list", place=Place(file.name)
             )
-        found: list[Any] = []
-        policy = _parse(file, found)
-        for error in found:
-            report(error.diagnostic())
-        errors += len(found)
-        held = policies[file.kind]
-        policies[file.kind] = policy if held is None else held.merged(policy)
+        policies = policies.merged(_parse(file, errors.append))
+    for error in errors:
+        report(error.diagnostic())
     if errors:
-        raise UsageError(f"{counted(errors, 'error')} in the policy: nothing is bound")
+        raise UsageError(f"{counted(len(errors), 'error')} in the policy: nothing is bound")
     return policies
 
 
-def _combined(belongs: PolicyFiles) -> dict[str, Any]:
+def _combined(belongs: PolicyFiles) -> _Policies:
     """The policies in a policy source, a policy set or a kernel, without the bindings that a set has."""
     from ...nix.source.loader import combine_as_written
 
     files = tuple(file for file in belongs.files if os.path.basename(file.name) != "bindings.conf")
     with policy_errors():
         loaded = combine_as_written([replace(belongs, files=files)], report=report)
-    return {"domain": loaded.domains, "exception": loaded.exceptions, "manager": loaded.managers}
+    return _Policies(loaded.domains, loaded.exceptions, loaded.managers)
 
 
-def _parse(file: PolicyFile, errors: list[Any]) -> Any:
-    if file.kind != "manager":
-        return file.parse(errors.append)
+def _parse(file: PolicyFile, tell: Report) -> _Policies:
+    if file.kind == "domain":
+        return _Policies(domains=file.domains(tell))
+    if file.kind == "exception":
+        return _Policies(exceptions=file.exceptions(tell))
     from ...syntax.lines import Reading
     from ...syntax.managers import parse_manager
 
     # A name is no manager to the kernel, but what it stands for is.
-    return parse_manager(file.data, file=file.name, reading=Reading.AS_KERNEL, report=errors.append)
+    return _Policies(managers=parse_manager(file.data, file=file.name, reading=Reading.AS_KERNEL, report=tell))
 
 
 def _places(files: list[PolicyFile]) -> dict[Use, Place]:

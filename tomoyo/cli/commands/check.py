@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             from .stat import summary
 
             verdict = "ok" if not number else counted(number, "error")
-            print(f"{visible(file.name)}: {verdict}, {summary(file.kind, policy)}")
+            print(f"{visible(file.name)}: {verdict}, {summary(policy)}")
     for diagnostic in general:
         report(diagnostic)
     set_result(result)

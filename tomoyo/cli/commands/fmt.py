@@ -14,7 +14,7 @@ Example:
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from dataclasses import replace
 
 from ...syntax.lines import PolicySyntaxError
 from ..options import UsageError, message, print_policy, replace_file, report, set_result
@@ -25,6 +25,7 @@ from ..project import let_source
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...model.kernel_versions import KernelVersion
+    from ..policy_files import Policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--kernel goes with --as-kernel")
     files = read_files(arguments)
     # All of them before any is printed or replaced: one bad file, and nothing happens.
-    policies = [_policy(file, arguments) for file in files]
-    if any(policy is None for policy in policies):
+    policies = [policy for file in files if (policy := _policy(file, arguments)) is not None]
+    if len(policies) < len(files):
         return 2
     if arguments.json and not (arguments.check or arguments.in_place):
         found = [file.plain(policy) for file, policy in zip(files, policies)]
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
+def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Policy | None:
     """The policy to print; None where the file has errors, which are then told."""
     errors: list[PolicySyntaxError] = []
     if arguments.as_kernel:
@@ -74,10 +75,10 @@ def _policy(file: PolicyFile, arguments: argparse.Namespace) -> Any:
         report(error.diagnostic())
     if errors:
         return None
-    return _sorted(file.kind, policy) if arguments.sort else policy
+    return _sorted(policy) if arguments.sort else policy
 
 
-def release(argument: str) -> Any:
+def release(argument: str) -> KernelVersion:
     """A kernel's version."""
     from ...model.kernel_versions import kernel_version
 
@@ -87,7 +88,7 @@ def release(argument: str) -> Any:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
+def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Policy:
     from ...model.diagnostics import Place, Severity
     from ...model.kernel_versions import DEFAULT_KERNEL
     from ...simulation.simulated_kernel import SimulatedKernel
@@ -106,25 +107,30 @@ def _held_by_kernel(file: PolicyFile, version: KernelVersion | None) -> Any:
     return kernel.managers.value() if file.kind == "manager" else kernel.stat().settings()
 
 
-def _text(file: PolicyFile, policy: Any, arguments: argparse.Namespace) -> str:
+def _text(file: PolicyFile, policy: Policy, arguments: argparse.Namespace) -> str:
     if not arguments.as_kernel:
         from ...syntax.policy_text import format_text
 
         return format_text(file.text, file.write(policy), groups=not arguments.sort)
-    if file.kind == "manager":
-        from dataclasses import replace
+    from ...model.managers import ManagerPolicy
 
+    if isinstance(policy, ManagerPolicy):
         # A kernel knows it, but does not print it.
         policy = replace(policy, manage_by_non_root=False)
     return file.write(policy)
 
 
-def _sorted(kind: str, policy: Any) -> Any:
+def _sorted(policy: Policy) -> Policy:
     from ...analysis.sorting import sort_domain_policy, sort_exception_policy, sort_managers
+    from ...model.domains import DomainPolicy
+    from ...model.exception_policy import ExceptionPolicy
+    from ...model.managers import ManagerPolicy
 
-    sorters = {"domain": sort_domain_policy, "exception": sort_exception_policy, "manager": sort_managers}
-    sort = sorters.get(kind)
-    return sort(policy) if sort else policy  # type: ignore[operator]
+    if isinstance(policy, DomainPolicy):
+        return sort_domain_policy(policy)
+    if isinstance(policy, ExceptionPolicy):
+        return sort_exception_policy(policy)
+    return sort_managers(policy) if isinstance(policy, ManagerPolicy) else policy
 
 
 def _check(files: list[PolicyFile], texts: list[str]) -> int:

@@ -176,7 +176,7 @@ def _show(arguments: argparse.Namespace, learned: DomainPolicy) -> int:
     if arguments.closure or arguments.closure_file:
         from ...nix.names.source_text import format_source_domains
 
-        named = named_policies(arguments, [learned])
+        named = named_policies(arguments, learned)
         tell_named(named, [PolicyFile("learned", "domain", text.encode())])
         text = format_source_domains(named.domains, read_modules(arguments))
     if arguments.json:

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...model.domains import DomainPolicy
+    from ...model.exception_policy import ExceptionPolicy
+    from ...nix.names.expression import Expression
     from ...nix.names.naming import Named
+    from ...syntax.lines import PolicySyntaxError
 
 _FILES = {"domain": "domain_policy", "exception": "exception_policy"}
 
@@ -102,12 +105,16 @@ def run(arguments: argparse.Namespace) -> int:
         files.append(read_file(arguments.exception, "exception"))
     elif (arguments.output or arguments.json) and os.path.isdir(arguments.domain):
         files += _exception_file(arguments.domain)
-    policies = [_policy(file) for file in files]
-    if any(policy is None for policy in policies):
+    errors: list[PolicySyntaxError] = []
+    domains = files[0].domains(errors.append)
+    exceptions = files[1].exceptions(errors.append) if files[1:] else None
+    for error in errors:
+        report(error.diagnostic())
+    if errors:
         return 2
     if arguments.nix:
         return _print_nix(arguments, files)
-    return print_named(arguments, files, policies)
+    return print_named(arguments, files, domains, exceptions)
 
 
 def _exception_file(directory: str) -> list[PolicyFile]:
@@ -118,15 +125,6 @@ def _exception_file(directory: str) -> list[PolicyFile]:
         for text in found
         if os.path.basename(text.name) != "bindings.conf"
     ][:1]
-
-
-def _policy(file: PolicyFile) -> Any:
-    """The policy in FILE; None where it has errors, which are then told."""
-    errors: list[Any] = []
-    policy = file.parse(errors.append)
-    for error in errors:
-        report(error.diagnostic())
-    return None if errors else policy
 
 
 def _write(directory: str, texts: dict[str, str]) -> None:
@@ -141,14 +139,16 @@ def _write(directory: str, texts: dict[str, str]) -> None:
 # A named policy
 
 
-def print_named(arguments: argparse.Namespace, files: list[PolicyFile], policies: list[Any]) -> int:
-    """Print POLICIES, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
+def print_named(
+    arguments: argparse.Namespace, files: list[PolicyFile], domains: DomainPolicy, exceptions: ExceptionPolicy | None
+) -> int:
+    """Print DOMAINS and EXCEPTIONS, which are in FILES, with names of the closure and of the modules that ARGUMENTS say."""
     from ...nix.names.source_text import format_named
 
     # Those that a policy source names itself got numbers that it does not use.
     modules = {**read_modules(arguments), **files[0].modules}
-    _tell_numbers(policies[0], files[0], modules)
-    named = named_policies(arguments, policies, unsafe=arguments.unsafe_wildcards)
+    _tell_numbers(domains, files[0], modules)
+    named = named_policies(arguments, domains, exceptions, unsafe=arguments.unsafe_wildcards)
     tell_named(named, files)
     texts = {f"{_FILES[file.kind]}.conf": format_named(named, file.text, modules) for file in files}
     if arguments.json:
@@ -193,14 +193,15 @@ def _tell_numbers(policy: DomainPolicy, file: PolicyFile, modules: Mapping[str, 
         report(Diagnostic(Severity.NOTE, "module-number", text, advice, where))
 
 
-def named_policies(arguments: argparse.Namespace, policies: list[Any], *, unsafe: bool = False) -> Named:
-    """POLICIES with names of the closure that ARGUMENTS say, or with UNSAFE wildcards."""
+def named_policies(
+    arguments: argparse.Namespace, domains: DomainPolicy, exceptions: ExceptionPolicy | None = None, *, unsafe: bool = False
+) -> Named:
+    """DOMAINS and EXCEPTIONS with names of the closure that ARGUMENTS say, or with UNSAFE wildcards."""
     from ...nix.names.names import NameSyntaxError
     from ...nix.names.naming import name_policy, unsafe_policy
     from ...nix.store.contents import read_contents
     from ..progress import Progress
 
-    domains, exceptions = (*policies, None)[:2]
     with Progress() as progress:
         progress("reading the closure")
         trusted = read_closure(arguments)
@@ -303,7 +304,7 @@ def _ascii(file: PolicyFile) -> str:
     return file.data.decode("ascii")
 
 
-def _plain_expression(file: PolicyFile, expression: Any) -> dict[str, Any]:
+def _plain_expression(file: PolicyFile, expression: Expression) -> dict[str, Any]:
     return {
         "file": file.name,
         "expression": expression.text,

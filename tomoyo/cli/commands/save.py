@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from ...sets.links import SAVED
 from ..closure_options import add_closure
@@ -23,6 +22,10 @@ from ..options import UsageError, message, set_result
 from ..policy_files import INTERFACES, PolicyFile
 from ..project import leave_project
 from .name import add_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...sets.policy_set import PolicySet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...sets.directory import PolicySetError
 
     try:
-        held: Any = read_consistent(securityfs(arguments))
+        held = read_consistent(securityfs(arguments))
         if arguments.named:
             return _save_named(arguments, held)
         if arguments.stdout is not None:
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(error)
 
 
-def _save_named(arguments: argparse.Namespace, held: Any) -> int:
+def _save_named(arguments: argparse.Namespace, held: PolicySet) -> int:
     from .name import print_named
 
     if arguments.stdout not in (None, "domain"):
@@ -73,4 +76,4 @@ def _save_named(arguments: argparse.Namespace, held: Any) -> int:
     files = [PolicyFile(INTERFACES[kind], kind, getattr(held, INTERFACES[kind]).encode("latin-1")) for kind in kinds]
     arguments.output = None if arguments.stdout else arguments.directory
     arguments.unsafe_wildcards = False
-    return print_named(arguments, files, [file.parse() for file in files])
+    return print_named(arguments, files, files[0].domains(), files[1].exceptions() if files[1:] else None)

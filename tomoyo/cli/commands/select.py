@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     policy = DomainPolicy()
     files = read_files(arguments, "domain")
     for file in files:
-        policy = policy.merged(file.parse())
+        policy = policy.merged(file.domains())
     modules = files[0].modules
     created = created_domains(arguments, policy, as_created=arguments.as_created)
     domains = [*selected(arguments, policy), *created] if created is not None else []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...model.entries import Entry
     from ...model.exception_policy import ExceptionPolicy
     from ...model.stat import Stat
+    from ..policy_files import Policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,16 +58,21 @@ def _named(numbers: dict[str, Any], modules: Mapping[str, int]) -> dict[str, Any
     )
 
 
-def summary(kind: str, policy: Any) -> str:
+def summary(policy: Policy) -> str:
     """The main counts of POLICY in a few words."""
-    if kind == "domain":
+    from ...model.domains import DomainPolicy
+
+    if isinstance(policy, DomainPolicy):
         entries = sum(len(domain.entries) for domain in policy)
         return f"{counted(len(policy), 'domain')}, {counted(entries, 'entry', 'entries')}"
-    if kind == "numbers":
+    from ...model.managers import ManagerPolicy
+    from ...model.stat import Stat
+
+    if isinstance(policy, dict):
         return counted(len(policy), "number of a module", "numbers of modules")
-    if kind == "stat":
+    if isinstance(policy, Stat):
         return "a report" if policy.total is not None else "settings"
-    if kind == "manager":
+    if isinstance(policy, ManagerPolicy):
         others = ", and users other than root" if policy.manage_by_non_root else ""
         return counted(len(policy.managers), "manager") + others
     found = [(name, number) for name, number in counts(policy).items() if isinstance(number, int)]
@@ -84,14 +90,12 @@ def _flat(numbers: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def counts(policy: Any) -> dict[str, Any]:
+def counts(policy: Policy) -> dict[str, Any]:
     """How many there are of everything in POLICY; nested where it is counted by kind."""
     from ...model.domains import DomainPolicy
     from ...model.exception_policy import ExceptionPolicy
     from ...model.managers import ManagerPolicy
     from ...model.profiles import ProfilePolicy
-    from ...model.stat import Stat
-    from ...model.words import quoted
 
     if isinstance(policy, DomainPolicy):
         return _domain_counts(policy)
@@ -107,9 +111,7 @@ def counts(policy: Any) -> dict[str, Any]:
         return {"entries": len(policy), "entries for": _operations(policy)}
     if isinstance(policy, ManagerPolicy):
         return {"managers": len(policy.managers), "manage_by_non_root": policy.manage_by_non_root}
-    if isinstance(policy, Stat):
-        return _stat_counts(policy)
-    raise TypeError(f"no policy: {quoted(policy)}")
+    return _stat_counts(policy)
 
 
 def _domain_counts(policy: DomainPolicy) -> dict[str, Any]:

@@ -203,8 +203,7 @@ def _engine(arguments: argparse.Namespace) -> DecisionEngine | None:
 
 
 def _learned(name: str) -> DomainPolicy:
-    policy: DomainPolicy = read_file(name, "domain").parse()
-    return policy
+    return read_file(name, "domain").domains()
 
 
 def _texts(arguments: argparse.Namespace) -> Iterator[RecordText]:

@@ -48,11 +48,11 @@ _TABLE = r"""
 
 dropped-line: error: the kernel drops this line
 help: write what is expected there
-The kernel reports no error for a line that it cannot read. What the line should have granted is not granted.
+The kernel reports no error for a line that it cannot read. The line grants nothing.
 
 altered-line: error: the kernel stores something else than is written
 help: write it in the form that the kernel prints, as 'tomoyo fmt' shows it
-The kernel looks for keywords inside of words, and cuts lines at bytes that it does not know. What it then holds may grant
+The kernel looks for keywords inside of words, and cuts lines at bytes that it does not know. The stored line may grant
 more or less than the line says.
 
 useless-line: warning: the kernel stores this, but it does nothing
@@ -65,11 +65,11 @@ A comment '# lint: allow CODE' with a misspelt code allows nothing.
 
 unused-allow: warning: a comment allows what is not found here
 help: delete the comment
-What was allowed once may have gone. A comment that is left behind would hide the next finding of its kind.
+The finding that the comment allowed may be gone. A comment that is left behind would hide the next finding of its kind.
 
 unreasoned-allow: note: a comment allows something and does not say why
 help: write '# lint: allow CODE REASON'
-Whoever reads the policy later should not have to guess.
+A reader should not have to guess the reason.
 
 ## Too much at once
 
@@ -78,7 +78,7 @@ help: name the directories that you mean, such as /var/lib/NAME/\{\*\}/\*
 /\{\*\}/\* is every file of the system, the policy's own and other services' secrets included. Reading and looking at
 attributes is a warning, everything else an error.
 
-whole-tree: warning: a wildcard over all of a top-level folder
+whole-tree: warning: a wildcard over all of a top-level directory
 help: name the directories below that you mean
 /etc/\{\*\}/\*, /home/\{\*\}/\* and the like span what belongs to many services and users. Below /proc, /sys, /run, /dev and
 /usr reading is only worth a note.
@@ -91,7 +91,7 @@ contents of the store are no secret; executing is an error.
 store-pattern: error: a wildcard in a store path's hash or name
 help: write @nix:/PACKAGE/path, or nix:/PACKAGE/path for what is executed
 /nix/store/\*-nginx-\*/bin/nginx matches whatever anybody has built and called nginx. A name is bound to the packages of one
-closure instead. Patterns in exec.argv and exec.envp are left out: whoever executes a program chooses these anyway.
+closure instead. Patterns in exec.argv and exec.envp are left out, because the caller of a program chooses these.
 
 store-hash: note: a store path with its hash
 help: write a name; 'tomoyo name' makes names of store paths
@@ -108,15 +108,15 @@ without a wildcard is taken for meant.
 
 writes-system-file: warning: a wildcard that includes a file on which the system's security rests
 help: name the files that you mean, or exclude the file with '\-'
-Whoever may change /etc/passwd, /etc/sudoers, the units of systemd, root's authorized_keys or a disk is root.
+A process that may change /etc/passwd, /etc/sudoers, the units of systemd, root's authorized_keys or a disk is as good as root.
 
-any-program: warning: execution of whatever is in a folder
+any-program: warning: execution of everything in a directory
 help: write an entry for each program; for files of one package use nix:/PACKAGE/...
 Programs that are added later may be executed too, and they all run in one domain, which is named after the pattern.
 
 any-variable: warning: environment variables that make programs load code
 help: name each variable that is needed
-LD_PRELOAD, PYTHONPATH, BASH_ENV and their like let whoever starts a program run code in its domain. A pattern that includes
+LD_PRELOAD, PYTHONPATH, BASH_ENV and their like let the caller of a program run code in its domain. A pattern that includes
 one is a warning, the variable by its name a note.
 
 any-network: note: every address and every port
@@ -136,7 +136,7 @@ A device file of a disk's or the memory's number gives access to all that is in 
 write-and-execute: error: one domain may change a file and execute it
 help: use different directories for what is written and what is executed
 A service that is broken into can then put its own program there and run it. Changing means: to write, append, create, rename
-or link onto, change a mode, or to mount over or rename the folder above it.
+or link onto, change a mode, or to mount over or rename the directory above it.
 
 store-write: error: the store's files may be changed
 help: delete the entry: files in the store do not change
@@ -150,10 +150,10 @@ domains that it was started from, whose names its own name begins with.
 configures-elsewhere: warning: what this domain may change a more trusted domain reads as configuration
 help: move one of the two to another place
 More trusted is meant as for executed-elsewhere. Taken for configuration are files that an entry of the other domain may read
-below /etc or in a folder .config, .ssh or conf.d, those with an ending such as .conf, .ini, .service, .so, .sh or .py, and
+below /etc or in a directory .config, .ssh or conf.d, those with an ending such as .conf, .ini, .service, .so, .sh or .py, and
 shells' start-up files.
 
-execute-temporary: warning: execution from a folder in which anybody may create files
+execute-temporary: warning: execution from a directory in which anybody may create files
 help: execute programs from a directory that only root may write to
 /tmp, /var/tmp, /dev/shm and /run/user belong to everybody.
 
@@ -168,13 +168,13 @@ help: write the name that the kernel uses
 The kernel calls files of these filesystems FILESYSTEM:/PATH, wherever they are mounted: proc, devpts, securityfs, debugfs,
 tracefs, mqueue, pstore, configfs, fusectl, efivarfs, selinuxfs, smackfs, binfmt_misc, nfsd, xenfs, rpc_pipefs, ocfs2_dlmfs and
 autofs. It calls files of all others by their path: those of sysfs, devtmpfs, cgroup, cgroup2, bpf, hugetlbfs, binder, resctrl,
-tmpfs and ramfs, too. An entry by the other name grants nothing. Of a pattern it is told only if all that it matches is below such
+tmpfs and ramfs, too. An entry by the other name grants nothing. A pattern is reported only if all that it matches is below such
 a mount point. A note for tmpfs and ramfs, since the kernel uses tmpfs:/PATH for files in a layer of an overlay.
 
 wrong-directory: warning: a '/' at the end that is missing, or too much
 help: end the names of directories with '/', and no others
-The kernel ends the names of folders with '/', and of nothing else. mkdir, rmdir, chroot and pivot_root are always about
-folders; write, append, create, truncate, symlink, execute and the like never.
+The kernel ends the names of directories with '/', and no others. mkdir, rmdir, chroot and pivot_root are always about
+directories; write, append, create, truncate, symlink, execute and the like never.
 
 impossible-pattern: warning: a pattern that excludes all that it includes
 help: change the pattern behind '\-'
@@ -193,7 +193,7 @@ Modes have twelve bits, users, groups and ioctl commands thirty-two.
 
 never-executed: warning: a program's name that execve never gives
 help: write the name behind the aggregator, or the real path
-An aggregator puts another name in the place of this program's before entries and transition controls are looked up.
+An aggregator replaces this program's name before entries and transition controls are looked up.
 
 ## Entries that add nothing
 
@@ -204,7 +204,7 @@ The kernel merges it with the first. Of two use_profile lines that a file has fo
 shadowed: warning: another entry grants all of this
 help: delete the entry if you mean the wider one; else make the wider one narrower
 An entry of the same domain, or of an acl_group or module that it uses, grants the same. Taking this one away changes no
-decision: entries whose domain transition or grant_log counts are not told of.
+decision: entries whose domain transition or grant_log counts are not reported.
 
 ## Domains and transitions
 
@@ -224,7 +224,7 @@ The kernel creates no domain in another namespace: it refuses to execute the pro
 
 created-domain: warning: a transition into a domain that is not defined
 help: define the domain, with its profile and entries; or use keep, or keep_domain for the domain above
-The kernel creates it with profile and groups of the domain that the program is started from, and without entries. Told of where
+The kernel creates it with profile and groups of the domain that the program is started from, and without entries. Reported where
 that one is enforced, so that everything is denied to the program, and where the line names the domain. In permissive mode, and
 if groups or modules grant something there, it is a note.
 
@@ -244,7 +244,7 @@ entry that grants it has just this pattern: then it is a note.
 
 leaves-confinement: warning: an enforced domain may enter one that is not enforced
 help: enforce that domain too, or write child in place of the preference
-Whoever breaks into the domain has a way out. A warning where the domain's own entry says so, by manual_domain_transition or a
+An attacker in the domain has a way out. A warning where the domain's own entry says so, by manual_domain_transition or a
 transition preference; a note where a transition control leads out, or a child domain is in another mode, or where the domain is
 not enforced yet, but in permissive mode.
 
@@ -298,8 +298,8 @@ Everything is denied there.
 
 root-enforced: warning: a namespace's root domain is enforced
 help: write 'use_profile 0', and a domain of its own for each program that you confine
-All programs are there that no rule leads elsewhere, those that boot the system and repair it included. What nobody foresaw is
-denied to them.
+Every program that no rule leads elsewhere runs there, including those that boot and repair the system. Enforcing mode denies
+them everything that nobody foresaw.
 
 partly-enforced: note: a profile that enforces some things, and not execution or opening files
 help: enforce file::execute and file::open
@@ -307,7 +307,7 @@ What is not enforced is a way around the rest: a program that may execute or ope
 
 silent-enforcement: note: denials that are not logged
 help: set reject_log=yes
-Nobody learns of an attack, nor why a program does not work.
+Nobody learns of an attack, or why a program does not work.
 
 learning-stopped: warning: a domain that stopped learning
 help: raise max_learning_entry, then learn again without the flag
@@ -334,8 +334,8 @@ manager.
 
 manager-writable: error: a manager's program that others may change
 help: use a program in the store, or in a directory that only root may write to
-Whoever may change the program decides on the policy. Told of where a domain's entries say so, or where the program is in a
-folder in which anybody may create files.
+A process that may change the program decides on the policy. Reported where a domain's entries say so, or where the program is
+in a directory in which anybody may create files.
 
 manager-learning: warning: a manager's domain that learns
 help: use another mode, once its entries are known
@@ -343,7 +343,7 @@ In learning mode whatever the domain does is granted from then on, to the one do
 
 manager-executable: warning: a manager that an enforced domain may start
 help: let that domain execute no manager
-Who breaks into the domain can start the manager with arguments of its choice.
+An attacker in the domain can start the manager with arguments of its choice.
 
 manager-broad: note: every program in a namespace's root domain is a manager
 help: list the domain of one program, such as <kernel> nix:/tomoyo/bin/tomoyo

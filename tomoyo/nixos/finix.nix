@@ -2,7 +2,7 @@
 #
 # finix has no place beside the activation script from which the top level could refer to the policy, so the closure is that of a
 # second evaluation of the same system, in which the policy is an empty file.  Its /etc and activation script are others than the
-# system's: programs that are called by way of a link below /etc have no binding there.
+# system's: programs that are called through a link below /etc have no binding there.
 { config, options, extendModules, lib, pkgs, ... }:
 let
   inherit (lib) mkIf mkMerge mkOption optionalAttrs types;
@@ -65,7 +65,7 @@ in
       default = "init";
       example = "activation";
       description = ''
-        When TOMOYO becomes active at boot. `init`: when finit is executed as PID 1, by way of a script in `boot.init`, so that
+        When TOMOYO becomes active at boot. `init`: when finit is executed as PID 1, through a script in `boot.init`, so that
         every process of the system is confined. `activation`: when the activation script executes a program for that; `boot.init`
         stays as it is, and PID 1 stays in the domain `<kernel>`.
       '';

@@ -27,7 +27,7 @@ let
         default = null;
         example = literalExpression "./policies/hello.domain";
         description = ''
-          A file with the named domain policy, or a folder that is a policy source of its own: domains, modules and exception
+          A file with the named domain policy, or a directory that is a policy source of its own: domains, modules and exception
           policy together.
         '';
       };
@@ -331,7 +331,7 @@ in
           apply = toString;
           default = "/var/lib/tomoyo/saved";
           example = "/var/lib/learned";
-          description = "Where saved policies go, one folder for each time.";
+          description = "Where saved policies go, one directory for each time.";
         };
         interval = interval "two savings";
       };
@@ -389,7 +389,7 @@ in
         default = "";
         example = literalExpression "./query.rules";
         description = ''
-          Rules of `tomoyo query --rules`, as text or as a file. What no rule answers is denied. The path of a file outside the
+          Rules of `tomoyo query --rules`, as text or as a file. A request that no rule answers is denied. The path of a file outside the
           store, which is read when the daemon starts, is as plain as that of a directory of logs.
         '';
       };
@@ -434,7 +434,7 @@ in
       default = "unconfined";
       example = "stop";
       description = ''
-        What happens at boot if neither this policy nor the one before can be loaded: `unconfined` comes up with every domain
+        What happens at boot if this policy and the one before cannot be loaded: `unconfined` comes up with every domain
         in profile 0, and says so in the kernel log; `stop` lets the kernel panic.
       '';
     };

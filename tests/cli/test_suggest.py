@@ -131,7 +131,7 @@ def test_rules_and_filters(place: Path) -> None:
     refused = suggest("--rules", place / "rules", place / "log")
     assert refused.status == 2
     assert f"{place}/rules:1:" in refused.messages
-    assert "no rule: 'x' (expected process, " in suggest("--rule", "x", place / "log").messages
+    assert "there is no rule 'x' [usage]\nhelp: a rule is one of process, " in suggest("--rule", "x", place / "log").messages
 
 
 def test_learned(place: Path) -> None:

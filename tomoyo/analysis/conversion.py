@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from ..model.conditions import ATTRIBUTES
+from ..model.diagnostics import did_you_mean
 from ..model.errors import InvalidValueError
 from ..model.records import AuditRecord, Execution
 from ..model.words import quoted
@@ -100,9 +101,9 @@ def check_kept(kept: Iterable[str]) -> None:
     for name in kept:
         whole = _INDEX.sub("", name)
         if not any(attribute == whole or (name == whole and attribute.startswith(f"{name}.")) for attribute in attributes):
-            raise InvalidValueError(
-                f"no condition has the name {quoted(name)} (expected {', '.join(attributes)}, or a beginning such as task)"
-            )
+            near = did_you_mean(name, attributes)
+            listed = f" (expected {', '.join(attributes)}, or a beginning such as task)"
+            raise InvalidValueError(f"no condition has the name {quoted(name)}" + (f"; {near}" if near else listed))
 
 
 def _is_of(test: str, name: str) -> bool:

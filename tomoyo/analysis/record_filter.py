@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from ..decision.matching import compile_pattern
+from ..model.diagnostics import did_you_mean
 from ..model.domains import MAX_PROFILES
 from ..model.entries import Kind
 from ..model.errors import InvalidValueError
@@ -62,7 +63,10 @@ class RecordFilter:
             _refuse(path, _path_fault(path), "a path, or a pattern such as /etc/\\*")
         unknown = [operation for operation in self.operations if operation not in operation_names()]
         if unknown:
-            raise InvalidValueError(f"no operation: {quoted(unknown[0])} (expected {', '.join(_listed())})")
+            near = did_you_mean(unknown[0], operation_names())
+            raise InvalidValueError(
+                f"unknown operation: {quoted(unknown[0])}" + (f"; {near}" if near else f" (expected {', '.join(_listed())})")
+            )
         outside = [profile for profile in self.profiles if not 0 <= profile < MAX_PROFILES]
         if outside:
             raise InvalidValueError(f"no profile: {outside[0]} (expected 0 to {MAX_PROFILES - 1})")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Broken records that are told of one by one; the others are counted.
 TOLD = 10
+#: Characters at the beginning of a file that say what it is.
+_HEAD = 1 << 16
 
 
 class LogReader:
@@ -66,6 +68,7 @@ class LogReader:
                 elif self.broken == TOLD + 1:
                     message("warning", "more broken records are counted only", code="broken-record")
 
+            refuse_policy(name)
             with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
                 refuse_binary(called, getattr(file, "peek", lambda _: b"")(1))
                 for text in iterate_texts(file, file=called, report=report):
@@ -84,12 +87,29 @@ def shown(name: str) -> str:
     return "<stdin>" if name == "-" else name
 
 
+_ADVICE = "give a log that 'tomoyo audit' or tomoyo-auditd wrote"
+
+
 def check_log(name: str, read: int, broken: int) -> None:
     """Raise UsageError where the file NAME is no log: of its records READ were some, and BROKEN none."""
     if broken and not read:
-        raise UsageError(
-            "no audit record", "give a log that 'tomoyo audit' or tomoyo-auditd wrote", code="no-log", place=Place(name)
-        )
+        raise UsageError("no audit record", _ADVICE, code="no-log", place=Place(name))
+
+
+def refuse_policy(path: str) -> None:
+    """Raise UsageError where the file at PATH is policy, which would be nothing but broken records."""
+    import os
+
+    from ..nix.source.kinds import kind_by_content
+    from ..syntax.policy_text import TextKind
+
+    if path == "-" or not os.path.isfile(path):
+        return
+    with open(path, encoding="latin-1") as file:
+        head = file.read(_HEAD)
+    kind = kind_by_content(head) if "# profile=" not in head else None
+    if isinstance(kind, TextKind):
+        raise UsageError(f"{kind.value}, not an audit log", _ADVICE, code="no-log", place=Place(path))
 
 
 def skipped(broken: int) -> str:

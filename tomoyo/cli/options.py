@@ -7,6 +7,7 @@ import errno
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -74,6 +75,7 @@ class Parser(argparse.ArgumentParser):
         advice = self._advice
         if message.startswith("unrecognized arguments: "):
             option = message.removeprefix("unrecognized arguments: ").partition(" ")[0].partition("=")[0]
+            option = f"-{option}" if re.match("-[a-z]{2}", option) else option
             advice = did_you_mean(option, self._option_string_actions) if option.startswith("--") else ""
         messages.message("error", message, advice, code="usage")
         sys.exit(2)
@@ -270,6 +272,13 @@ def _near_file(path: str) -> str:
 def add_json_lines(parser: argparse.ArgumentParser, option: str = "") -> None:
     """Let ``--json`` of PARSER, which every command takes, write an object a line; with OPTION only where that is given."""
     parser.set_defaults(json_lines=option)
+
+
+def mode_word(text: str) -> str:
+    """The mode that TEXT names: by the kernel's word for it, or by the state of a service as the NixOS module calls it."""
+    from ..model.profiles import STATES
+
+    return STATES[text].mode.value if text in STATES else text
 
 
 def add_all(parser: argparse.ArgumentParser) -> None:

@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 
 from ...model.words import quoted
 from ..kernel_options import refused
-from ..logs import check_log, shown, skipped
+from ..logs import check_log, refuse_policy, shown, skipped
 from ..messages import counted
-from ..options import UsageError, add_json_lines, message, refuse_binary, system_error
+from ..options import UsageError, add_json_lines, message, mode_word, refuse_binary, system_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
         "--operation",
         action="append",
         default=[],
-        help="such as read, connect, file or network; a wrong one lists all",
+        help="such as read, connect, file or network",
     )
     group.add_argument("--path", action="append", default=[], help="a file or unix socket that the request names")
-    group.add_argument("--mode", action="append", default=[], choices=("learning", "permissive", "enforcing", "disabled"))
+    group.add_argument(
+        "--mode", action="append", default=[], type=mode_word, choices=("learning", "permissive", "enforcing", "disabled")
+    )
     group.add_argument("--profile", action="append", default=[], type=int, help="the profile's number, 0 to 255")
     group.add_argument("--granted", choices=("yes", "no"), help="the verdict")
 
@@ -133,6 +135,7 @@ def _record(arguments: argparse.Namespace, recorder: Recorder) -> int:
             return _from_kernel(arguments, recorder)
         for name in arguments.files:
             read, broken = recorder.read, recorder.broken
+            refuse_policy(name)
             record_chunks(checked(shown(name), chunks(name)), recorder)
             broken = recorder.broken - broken
             check_log(shown(name), recorder.read - read - broken, broken)

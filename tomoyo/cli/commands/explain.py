@@ -25,6 +25,8 @@ import os
 import re
 import sys
 
+from ...model.entries import Kind
+from ...model.words import quoted
 from ..closure_options import add_closure
 from ..kernel_options import refused
 from ..logs import LogReader
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("give a domain and a request, or --log FILE")
     if arguments.domain is not None and not arguments.request:
         raise UsageError("say what is requested behind the domain, as an entry: file read /etc/shadow")
+    _refuse_exchanged(arguments)
     request = _request(arguments) if arguments.domain is not None else None
     try:
         explainer = Explainer(read_engine(arguments))
@@ -103,6 +106,18 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(dict.fromkeys(attribute for each in found.conditional for attribute in each.attributes))
         advise(f"write what is known of {names} after the request, such as task.uid=0")
     return 0 if found.conclusion is Conclusion.GRANTED else 1
+
+
+def _refuse_exchanged(arguments: argparse.Namespace) -> None:
+    """Raise UsageError where the domain is probably left out, or exchanged with the policy."""
+    domain = arguments.domain
+    if isinstance(arguments.policy, str) and arguments.policy.startswith("<"):
+        raise UsageError(f"--policy {quoted(arguments.policy)}: a domain, not a policy", "write --policy PATH, then the domain")
+    if domain is not None and not domain.startswith("<"):
+        if domain in {kind.keyword.partition(" ")[0] for kind in Kind}:
+            raise UsageError("no domain is given", "give the domain before the request, such as '<kernel> /usr/sbin/sshd'")
+        if os.path.exists(domain):
+            raise UsageError(f"{quoted(domain)}: a file, not a domain", f"write --policy {quoted(domain)}, then the domain")
 
 
 def _request(arguments: argparse.Namespace) -> Request:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ...sets.links import LOCKS
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, message, set_result, visible
+from ..options import UsageError, message, mode_word, set_result, visible
 from .select import add_selection, created_domains, selected, selectors
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_selection(parser)
     change = parser.add_mutually_exclusive_group()
-    change.add_argument("--set", choices=SETTABLE, metavar="MODE", help=f"put them into this mode: {', '.join(SETTABLE)}")
+    change.add_argument(
+        "--set", type=mode_word, choices=SETTABLE, metavar="MODE", help=f"put them into this mode: {', '.join(SETTABLE)}"
+    )
     change.add_argument("--profile", type=int, metavar="N", help="put them into profile N")
     parser.add_argument("--force", action="store_true", help="enforce even where there are no entries")
     parser.add_argument("--locks", default=LOCKS, metavar="DIR", help=f"where the lock of activations is (default: {LOCKS})")

@@ -14,8 +14,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ...kernel.modes import MODES
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import set_result, visible
+from ..options import mode_word, set_result, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,20 +27,23 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("-a", "--all", action="store_true", help="the kernel's own threads, too")
-    parser.add_argument("--mode", action="append", default=[], metavar="MODE", help="only processes in this mode, without a tree")
+    parser.add_argument(
+        "--mode",
+        action="append",
+        default=[],
+        metavar="MODE",
+        type=mode_word,
+        choices=MODES,
+        help="only processes in this mode, without a tree",
+    )
     add_interface(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...kernel.modes import MODES
     from ...kernel.processes import read_processes, without_kernel_threads
     from ...kernel.securityfs import SecurityfsError
-    from ..options import UsageError
 
-    unknown = [mode for mode in arguments.mode if mode not in MODES]
-    if unknown:
-        raise UsageError(f"no mode: {unknown[0]} (expected {', '.join(MODES)})")
     try:
         found = read_processes(securityfs(arguments))
     except SecurityfsError as error:

@@ -30,7 +30,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from ...model.diagnostics import Place
+from ...model.diagnostics import Place, did_you_mean
 from ...model.words import quoted
 from ..closure_options import add_closure, read_closure
 from ..kernel_options import refused
@@ -190,7 +190,9 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], tuple[UserR
     wanted = set(arguments.rule)
     unknown = wanted - BUILT_IN_RULES.keys() - {"none"}
     if unknown:
-        raise UsageError(f"no rule: {quoted(sorted(unknown)[0])} (expected {', '.join(BUILT_IN_RULES)} or none)")
+        word = sorted(unknown)[0]
+        advice = did_you_mean(word, (*BUILT_IN_RULES, "none")) or f"a rule is one of {', '.join(BUILT_IN_RULES)} and none"
+        raise UsageError(f"there is no rule {quoted(word)}", advice)
     return tuple(rule for rule in BUILT_IN_RULES.values() if rule.name in wanted), user_rules
 
 

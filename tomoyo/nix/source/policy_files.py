@@ -14,6 +14,7 @@ groups and profiles count, other domains do not.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
@@ -36,6 +37,8 @@ __all__ = ["PolicyFiles", "PolicyForm", "PolicyLoadError", "read_policy_files"]
 
 _COMPILED = {"manifest.json", "bindings.conf"}
 _HEAD = 1024
+#: The head of an audit record; to a kernel that takes policy it is a comment.
+_RECORD = re.compile(r"\s*#[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}# profile=")
 _SOURCE = {*FOLDERS, "module-numbers.conf", STATE_FILE}
 
 
@@ -258,6 +261,8 @@ def _names(directory: str) -> set[str]:
 
 
 def _kind_of(path: str, text: str, default: TextKind | None) -> TextKind:
+    if _RECORD.match(text):
+        raise PolicyLoadError(path, "an audit log, not policy", "'tomoyo suggest' suggests policy from audit logs")
     kind = kind_by_place(path) or kind_by_content(text)
     if isinstance(kind, TextKind):
         return kind

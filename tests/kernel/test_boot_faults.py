@@ -63,6 +63,17 @@ def parsed(policy: PolicySet) -> PolicyReading:
             {"exception_policy": "reset_domain /a from any\nno_reset_domain /a from any\n"},  # it never happens
             [],
         ),
+        (  # that it is not to happen counts in its own namespace
+            {"exception_policy": "no_reset_domain /a from any\n<x> no_reset_domain /b from any\n<x> reset_domain /a from any\n"},
+            [
+                "failing-execution exception_policy.conf:3:1: reset_domain /a from any: the domain </a> is not defined, and the "
+                "kernel does not create it, so execution fails"
+            ],
+        ),
+        (
+            {"exception_policy": "<kernel> reset_domain /a from any\n<kernel> no_reset_domain /a from any\n"},
+            [],
+        ),
         (
             {"bindings": "reset_domain /a from any\n"},
             [

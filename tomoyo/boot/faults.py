@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..model.diagnostics import Diagnostic, Place, Severity
 from ..sets.checks import damaged, domain_place
 from ..sets.directory import FILES
@@ -76,21 +78,29 @@ def _dead_ends(policy: PolicyReading) -> Iterator[Diagnostic]:
     if not names:
         return
     from ..decision.missing_domains import missing_domains
+    from ..model.exception_policy import TransitionControl
     from ..sets.policy_set import PolicySet
+    from ..syntax.policy_text import PolicyText, TextKind, read_lines
+    from ..syntax.statements import InNamespace, SharedEntry
 
     domains = "".join(f"{name}\n" for name in policy.blocks)
     for name in names:
         lines = [line if _ELSEWHERE in line else "" for line in getattr(texts, name).split("\n")]
-        holding = PolicySet(domains, exception_policy="\n".join(lines)).loaded().holding
-        exempt = {line.removeprefix("no_") for line in lines if line.startswith("no_")}
+        text = PolicyText(TextKind.EXCEPTION, FILES[name], "\n".join(lines))
+        holding = PolicySet(domains, exception_policy=text.text).loaded().holding
+        held = {(part.namespace, control) for part in holding.exception_policy() for control in part.transitions}
+        places: dict[object, Place] = {}
+        for placed in read_lines(text):
+            if isinstance(said := placed.value, InNamespace):
+                content = said.content.entry if isinstance(said.content, SharedEntry) else said.content
+                places.setdefault((said.namespace, content), placed.where())
         for missing in missing_domains(holding.domain_policy(), holding.exception_policy()):
+            rule = missing.rule
             # The kernel asks first whether a transition is not to happen.
-            if str(missing.rule) in exempt:
+            if isinstance(rule, TransitionControl) and (missing.namespace, replace(rule, keyword=f"no_{rule.keyword}")) in held:
                 continue
-            found = ((number, line) for number, line in enumerate(lines, 1) if line.endswith(str(missing.rule)))
-            number, line = next(found, (0, ""))
-            place = Place(FILES[name], number, 1 if number else 0, line)
-            yield _error("failing-execution", f"{missing.rule}: {missing.reason}", place)
+            place = places.get((missing.namespace, rule), Place(FILES[name]))
+            yield _error("failing-execution", f"{rule}: {missing.reason}", place)
 
 
 def _error(code: str, message: str, place: Place) -> Diagnostic:

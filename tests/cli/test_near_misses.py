@@ -149,3 +149,15 @@ def test_the_states_of_services_name_modes(command: list[str], state: str, mode:
     assert answers[0] == answers[1]
     assert '"usage"' not in answers[0].output
     assert sample.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["ps"], ["status"], ["save", "--stdout", "domain"], ["mode", "--name", "/a", "--set", "learning"], ["explain"]]
+)
+def test_a_command_without_tomoyo_points_to_doctor(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "security").mkdir()
+    (tmp_path / "security/lsm").write_text("capability,yama")
+    words = [NOTES, "file", "read", "/a"] if command == ["explain"] else []
+    done = tomoyo(*command, "--interface", tmp_path / "security/tomoyo", *words)
+    assert done.status == 3
+    assert "help: boot with tomoyo in lsm=; 'tomoyo doctor' finds every reason\n" in done.messages

@@ -98,7 +98,9 @@ def test_a_write_that_the_kernel_does_not_permit(tmp_path: Path, user: int, monk
 
 def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(securityfs.os, "open", refuse(errno.EACCES))
-    assert advice(Securityfs(tmp_path).stat) == "only root may do this; use sudo"
+    for user, said in ((1000, "only root may do this; use sudo"), (0, securityfs.FORBIDDEN)):
+        monkeypatch.setattr(securityfs.os, "geteuid", lambda user=user: user)
+        assert advice(Securityfs(tmp_path).stat) == said
 
 
 def test_any_other_error_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,7 +243,12 @@ def system_error(name: str, error: OSError) -> int:
 def refusal(error: OSError, where: str, code: str = "system") -> Diagnostic:
     """ERROR, which is about the path WHERE, with the one thing to do."""
     text, advice = path_fault(error)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, TomoyoError):
+        from ..kernel.securityfs import SecurityfsError
+
+        if isinstance(error, SecurityfsError) and error.errno in _OF_NAMES:
+            advice = f"{advice}; " * bool(advice) + "'tomoyo doctor' finds every reason"
+    elif isinstance(error, FileNotFoundError):
         advice = _near_file(where) or advice
     return Diagnostic(Severity.ERROR, code, text, advice, Place(where))
 

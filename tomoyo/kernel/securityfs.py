@@ -72,6 +72,10 @@ _FLAGS = 6
 _PF_KTHREAD = 0x00200000
 
 
+#: Why root has no access to a file, and what to do.
+FORBIDDEN = "root has no access to this file; look for a container or another security module that forbids it"
+
+
 class SecurityfsError(TomoyoError, OSError):
     """The kernel refused, or its interface is not there; the message says what to do."""
 
@@ -307,8 +311,10 @@ class Securityfs:
     def _advice(self, number: int) -> str:
         if number in (errno.ENOENT, errno.ENOTDIR):
             return self.why_missing()
-        if number == errno.EACCES or (number == errno.EPERM and os.geteuid() != 0):
+        if number in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
             return "only root may do this; use sudo"
+        if number == errno.EACCES:
+            return FORBIDDEN
         if number == errno.EPERM:
             return manager_advice(_text(self._path("self_domain")), _own_program(self.proc))
         if number == errno.ELOOP:

@@ -305,7 +305,7 @@ class Explainer:
 
     def _never_asked(self, request: Request, namespace: str) -> NeverAsked | None:
         """Why the kernel never makes REQUEST; for a package's name it asks by a path that this is bound to."""
-        never = never_asked(request, by_name=self.engine.by_name)
+        never = never_asked(request, names=self.engine.names)
         if request.operation == "execute" and never is None:
             name, rules = str(request.arguments[0]), self._transition_rules(namespace)[0]
             if name.startswith(NAMES) and rules.gives_names(NAMES) and not rules.is_aggregate(name):

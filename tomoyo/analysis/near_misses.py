@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from ..decision.conditions import Holds, failing_tests, test_holds
 from ..decision.groups import Groups
-from ..decision.index import argument_matches
+from ..decision.index import argument_matches, asked_argument_matches
 from ..decision.matching import matches
 from ..decision.requests import Request, Value
 from ..model.addresses import AddressRange, address_text
@@ -57,9 +57,13 @@ def near_miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Pa
     # The kernel does not compare the protocol, but whoever asks about one looks for entries for it.
     of_protocol = 100.0 if entry.kind is request.kind else 0.0
     for position, (name, argument, value) in enumerate(zip(request.kind.arguments, entry.arguments, request.arguments)):
-        if (position == 0 and not request.device_counts) or argument_matches(argument, value, groups):
+        if position == 0 and not request.device_counts:
+            continue
+        if asked_argument_matches(request.kind, request.operation, position, argument, value, groups):
             continue
         share, reason = _argument_reason(name, argument, value)
+        if argument_matches(argument, value, groups):
+            reason = f"{argument} has a package's name without @, which no file has ({name})"
         near = operation and (position > 0 or share > 0 or not isinstance(value, str))
         return (of_protocol + position + share, Part.ARGUMENT, reason) if near else None
     if not operation:

@@ -14,12 +14,12 @@ nobody may do it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..decision.groups import Groups
 from ..decision.impossible_requests import largest_number, name_fault, never_asked
-from ..decision.index import argument_matches, asked_as
+from ..decision.index import asked_argument_matches, asked_as
 from ..decision.requests import Request
 from ..model.addresses import AddressRange
 from ..model.diagnostics import did_you_mean
@@ -56,12 +56,12 @@ class Question:
     """What may be done, in any of CASES; NEVER tells why the kernel never asks for others.
 
     Attributes:
-        by_name: whether a package's name stands for the real path of its file.
+        names: the packages' names, patterns among them, that stand for the real paths of their files.
     """
 
     cases: tuple[Case, ...]
     never: tuple[str, ...] = ()
-    by_name: bool = False
+    names: Collection[str] = ()
 
     @property
     def operations(self) -> list[tuple[Kind, str]]:
@@ -80,41 +80,43 @@ class Question:
         return any(
             asked_as(case.kind) is kind
             and case.operation in entry.operations
-            and all(any(_overlaps(entry.arguments[at], wanted, groups) for at in places) for places, wanted in case.wanted)
+            and all(
+                any(_overlaps(case, at, entry.arguments[at], wanted, groups) for at in places) for places, wanted in case.wanted
+            )
             for case in self.cases
         )
 
 
-def question_of(request: Request, *, by_name: bool = False) -> Question:
-    """The question who may make just REQUEST; BY_NAME as in `Question`."""
-    names = (
+def question_of(request: Request, *, names: Collection[str] = ()) -> Question:
+    """The question who may make just REQUEST; NAMES as in `Question`."""
+    called = (
         _special(request.kind, request.operation, place, value) if isinstance(value, str) else value
         for place, value in enumerate(request.arguments)
     )
-    request = replace(request, arguments=tuple(names))
+    request = replace(request, arguments=tuple(called))
     wanted: list[tuple[tuple[int, ...], Wanted]] = []
     for position, value in enumerate(request.arguments):
         if isinstance(value, bytes):
             wanted.append(((position,), AddressRange(value, value)))
         else:
             wanted.append(((position,), single(value) if isinstance(value, int) else value))
-    never = never_asked(request, by_name=by_name)
+    never = never_asked(request, names=names)
     if never is not None:
-        return Question((), (f"the kernel never asks for '{request.text}': {never}",), by_name)
-    return Question((Case(request.kind, request.operation, tuple(wanted)),), (), by_name)
+        return Question((), (f"the kernel never asks for '{request.text}': {never}",), names)
+    return Question((Case(request.kind, request.operation, tuple(wanted)),), (), names)
 
 
-def _asked(cases: Sequence[Case], by_name: bool) -> Question:
+def _asked(cases: Sequence[Case], names: Collection[str]) -> Question:
     """The question of those CASES of which the kernel asks."""
-    faults = [(case, _fault(case, by_name)) for case in cases]
+    faults = [(case, _fault(case, names)) for case in cases]
     return Question(
         tuple(case for case, fault in faults if not fault),
         tuple(dict.fromkeys(fault for _, fault in faults if fault)),
-        by_name,
+        names,
     )
 
 
-def _fault(case: Case, by_name: bool) -> str:
+def _fault(case: Case, names: Collection[str]) -> str:
     """Why the kernel never asks CASE; empty where it may."""
     if case.operation in case.kind.unasked:
         return f"the kernel never asks for '{case.kind.keyword} {case.operation}'"
@@ -124,21 +126,21 @@ def _fault(case: Case, by_name: bool) -> str:
             return f"the kernel never asks '{case.operation}' for more than {largest}"
         if not isinstance(name, str):
             continue
-        faults = [name_fault(case.kind, case.operation, place, name, by_name=by_name) for place in places]
+        faults = [name_fault(case.kind, case.operation, place, name, names=names) for place in places]
         if all(faults):
             reason, instead = faults[0] or ("", "")
             return f"the kernel never asks for '{name}' there: {reason}" + (f"; it would ask for '{instead}'" if instead else "")
     return ""
 
 
-def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *, by_name: bool = False) -> Question:
+def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *, names: Collection[str] = ()) -> Question:
     """The question that texts say.
 
     OPERATION is an operation (``write``), several (``write/append``, ``open``
     for all ways to open a file), or has its keyword before it (``network inet
     stream connect``, or as profiles write it ``inet_stream_connect``).
     ARGUMENTS are by their names in the Kind table, or ``path`` for any name.
-    BY_NAME as in `Question`.
+    NAMES as in `Question`.
 
     Raises InvalidValueError where there is no such operation, or none with such arguments.
     """
@@ -153,7 +155,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *
         raise InvalidValueError("; ".join(dict.fromkeys(reasons)))
     # What is an IP address could be the name of a unix socket; nobody means that.
     of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
-    return _asked(of_networks or cases, by_name)
+    return _asked(of_networks or cases, names)
 
 
 def _operations(text: str) -> list[tuple[Kind, str]]:
@@ -225,10 +227,10 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
     return text
 
 
-def _overlaps(argument: Argument, wanted: Wanted, groups: Groups) -> bool:
-    """Whether ARGUMENT of an entry matches anything that is WANTED."""
+def _overlaps(case: Case, place: int, argument: Argument, wanted: Wanted, groups: Groups) -> bool:
+    """Whether ARGUMENT of an entry matches anything that CASE has as WANTED at PLACE."""
     if isinstance(wanted, str):
-        return bool(argument_matches(argument, wanted, groups))
+        return asked_argument_matches(case.kind, case.operation, place, argument, wanted, groups)
     if isinstance(wanted, NumberRange):
         if isinstance(argument, GroupReference):
             return groups.numbers_overlap(argument.name, wanted.first.value, wanted.last.value)

@@ -10,7 +10,7 @@ are not followed: they have no entries of their own.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..decision.engine import DecisionEngine
@@ -79,7 +79,7 @@ def who_may(engine: DecisionEngine, question: Question | Request) -> Iterator[Ac
     Raises InvalidValueError where it is called with anything else.
     """
     if isinstance(question, Request):
-        question = question_of(question, by_name=engine.by_name)
+        question = question_of(question, names=engine.names)
     if not isinstance(question, Question):
         raise InvalidValueError(f"who_may takes a Request or a Question, not {type(question).__name__}: see parse_request")
     return _accesses(engine, question)
@@ -160,12 +160,15 @@ class _Granting:
         key = kind, operation, place, group
         if key not in self._never:
             members = self._groups.paths(group)
-            self._never[key] = bool(members) and all(self._is_never(kind, operation, place, member) for member in members)
+            self._never[key] = bool(members) and all(
+                self._is_never(kind, operation, place, member, self._question.names if member == group else ())
+                for member in members
+            )
         return self._never[key]
 
-    def _is_never(self, kind: Kind, operation: str, place: int, name: str) -> bool:
+    def _is_never(self, kind: Kind, operation: str, place: int, name: str, names: Collection[str] = ()) -> bool:
         # A pattern such as pi\* may be of pipes and others that have no path.
-        fault = name_fault(kind, operation, place, name, by_name=self._question.by_name)
+        fault = name_fault(kind, operation, place, name, names=names)
         return "\\" not in name.partition("/")[0] and fault is not None
 
 

@@ -15,7 +15,7 @@ entries grant; no mode is known then.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..model.domains import Domain, DomainPolicy
@@ -119,8 +119,8 @@ class DecisionEngine:
         domains: whose entries are searched.
         exceptions: the groups, acl_groups and transition control that they use; none where it is left out.
         profiles: what says the mode; without them a verdict has none, and only ``granted`` counts.
-        by_name: whether path groups called after packages hold their own names, so that a
-            request may ask for a file by such a name, ``nix:/notes/share/help``.
+        names: the packages' names by which a request may ask for a file, such as ``nix:/notes/share/help``;
+            patterns may be among them.  The path group called so holds its own name.
         modules: what the policy source calls acl_groups, by their numbers.
 
     There are three ways to make one: from parsed policies; `load` for the files of
@@ -137,11 +137,11 @@ class DecisionEngine:
         exceptions: ExceptionPolicy | None = None,
         profiles: ProfilePolicy | None = None,
         *,
-        by_name: bool = False,
+        names: Collection[str] = (),
         modules: Mapping[int, str] | None = None,
     ) -> None:
         self.profiles = profiles
-        self.by_name = by_name
+        self.names = names
         self.modules: Mapping[int, str] = modules or {}
         self._domains = {domain.name.text: domain for domain in domains}
         self._exceptions = {part.namespace: part for part in exceptions or ExceptionPolicy()}
@@ -189,7 +189,7 @@ class DecisionEngine:
 
     def with_domains(self, domains: DomainPolicy) -> DecisionEngine:
         """The engine for other DOMAINS under the same exception policy and profiles, of which what is indexed is shared."""
-        other = DecisionEngine(domains, None, self.profiles, by_name=self.by_name, modules=self.modules)
+        other = DecisionEngine(domains, None, self.profiles, names=self.names, modules=self.modules)
         other._exceptions = self._exceptions
         other._groups = self._groups
         other._shared = self._shared
@@ -271,7 +271,7 @@ class DecisionEngine:
         Raises UnknownDomain where the policy has no such domain and none above it,
         and InvalidValueError where NAME is no domain's name.
         """
-        never = never_asked(request, by_name=self.by_name)
+        never = never_asked(request, names=self.names)
         if never is None:
             return self.decide_entries(name, request)
         created_from = None if str(name) in self._domains else self.ancestor(name).name

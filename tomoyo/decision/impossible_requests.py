@@ -15,10 +15,12 @@ audit log passes.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from ..model.entries import NETWORK_KINDS, Kind
 from ..model.filesystems import misnamed
+from .matching import matches
 from .requests import Request, Value
 
 __all__ = ["NeverAsked", "never_asked"]
@@ -26,7 +28,8 @@ __all__ = ["NeverAsked", "never_asked"]
 #: Names that are not absolute begin with their filesystem or device; a pipe or a socket has no path at all.
 _NAME = re.compile(r"/|[^/:]+:")
 #: Names that policies make up: aggregators give them to programs, and path groups stand for the files.
-_MADE_UP = ("nix:/", "unit:/")
+_PACKAGES = "nix:/"
+_MADE_UP = (_PACKAGES, "unit:/")
 #: How the names of an operation end: always in '/' (True), or never (False).
 _ENDS = {
     **dict.fromkeys(
@@ -61,33 +64,32 @@ class NeverAsked:
         return self.reason if self.instead is None else f"{self.reason}; it would ask for '{self.instead.text}'"
 
 
-def never_asked(request: Request, *, by_name: bool = False) -> NeverAsked | None:
+def never_asked(request: Request, *, names: Collection[str] = ()) -> NeverAsked | None:
     """Why the kernel never makes REQUEST; None where it may.
 
     Arguments:
-        by_name: whether a package's name stands for the real path of its file.
+        names: the packages' names, patterns among them, that stand for the real paths of their files.
     """
     if request.operation in request.kind.unasked:
         return _unasked(request)
     for place, value in enumerate(request.arguments):
-        fault = name_fault(request.kind, request.operation, place, value, by_name=by_name) if isinstance(value, str) else None
+        fault = name_fault(request.kind, request.operation, place, value, names=names) if isinstance(value, str) else None
         if fault is not None:
             reason, name = fault
             return NeverAsked(reason, _renamed(request, place, name) if name else None)
     return _ends_fault(request) or _number_fault(request)
 
 
-def name_fault(kind: Kind, operation: str, place: int, name: str, *, by_name: bool = False) -> tuple[str, str] | None:
+def name_fault(kind: Kind, operation: str, place: int, name: str, *, names: Collection[str] = ()) -> tuple[str, str] | None:
     """Why the argument at PLACE is never NAME, and what the kernel calls it, which may be empty; None where it may be.
 
     Arguments:
-        by_name: as in `never_asked`.
+        names: as in `never_asked`.
     """
-    # What is mounted may be called anything, as may a socket.
-    if kind.keyword != "file" or place not in _PLACES.get(kind, (0,)):
+    if not _names_a_file(kind, place):
         return None
     if name.startswith(_MADE_UP):
-        if operation == "execute" or (by_name and name.startswith("nix:/")):
+        if operation == "execute" or name in names or any("\\" in each and matches(each, name) for each in names):
             return None
         return f"it asks for files by their real paths, and {name} is none", ""
     if not _NAME.match(name):
@@ -105,6 +107,16 @@ def name_fault(kind: Kind, operation: str, place: int, name: str, *, by_name: bo
     if wanted:
         return "the name of a directory ends in '/'", f"{name}/"
     return f"'file {operation}' is never about a directory, whose name ends in '/'", name.rstrip("/")
+
+
+def is_package_name(kind: Kind, operation: str, place: int, value: Value) -> bool:
+    """Whether the argument VALUE at PLACE is a package's name where the kernel compares real paths."""
+    return isinstance(value, str) and value.startswith(_PACKAGES) and operation != "execute" and _names_a_file(kind, place)
+
+
+def _names_a_file(kind: Kind, place: int) -> bool:
+    """Whether the argument at PLACE is a path: what is mounted may be called anything, and so may a socket."""
+    return kind.keyword == "file" and place in _PLACES.get(kind, (0,))
 
 
 def _unasked(request: Request) -> NeverAsked:

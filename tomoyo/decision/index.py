@@ -16,6 +16,7 @@ from ..model.entries import NETWORK_KINDS, Argument, Entry, Kind
 from ..model.numbers import NumberRange
 from ..model.words import DomainName, GroupReference, constant_length
 from .groups import Groups, PatternIndex
+from .impossible_requests import is_package_name
 from .matching import compile_pattern
 from .requests import Request, Value
 
@@ -165,11 +166,23 @@ def argument_matches(argument: Argument, value: Value, groups: Groups) -> str | 
     return value in argument
 
 
+def asked_argument_matches(kind: Kind, operation: str, place: int, argument: Argument, value: Value, groups: Groups) -> bool:
+    """Whether ARGUMENT of an entry matches VALUE, the argument at PLACE of a request for OPERATION.
+
+    A package's name stands for a file only in the group that is called so:
+    without ``@``, and in other groups, the kernel would compare it with a real path.
+    """
+    found = argument_matches(argument, value, groups)
+    if found and is_package_name(kind, operation, place, value):
+        return isinstance(argument, GroupReference) and found == argument.name
+    return bool(found)
+
+
 def arguments_match(entry: Entry, request: Request, groups: Groups) -> bool:
     """Whether every argument of ENTRY matches that of REQUEST."""
     for position, (argument, value) in enumerate(zip(entry.arguments, request.arguments)):
         if position == 0 and not request.device_counts:
             continue
-        if not argument_matches(argument, value, groups):
+        if not asked_argument_matches(request.kind, request.operation, position, argument, value, groups):
             return False
     return True

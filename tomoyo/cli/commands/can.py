@@ -32,6 +32,8 @@ from ..policy_source import add_as_created, add_policy, may_be_asked, read_engin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ...analysis.question import Question
     from ...analysis.reachability import Access, Step
     from ...decision.engine import DecisionEngine
@@ -80,12 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ...analysis.reachability import unbound, who_may
     from ...kernel.securityfs import SecurityfsError
 
-    _question(arguments, by_name=True)  # what nobody can ask needs no policy
+    _question(arguments, names=_words(arguments))  # what nobody can ask needs no policy
     try:
         engine = read_engine(arguments)
     except SecurityfsError as error:
         return refused(error)
-    question = _question(arguments, by_name=engine.by_name)
+    question = _question(arguments, names=engine.names)
     _tell_of_special_files(arguments, question)
     if not all(may_be_asked(engine, name, as_created=arguments.as_created) for name in question.domains):
         return 2
@@ -103,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _question(arguments: argparse.Namespace, *, by_name: bool) -> Question:
+def _question(arguments: argparse.Namespace, *, names: Collection[str]) -> Question:
     from ...analysis.question import parse_question, question_of
     from ...decision.requests import parse_request
 
@@ -117,9 +119,9 @@ def _question(arguments: argparse.Namespace, *, by_name: bool) -> Question:
                 raise UsageError(
                     f"give no attributes: an entry counts whatever its condition says, such as {next(iter(request.given))}"
                 )
-            question = question_of(request, by_name=by_name)
+            question = question_of(request, names=names)
         else:
-            question = parse_question(arguments.op, given, by_name=by_name)
+            question = parse_question(arguments.op, given, names=names)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if not question.cases:
@@ -127,9 +129,14 @@ def _question(arguments: argparse.Namespace, *, by_name: bool) -> Question:
     return question
 
 
+def _words(arguments: argparse.Namespace) -> set[str]:
+    """All words of the question."""
+    return {*arguments.request, *(getattr(arguments, name) or "" for name in _ARGUMENTS)}
+
+
 def _tell_of_special_files(arguments: argparse.Namespace, question: Question) -> None:
     """Say by which names the kernel asks for files in special filesystems that were called otherwise."""
-    given = {*arguments.request, *(getattr(arguments, name) for name in _ARGUMENTS)}
+    given = _words(arguments)
     asked = {value for case in question.cases if case.kind.keyword == "file" for _, value in case.wanted}
     for name in sorted(str(value) for value in asked - given if isinstance(value, str)):
         message("note", f"the kernel calls this file {name}: who may ask for it by that name is shown", code="file-name")

@@ -65,7 +65,7 @@ class LoadedPolicy:
         from ...decision.engine import DecisionEngine
 
         modules = {number: name for name, number in self.modules.items()}
-        return DecisionEngine(self.domains, self.exceptions, self.profiles, by_name=bool(self.names), modules=modules)
+        return DecisionEngine(self.domains, self.exceptions, self.profiles, names=frozenset(self.names), modules=modules)
 
 
 # Modules, which a kernel knows by number alone

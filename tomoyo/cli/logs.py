@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 from ..model.diagnostics import Place
+from ..model.errors import is_binary
 from . import messages
 from .messages import counted
 from .options import UsageError, message, refuse_binary
@@ -107,7 +108,7 @@ def refuse_policy(path: str) -> None:
         return
     with open(path, encoding="latin-1") as file:
         head = file.read(_HEAD)
-    kind = kind_by_content(head) if "# profile=" not in head else None
+    kind = None if "# profile=" in head or is_binary(head.encode("latin-1")) else kind_by_content(head)
     if isinstance(kind, TextKind):
         raise UsageError(f"{kind.value}, not an audit log", _ADVICE, code="no-log", place=Place(path))
 

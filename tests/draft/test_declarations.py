@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tomoyo.draft.declarations import (
+    _READERS,
     ALL_CAPABILITIES,
     Access,
     Addresses,
@@ -238,6 +239,18 @@ def test_what_systemd_does_not_take_is_reported(unit_directory: Callable[[], Pat
     assert [(one.code, one.place.line) for one in found.diagnostics] == [("unit-value", line) for line in (4, 2, 3, 5)]
 
 
+def test_the_environment_names_the_directories(unit_directory: Callable[[], Path]) -> None:
+    text = (
+        "[Service]\nDynamicUser=1\nStateDirectory=a b\nLogsDirectory=c\nLoadCredential=d:/d\nEnvironment=A=b LOGS_DIRECTORY=x\n"
+    )
+    assert of(unit_directory, text).environment() == {
+        "STATE_DIRECTORY": "/var/lib/private/a:/var/lib/private/b",
+        "LOGS_DIRECTORY": "x",
+        "CREDENTIALS_DIRECTORY": "/run/credentials/x.service",
+        "A": "b",
+    }
+
+
 def test_sockets_are_listeners(unit_directory: Callable[[], Path]) -> None:
     text = "[Socket]\nListenStream=/run//a\nListenDatagram=@b\nListenStream=80\nListenStream=[::1]:%i\nService=c.service\n"
     found = of(unit_directory, text, "x@i.socket")
@@ -254,3 +267,54 @@ def test_sockets_are_listeners(unit_directory: Callable[[], Path]) -> None:
 def test_a_unit_that_is_not_there_declares_nothing(unit_directory: Callable[[], Path]) -> None:
     unit = UnitDirectories([str(unit_directory())]).find("x.service")
     assert (unit.state, declarations(unit)) == (LoadState.NOT_FOUND, Declarations())
+
+
+def test_whatever_is_in_a_file_gives_values(unit_directory: Callable[[], Path], draw: random.Random) -> None:
+    pieces = [
+        "[Service]",
+        "[Socket]",
+        "\n",
+        "\\\n",
+        "=",
+        " ",
+        ":",
+        "%",
+        "%i",
+        "\\x",
+        "'",
+        '"',
+        "~",
+        "-",
+        "@",
+        ";",
+        "/",
+        "..",
+        "\xff",
+        "\0",
+        "$",
+    ]
+    pieces += [f"\n{key}=" for key in (*_READERS, "ExecStart", "ExecStop")]
+    for _ in range(rounds(300)):
+        text = "[Service]\n" + "".join(draw.choice(pieces) for _ in range(draw.randrange(60)))
+        of(unit_directory, text, draw.choice(("x.service", "x@i.service", "\\@i.service")))
+
+
+MACHINE = Path("/usr/lib/systemd/system")
+
+
+@real
+@pytest.mark.skipif(not MACHINE.is_dir(), reason="the machine has no units")
+def test_the_units_of_the_machine_have_the_same_commands(unit_directory: Callable[[], Path]) -> None:
+    units = UnitDirectories([str(MACHINE)])
+    asked = [name.replace("@.", "@tty-1.") for name in units.names() if name.endswith((".service", ".socket"))]
+    shown = systemd.show([MACHINE, unit_directory()], asked)
+    wrong = []
+    for name in asked:
+        unit = units.find(name)
+        ours: dict[str, list[list[str]]] = defaultdict(list)
+        for command in declarations(unit).commands:
+            ours[command.key].append(list(command.arguments))
+        theirs = shown[str(unit.name)]
+        if theirs.state == "loaded" and theirs.commands != ours:
+            wrong.append((name, theirs.commands, ours))
+    assert wrong == []

@@ -243,8 +243,15 @@ class Declarations:
     diagnostics: tuple[Diagnostic, ...] = ()
 
     def environment(self) -> dict[str, str]:
-        """The variables that the unit sets itself; a file of variables may override them."""
-        return {fact.name: fact.value for fact in self.facts if isinstance(fact, Variable)}
+        """The variables that the unit sets, and those that name its directories; a file of variables may override them."""
+        found: dict[str, str] = {}
+        for fact in self.facts:
+            if isinstance(fact, OwnDirectory):
+                name = f"{fact.key.removesuffix('Directory').upper()}_DIRECTORY"
+                found[name] = f"{found[name]}:{fact.path}" if name in found else fact.path
+            elif isinstance(fact, Credential):
+                found["CREDENTIALS_DIRECTORY"] = fact.path.rpartition("/")[0]
+        return found | {fact.name: fact.value for fact in self.facts if isinstance(fact, Variable)}
 
 
 def declarations(unit: Unit, given: Mapping[str, str] | None = None) -> Declarations:

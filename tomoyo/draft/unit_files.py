@@ -83,21 +83,22 @@ def read_unit_file(path: str, text: str) -> UnitFile:
 
 def _joined(path: str, text: str) -> Iterator[tuple[Place, str]]:
     """The lines of TEXT that say something, continued ones put together, each with the place where it begins."""
-    begun = ""
+    begun: list[str] = []
     place: Place | None = None
     for number, raw in enumerate(_END_OF_LINE.split(text), 1):
         if raw.lstrip(_WHITESPACE)[:1] in ("#", ";"):
             continue
-        line = begun + raw
         place = place or Place(path, number, len(raw) - len(raw.lstrip(_WHITESPACE)) + 1, raw)
-        if (len(line) - len(line.rstrip("\\"))) % 2:
-            begun = line[:-1] + " "
+        if (len(raw) - len(raw.rstrip("\\"))) % 2:
+            begun.append(raw[:-1])
             continue
-        if line.strip(_WHITESPACE):
-            yield place, line.strip(_WHITESPACE)
-        begun, place = "", None
-    if begun.strip(_WHITESPACE) and place:
-        yield place, begun.strip(_WHITESPACE)
+        line = " ".join((*begun, raw)).strip(_WHITESPACE)
+        if line:
+            yield place, line
+        begun, place = [], None
+    rest = " ".join(begun).strip(_WHITESPACE)
+    if rest and place:
+        yield place, rest
 
 
 def _is_text(line: str) -> bool:

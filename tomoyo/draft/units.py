@@ -82,7 +82,10 @@ class Unit:
         """The settings KEYS, a list together, that count: those behind the last that is empty."""
         counting: list[Setting] = []
         for setting in self.all_settings(*keys, section=section):
-            counting = [*counting, setting] if setting.value else []
+            if setting.value:
+                counting.append(setting)
+            else:
+                counting.clear()
         return tuple(counting)
 
     def setting(self, key: str, section: str = "") -> Setting | None:

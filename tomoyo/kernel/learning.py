@@ -97,7 +97,8 @@ class LearningSession:
         self.interface.write("domain_policy", "".join(lines))
         self._delete_created(after)
         if failed:
-            left = [domain.name.text for domain in read_heads(self.interface) if self._is_ours(domain)]
+            ours_now = (domain for domain in read_heads(self.interface) if self._is_ours(domain))
+            left = [domain.name.text for domain in ours_now if domain.profile != self._profile(domain)]
             raise NotChanged(left or failed, "these domains are still in learning mode, or not as they were before:")
         self._check(ours)
         # A domain that the kernel created while we learned belongs to the result even if it learned nothing.

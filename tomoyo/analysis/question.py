@@ -14,6 +14,7 @@ nobody may do it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,10 @@ PATH = "path"
 ARGUMENTS = tuple(dict.fromkeys((PATH, *(name for kind in Kind for name in kind.arguments))))
 #: Several operations for which a profile has one mode.
 _TOGETHER = {"open": ("read", "write", "append")}
+#: How the names of unix sockets begin that an address may be: a path, an abstract name, or none at all.
+_SOCKET = re.compile(r"/|\\000|anonymous\Z")
+#: An address in brackets, or with a port behind it.
+_WITH_PORT = re.compile(r"(?:\[([^]]+)\]|([0-9.]+)(?=:))(?::([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +158,7 @@ def parse_question(operation: str, arguments: Mapping[str, str] | None = None, *
             reasons.append(str(reason))
     if not cases:
         raise InvalidValueError("; ".join(dict.fromkeys(reasons)))
-    # What is an IP address could be the name of a unix socket; nobody means that.
-    of_networks = [case for case in cases if any(isinstance(value, AddressRange) for _, value in case.wanted)]
-    return _asked(of_networks or cases, names)
+    return _asked(cases, names)
 
 
 def _operations(text: str) -> list[tuple[Kind, str]]:
@@ -193,6 +196,10 @@ def _wanted(kind: Kind, operation: str, name: str, text: str) -> tuple[tuple[int
     if not places:
         raise InvalidValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
     value = _value(types[places[0]], text)
+    if name == "address" and isinstance(value, str) and not _SOCKET.match(value):
+        raise InvalidValueError(
+            f"not the name of a unix socket, such as /run/x, \\000x or anonymous: '{text}'; call any other name a path"
+        )
     return places, _special(kind, operation, places[0], value) if isinstance(value, str) else value
 
 
@@ -218,13 +225,33 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
         lower = read(first)
         upper = read(last) if dash else lower
         if lower is None or upper is None or lower > upper:
-            raise InvalidValueError(f"not an IP address, nor a range of addresses: '{text}'")
+            raise InvalidValueError(f"not an IP address, nor a range of addresses: '{text}'; {_address_advice(text)}")
         return AddressRange(lower, upper)
     fault = domain_fault(text) if wanted is ArgumentType.DOMAIN else word_fault(text)
     if fault is not None or (wanted is not ArgumentType.DOMAIN and Word(text).is_pattern):
         reason = f": {fault.reason}" if fault else ", but a pattern"
         raise InvalidValueError(f"not a name as the kernel writes it: '{text}'{reason}")
     return text
+
+
+def _address_advice(text: str) -> str:
+    """What to give instead of TEXT, which is no address as policies have it."""
+    found = _WITH_PORT.fullmatch(text)
+    if found is not None and (read_ipv6(found[1]) if found[1] else read_ipv4(found[2])) is not None:
+        address = found[1] or found[2]
+        return f"give the address {address} and the port {found[3]}" if found[3] else f"write {address}"
+    head, slash, length = text.partition("/")
+    lowest = (read_ipv6 if ":" in head else read_ipv4)(head)
+    if slash and lowest is not None and length.isdecimal() and len(length) < 4 and int(length) <= 8 * len(lowest):
+        rest = (1 << (8 * len(lowest) - int(length))) - 1
+        first = int.from_bytes(lowest, "big") & ~rest
+        ends = (end.to_bytes(len(lowest), "big") for end in (first, first | rest))
+        return f"write {AddressRange(*ends)}"
+    first_text, _, last_text = text.partition("-")
+    ends_read = [(read_ipv6 if ":" in end else read_ipv4)(end) for end in (first_text, last_text)]
+    if None not in ends_read and len({len(end or b"") for end in ends_read}) == 1:
+        return f"the range falls: write {last_text}-{first_text}"
+    return "write one as 10.0.0.1, ::1 or 10.0.0.1-10.0.0.9, or leave it out for any"
 
 
 def _overlaps(case: Case, place: int, argument: Argument, wanted: Wanted, groups: Groups) -> bool:

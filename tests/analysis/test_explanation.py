@@ -221,6 +221,23 @@ def test_a_name_that_is_bound_to_another_package() -> None:
     assert found.near[1].reason == f"no member of @nix:/x/lib/x matches {path} (path)"
 
 
+@pytest.mark.parametrize(
+    ("entry", "request_text", "reason"),
+    [
+        ("file chmod /x 0600-0700", "file chmod /x 0777", "0600-0700 does not match 0777 (number)"),
+        ("file create /x @modes", "file create /x 0777", "no member of @modes matches 0777 (number)"),
+        ("file mkblock /x 0600 8 0", "file mkblock /x 0777 8 0", "0600 does not match 0777 (mode)"),
+        ("file mkblock /x 0600 8 0", "file mkblock /x 0600 9 0", "8 does not match 9 (major)"),
+        ("file ioctl /x 0x5401", "file ioctl /x 0x5402", "0x5401 does not match 0x5402 (number)"),
+        ("file chown /x 8", "file chown /x 9", "8 does not match 9 (number)"),
+        ("network inet stream connect 10.0.0.1 80", "network inet stream connect 10.0.0.1 81", "80 does not match 81 (port)"),
+    ],
+)
+def test_a_number_is_shown_as_records_show_it(entry: str, request_text: str, reason: str) -> None:
+    engine = DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n{entry}\n"))
+    assert [miss.reason for miss in explain(engine, SSHD, parse_request(request_text)).near] == [reason]
+
+
 def test_an_entry_by_name() -> None:
     exceptions = parse_exception_policy("path_group big /lib/x\npath_group big /lib/y\npath_group nix:/x/lib/x /lib/x\n")
     engine = DecisionEngine(parse_domain_policy(f"{SSHD}\nuse_profile 3\n"), exceptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -173,6 +174,16 @@ def test_a_condition(text: str, condition: str, answer: str) -> None:
         ("file read /a task.uid=@n", "not a number"),
         ("file read /a path1.perm=setuid", "not a number"),
         ("file read /a path1.type=dir", "no file type"),
+        ("file read /a path1.uid=0 path1.uid=1", "path1.uid has two values: 0 and 1"),
+        ("file execute /a exec.realpath=/a exec.realpath=/b", "exec.realpath has two values"),
+        ("file execute /a exec.argv[0]=a exec.argv[00]=b", "exec.argv[0] has two values"),
+        ("file execute /a exec.envp[A]=NULL exec.envp[A]=1", "has two values: NULL and 1"),
+        ("file read /a task.euid=4294967296", "at most 4294967295"),
+        ("file read /a task.pid=0x80000000", "at most 2147483647"),
+        ("file read /a path1.perm=0777777", "at most 07777"),
+        ("file read /a path1.parent.perm=010000", "at most 07777"),
+        ("file read /a path1.dev_major=4096", "at most 4095"),
+        ("file read /a path1.ino=99999999999999999999999", "not a number"),
         ("file read /a exec.argc=1", "no such attribute"),
         ("file read /a path2.uid=1", "no such attribute"),
         ("file create /a 0644 path1.uid=1", "no such attribute"),
@@ -183,7 +194,7 @@ def test_a_condition(text: str, condition: str, answer: str) -> None:
     ],
 )
 def test_what_is_no_attribute(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason.replace("[", "\\[")):
+    with pytest.raises(ValueError, match=re.escape(reason)):
         parse_request(text)
 
 

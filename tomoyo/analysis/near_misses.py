@@ -61,7 +61,7 @@ def near_miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Pa
             continue
         if asked_argument_matches(request.kind, request.operation, position, argument, value, groups):
             continue
-        share, reason = _argument_reason(name, argument, value)
+        share, reason = _argument_reason(name, argument, value, request.value_text(name, value))
         if argument_matches(argument, value, groups):
             reason = f"{argument} has a package's name without @, which no file has ({name})"
         near = operation and (position > 0 or share > 0 or not isinstance(value, str))
@@ -81,19 +81,19 @@ def near_miss(entry: Entry, request: Request, groups: Groups) -> tuple[float, Pa
     return of_protocol + 20.0 - len(tests), Part.CONDITION, reason
 
 
-def _argument_reason(name: str, argument: Argument, value: Value) -> tuple[float, str]:
-    """The share of ARGUMENT that matches VALUE, and what does not."""
+def _argument_reason(name: str, argument: Argument, value: Value, shown: str) -> tuple[float, str]:
+    """The share of ARGUMENT that matches VALUE, which reads SHOWN, and what does not."""
     if isinstance(argument, GroupReference):
         # A group may be called after what is in it, as names are; in nix:/glibc/lib/libc.so.6 another glibc is not.
         share = 0.0
         if isinstance(value, str):
             pairs = zip(reversed(argument.name.split("/")), reversed(value.split("/")))
             share = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) / (value.count("/") + 3)
-        return share, f"no member of @{argument.name} matches {_shown(value)} ({name})"
+        return share, f"no member of @{argument.name} matches {shown} ({name})"
     if isinstance(value, bytes) and isinstance(argument, AddressRange):
         return _address_reason(argument, value)
     if not isinstance(value, str) or not isinstance(argument, Word):
-        return 0.0, f"{argument} does not match {_shown(value)} ({name})"
+        return 0.0, f"{argument} does not match {shown} ({name})"
     wanted, given = argument.text.split("/"), value.split("/")
     common = 0
     for pattern, component in zip(wanted, given):
@@ -123,7 +123,3 @@ def _address_reason(argument: AddressRange, value: bytes) -> tuple[float, str]:
     if argument.shares_host(AddressRange(value, value)):
         return 0.9, f"{reason}: an entry for IPv4 is for no IPv6 socket, and the reverse"
     return 0.0, reason
-
-
-def _shown(value: Value) -> str:
-    return address_text(value) if isinstance(value, bytes) else str(value)

@@ -104,12 +104,14 @@ class Request:
     def text(self) -> str:
         """The request as a record's last line says it."""
         words = [self.kind.keyword, self.operation]
-        for name, value in zip(self.kind.arguments, self.arguments):
-            if isinstance(value, bytes):
-                words.append(address_text(value))
-            else:
-                words.append(str(single(value, self._radix(name))) if isinstance(value, int) else value)
+        words += map(self.value_text, self.kind.arguments, self.arguments)
         return " ".join(words)
+
+    def value_text(self, argument: str, value: Value) -> str:
+        """VALUE as a record shows it as the argument called ARGUMENT: a mode in octal."""
+        if isinstance(value, bytes):
+            return address_text(value)
+        return str(single(value, self._radix(argument))) if isinstance(value, int) else value
 
     def _radix(self, argument: str) -> Radix:
         """In what the kernel prints the number called ARGUMENT."""
@@ -252,7 +254,8 @@ def with_attributes(request: Request, attributes: Sequence[str]) -> Request:
         name, value = _parse_attribute(text)
         if not has_attribute(request.kind, request.operation, name):
             raise InvalidValueError(f"{name}: a request for '{request.kind.keyword} {request.operation}' has no such attribute")
-        given[name] = value
+        if given.setdefault(name, value) != value:
+            raise InvalidValueError(f"{name} has two values: {_shown(given[name])} and {_shown(value)}; give one")
     return replace(request, given=given)
 
 
@@ -278,6 +281,13 @@ def has_attribute(kind: Kind, operation: str, name: str) -> bool:
 
 _MADE = frozenset({"create", "mkdir", "mkfifo", "mksock", "mkblock", "mkchar", "symlink"})
 _ATTRIBUTE = re.compile(r"(?:task|exec|path1|path2|symlink)\.[^/=]*!?=")
+_MAJOR, _MINOR = 2**12 - 1, 2**20 - 1
+#: The largest number that attributes have, by the last part of their names; an inode's may be any.
+_LARGEST = {
+    **dict.fromkeys(("uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid"), 2**32 - 1),
+    **dict.fromkeys(("pid", "ppid", "argc", "envc"), 2**31 - 1),
+    **{"perm": 0o7777, "major": _MAJOR, "dev_major": _MAJOR, "minor": _MINOR, "dev_minor": _MINOR},
+}
 _ARGUMENT = re.compile(r"exec\.argv\[([0-9]+)\]")
 _VARIABLE = re.compile(r"exec\.envp\[(\"?)([^\"]+)\1\]")
 
@@ -304,9 +314,18 @@ def _parse_attribute(text: str) -> tuple[str, int | str | None]:
             raise InvalidValueError(f"{name}: no file type: '{value}' (expected {', '.join(FILE_TYPES)})")
         return name, value
     found = parse_range(value)
-    if not isinstance(found, tuple) or found[0].first.value != found[0].last.value:
+    if not isinstance(found, tuple) or found[1] or found[0].first.value != found[0].last.value:
         raise InvalidValueError(f"{name}: not a number: '{value}'")
+    largest = _LARGEST.get(name.rpartition(".")[2])
+    if largest is not None and found[0].first.value > largest:
+        raise InvalidValueError(
+            f"{name}: '{value}' is too large: at most {f'0{largest:o}' if name.endswith('.perm') else largest}"
+        )
     return name, found[0].first.value
+
+
+def _shown(value: int | str | None) -> str:
+    return "NULL" if value is None else str(value)
 
 
 def _string(name: str, text: str) -> str:

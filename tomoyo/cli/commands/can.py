@@ -54,7 +54,7 @@ _ARGUMENTS = {
     "directory": ("NAME", "where it is mounted"),
     "filesystem": ("TYPE", "as what it is mounted"),
     "flags": ("NUMBER", "flags of a mount"),
-    "address": ("ADDRESS", "an IP address, a range, or the name of a unix socket: a path, \\\\000NAME, or anonymous"),
+    "address": ("ADDRESS", "an IP address, a range, or the name of a unix socket: a path, \\000NAME, or anonymous"),
     "port": ("NUMBER", "a port, or the protocol number of a raw socket"),
     "name": ("VARIABLE", "an environment variable"),
     "domain": ("DOMAIN", "where a manual transition leads"),

@@ -411,3 +411,22 @@ def test_a_directory_of_policy_sources_is_said_once_to_be_one(command: str, dept
         f"{tmp_path / depth}: error: 2 policy sources are in this directory, which is none itself [no-policy]\n"
         f"help: give one of them, such as {tmp_path}/services/a\n"
     )
+
+
+@pytest.mark.parametrize(
+    "entry", ["execute /usr/bin/\\*", "execute /usr/bin/\\@", "execute /bin/a /usr/bin/\\*", "read /usr/bin/\\*"]
+)
+@pytest.mark.parametrize("control", ["initialize_domain /usr/bin/\\* from any", "keep_domain any from /usr/bin/\\*"])
+def test_check_warns_of_patterns_in_transitions_as_lint_does(entry: str, control: str, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "domain_policy.conf").write_text(f"<kernel>\nuse_profile 3\nfile {entry}\n")
+    (held / "exception_policy.conf").write_text(f"{control}\n")
+    written = write_source(
+        tmp_path / "source", domains__a=f"<kernel> /a\nuse_profile 3\nfile {entry}\n", exceptions__a=f"{control}\n"
+    )
+    is_executed = entry.startswith("execute") and "\\*" in entry
+    for place in (held, written):
+        for command in ("check", "lint"):
+            done = tomoyo(command, place)
+            assert ("nothing is executed by that name" in done.messages + done.output) is not is_executed, command

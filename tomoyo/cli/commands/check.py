@@ -120,6 +120,10 @@ def _useless(file: PolicyFile) -> list[Diagnostic]:
     from ...model.diagnostics import Severity
 
     found = lint_policy([file.text], codes=_CODES)
+    if file.belongs is not None and any(finding.code == "literal-pattern" for finding in found):
+        # What a program is called is in the other files.
+        others = [text for text in file.belongs.files if text.name != file.name]
+        found = [finding for finding in lint_policy([file.text, *others], codes=_CODES) if finding.place.file == file.name]
     return [
         replace(finding, severity=Severity.ERROR if finding.code in _ERRORS else Severity.WARNING)
         for finding in found

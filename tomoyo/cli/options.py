@@ -20,7 +20,7 @@ from .messages import message as message
 from .messages import report as report
 from .messages import set_result as set_result
 from .messages import visible as visible
-from .streams import output_error, silence
+from .streams import output_error, reader_may_go, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
 
 
 def _with_document(status: int) -> int:
-    messages.write_document(status)
+    with reader_may_go():
+        messages.write_document(status)
     return status
 
 
@@ -206,7 +207,7 @@ def _guarded(name: str, work: Callable[[], int]) -> int:
     try:
         status = work()
         error = output_error()
-        if error is not None:
+        if error is not None and not isinstance(error, BrokenPipeError):  # who read it has seen enough
             raise error
         return status
     except UsageError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 
@@ -28,6 +30,15 @@ def output_error() -> OSError | None:
         silence(sys.stdout)
         return error
     return None
+
+
+@contextmanager
+def reader_may_go() -> Iterator[None]:
+    """Where the reader of standard output has gone, print nothing more, but work on to the right exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 def settle_messages() -> None:

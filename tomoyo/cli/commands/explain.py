@@ -33,6 +33,7 @@ from ..logs import LogReader
 from ..messages import advise, write_result
 from ..options import UsageError, add_json_lines, message, set_result, visible
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine, with_modules
+from ..streams import reader_may_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(found, explainer, as_json=False)
     if found.conditional and not arguments.json and found.conclusion is not Conclusion.GRANTED:
-        sys.stdout.flush()  # what to do comes after what is so
+        with reader_may_go():
+            sys.stdout.flush()  # what to do comes after what is so
         names = ", ".join(dict.fromkeys(attribute for each in found.conditional for attribute in each.attributes))
         advise(f"write what is known of {names} after the request, such as task.uid=0")
     return 0 if found.conclusion is Conclusion.GRANTED else 1
@@ -171,7 +173,8 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
 
 
 def _show(found: Explanation, explainer: Explainer, as_json: bool) -> None:
-    if as_json:
-        write_result(found.plain())
-    else:
-        sys.stdout.writelines(f"{visible(with_modules(sentence, explainer.engine))}\n" for sentence in found.sentences())
+    with reader_may_go():
+        if as_json:
+            write_result(found.plain())
+        else:
+            sys.stdout.writelines(f"{visible(with_modules(sentence, explainer.engine))}\n" for sentence in found.sentences())

@@ -271,7 +271,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes] | N
     while not condition():
         if process is not None and process.poll() is not None:
             raise AssertionError(f"ended with {process.returncode}")
-        os.sched_yield()
+        guest.pause()
 
 
 def answers(port: int) -> bool:

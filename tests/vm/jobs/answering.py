@@ -363,10 +363,10 @@ def notified(name: str, folder: Path) -> object:
     ]
     running = warm.start(["notify", *arguments])
     while not has_open(running.pid, f"{guest.FOLDER}/query"):
-        os.sched_yield()
+        guest.pause()
     answer = Asker(name, opening(folder / "a")).result()
     while not (folder / "told").exists():
-        os.sched_yield()
+        guest.pause()
     running.terminate()
     status = running.wait()
     after = Asker(name, opening(folder / "a")).result()

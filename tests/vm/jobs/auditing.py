@@ -62,7 +62,7 @@ def daemon(*arguments: str) -> subprocess.Popen[str]:
     # A log lies in a directory of the same name as the kernel's file, and is opened first.
     while not (log.exists() and any(Path(link).name == "audit" for link in open_files(running.pid))):
         assert running.poll() is None
-        os.sched_yield()
+        guest.pause()
     return running
 
 
@@ -124,7 +124,7 @@ def run_auditd() -> None:
     (folder / "auditd.conf").write_text(f"header.contains profile=1\ndestination {FOLDER}/auditd.log\n")
     subprocess.run(["/usr/sbin/tomoyo-auditd"], check=True)
     while not guest.read("stat").count(b"audit log:                      0\n"):
-        os.sched_yield()
+        guest.pause()
     for process in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
             if Path(f"/proc/{process}/comm").read_text() == "tomoyo-auditd\n":
@@ -148,7 +148,7 @@ def a_daemon_under_load(name: str) -> object:
     guest.move(FOLDER / "log", FOLDER / "moved")
     running.send_signal(signal.SIGHUP)  # until it is noticed, records still go to the file that was moved
     while not (FOLDER / "log").exists():
-        os.sched_yield()
+        guest.pause()
     requests(name, 3000)
     ended = end(running)
     files = sorted(FOLDER.glob("log.*"), key=lambda path: -int(path.suffix[1:]))
@@ -166,7 +166,7 @@ def what_the_kernel_drops(name: str) -> object:
     running = daemon("--output", str(FOLDER / "drops"))
     requests(name, 10)
     while len(numbers((FOLDER / "drops").read_bytes())) < 10:
-        os.sched_yield()
+        guest.pause()
     running.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, running.pid, os.WSTOPPED)
     requests(name, 1000)
@@ -184,10 +184,10 @@ def a_full_disk(name: str) -> object:
     running = daemon("--output", str(small / "log"))
     requests(name, 500)
     while (small / "log").stat().st_size < 64 << 10:
-        os.sched_yield()
+        guest.pause()
     subprocess.run(["mount", "-o", "remount,size=10m", str(small)], check=True)
     while len(numbers((small / "log").read_bytes())) < 500:
-        os.sched_yield()
+        guest.pause()
     ended = end(running)
     return [ended, numbers((small / "log").read_bytes()) == list(range(500))]
 

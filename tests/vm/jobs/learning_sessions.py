@@ -47,7 +47,7 @@ def state() -> str:
 def settled(before: str) -> bool:
     """Wait until the policy is what it was."""
     while state() != before:
-        os.sched_yield()
+        guest.pause()
     return True
 
 
@@ -108,7 +108,7 @@ def interrupted() -> object:
         script = f"echo > {started}; while :; do read line < {FOLDER}/loop; done"
         running = warm.start(["learn", *shell(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         while not started.exists():
-            os.sched_yield()
+            guest.pause()
         learning = state() != before
         running.send_signal(number)
         assert running.stdout is not None

@@ -39,7 +39,7 @@ def start_learners() -> list[subprocess.Popen[bytes]]:
 def wait_until_learned(count: int) -> None:
     """Wait until the first program has made so many files."""
     while len(os.listdir("/run/a")) < count:
-        os.sched_yield()
+        guest.pause()
 
 
 def learned(text: str) -> list[int]:

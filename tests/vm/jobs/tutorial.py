@@ -95,7 +95,7 @@ class Audit:
     def end(self) -> None:
         """As systemd ends it, after which all is written; not before it has begun, which the first record tells."""
         while not (os.path.exists(LOG) and os.path.getsize(LOG)):
-            os.sched_yield()
+            guest.pause()
         self.process.terminate()
         self.process.wait()
 

@@ -16,9 +16,11 @@ import pytest
 from tests.seeds import rounds
 from tomoyo.activation.activation import activate
 from tomoyo.activation.kept_domains import says_nothing
+from tomoyo.activation.outcome import ActivationError
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import parse_request
+from tomoyo.decision.transition import transition
 from tomoyo.sets.directory import PolicySetError
 from tomoyo.sets.policy_set import LOADING, PolicySet
 from tomoyo.simulation.policy_reading import PolicyReading
@@ -158,7 +160,7 @@ def assert_same(kernel: SimulatedKernel, goal: SimulatedKernel) -> None:
     assert lines[0] == lines[1]
     assert set(kernel.managers.managers) == set(goal.managers.managers)
     assert kernel.managers.manage_by_non_root == goal.managers.manage_by_non_root
-    assert all(kernel.quotas[name] == quota for name, quota in goal.quotas.items() if quota)
+    assert kernel.quotas == goal.quotas
     engines = DecisionEngine.of(kernel.holding), DecisionEngine.of(goal.holding)
     for name in theirs:
         for request in REQUESTS:
@@ -198,8 +200,11 @@ def test_an_activated_set_is_held_as_a_boot_would_hold_it(tmp_path: Path, draw: 
             name = draw.choice(TEXTS)
             wanted = replace(wanted, **{name: draw.choice(CHANGES)(draw, getattr(wanted, name))})
         kernel, goal = held_by(held), booted(wanted)
+        if draw.random() < 0.1:
+            kernel.write("manager", "manage_by_non_root\n")
+            kernel.write("stat", "Memory used by policy: 700000000\n")
         before = domains(kernel), kernel.read("exception_policy"), kernel.read("profile"), kernel.read("manager")
-        path = put(tmp_path, "set", wanted)
+        path = put(tmp_path, f"set{number}", wanted)
         refusal = ""
         try:
             activate(path, kernel, **options(tmp_path))
@@ -237,3 +242,49 @@ def test_a_profile_version_is_what_a_boot_leaves(tmp_path: Path, domain: str, pr
     assert goal is not None
     activate(put(tmp_path, "set", second), kernel, **options(tmp_path))
     assert_same(kernel, goal)
+
+
+EXECUTING = (
+    *("/bin/sh", "/bin/\\*", "/bin/\\*\\-ls", "/usr/bin/x", "/usr/\\{\\*\\}/x", "@programs"),
+    *("/bin/sh task.uid=99", "/bin/\\* task.uid=99", "/bin/s\\* task.uid=99", "@programs task.uid=99", "/usr/bin/\\* 0=0"),
+)
+
+
+def test_a_program_runs_in_the_domain_that_a_boot_would_give_it(tmp_path: Path, draw: random.Random) -> None:
+    """Where no entry grants, the last one for executing may still name the new domain."""
+    tmp_path.chmod(0o755)
+
+    def some() -> list[str]:
+        return [f"file execute {entry}\n" for entry in draw.sample(EXECUTING, draw.randint(0, 4))]
+
+    def policy() -> PolicySet:
+        shared = "".join(f"acl_group {draw.randint(0, 2)} {line}" for line in some())
+        domain = f"<kernel>\nuse_profile {draw.choice('02')}\nuse_group 0\nuse_group 1\n\n{''.join(some())}\n"
+        profiles = "".join(f"{number}-CONFIG={{ mode={mode} }}\n" for number, mode in ((0, "disabled"), (2, "permissive")))
+        return PolicySet(domain, f"path_group programs /bin/\\*\n{shared}", "", profiles, "/m\n")
+
+    for number in range(rounds(400)):
+        kernel, wanted = held_by(policy()), policy()
+        goal = booted(wanted)
+        assert goal is not None
+        activate(put(tmp_path, f"set{number}", wanted), kernel, **options(tmp_path))
+        engines = DecisionEngine.of(kernel.holding), DecisionEngine.of(goal.holding)
+        for program in ("/bin/sh", "/bin/ls", "/usr/bin/x", "/usr/sbin/x"):
+            request = parse_request(f"file execute {program} task.uid=0")
+            one, other = (transition(engine, "<kernel>", request) for engine in engines)
+            assert one.domain == other.domain, (number, program)
+
+
+def test_what_the_kernel_holds_and_no_kernel_reads_is_refused(tmp_path: Path) -> None:
+    """Such a line could be neither compared nor deleted, and goes on granting."""
+    tmp_path.chmod(0o755)
+    domains = "<kernel>\nuse_profile 0\n\n\n<kernel> /a\nuse_profile 3\n\nfile read /q\n"
+    profiles = "0-COMMENT=\n3-CONFIG={ mode=enforcing }\n"
+    groups = "number_group nix:/a/b 0\n"
+    odd = "file write /etc/shadow grant_log=no 0x0x=@nix:/a/b\n"
+    kernel = held_by(PolicySet(domains + odd, groups, "", profiles, "/m\n"))
+    before = kernel.read("domain_policy")
+    wanted = put(tmp_path, "set", PolicySet(f"{domains}\n", groups, "", profiles, "/m\n"))
+    with pytest.raises(ActivationError, match=r"'file write /etc/shadow 0x0=@nix:/a/b grant_log=no', which no kernel reads"):
+        activate(wanted, kernel, **options(tmp_path))
+    assert kernel.read("domain_policy") == before

@@ -3,7 +3,8 @@
     import tomoyo
     outcome = tomoyo.activate("/nix/store/...-policy")
 
-Where the kernel holds what the set says, reading that is all that happens.
+Where the kernel holds what the set says, reading that is all that happens the
+second time.
 Killed at any point, the next activation goes on from what it finds.
 
 The set is then recorded: ``current`` in the state directory leads to it and
@@ -16,10 +17,10 @@ import os
 
 from ..kernel.held_policy import read_held_texts
 from ..kernel.securityfs import Securityfs
-from ..sets.directory import PolicySetError, SetTexts, digest, read_set_texts
+from ..sets.directory import PolicySetError, SetTexts, digest, printable, read_set_texts
 from ..sets.links import absolute, make_directory
 from ..simulation.policy_reading import is_unchanged
-from .outcome import ActivationError, InactiveError, Outcome
+from .outcome import ROOT_ALONE, ActivationError, InactiveError, Outcome
 from .state import Lock, places, record, recorded_domains, recorded_set, refuse_unknown
 
 TYPE_CHECKING = False
@@ -91,6 +92,8 @@ def activate(
             if recorded != path or wanted.manifest is None:
                 _refuse_unbootable_texts(wanted)
         if record_in is not None:
+            if not outcome and recorded != path:
+                interface.write("manager", ROOT_ALONE)
             try:
                 record(path, wanted.domain_policy, record_in)
             except OSError as error:
@@ -147,6 +150,10 @@ def _bring(
         )
     except NoFreeProfileError as error:
         raise ActivationError(f"{error}; nothing was changed") from None
+    if held.dropped:
+        line = printable(held.dropped[0])
+        reason = f"the kernel holds '{line}', which no kernel reads, so it can be neither checked nor deleted"
+        raise ActivationError(f"{reason}; nothing was changed. Delete its domain or group, or boot the set")
     found = replace(found, left=tuple(name for name in found.left if name in used))
     outcome = Outcome(found)
     if found and not dry_run:

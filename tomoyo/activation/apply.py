@@ -14,7 +14,7 @@ from ..kernel.held_policy import read_held_texts
 from ..sets.directory import SetTexts, printable
 from ..simulation.policy_reading import PolicyReading, is_unchanged
 from .differences import is_learning
-from .outcome import ActivationError
+from .outcome import ROOT_ALONE, ActivationError
 from .plan import Plan, Write
 from .planner import make_plan, read_wanted
 
@@ -47,6 +47,7 @@ def carry_out(interface: Interface, held: SetTexts, wanted: SetTexts, found: Pla
     first = Plan(tuple(write for write in found.writes if write not in last))
     try:
         interface.settle()
+        interface.write("manager", ROOT_ALONE)
         write_plan(interface, first)
         wrong = _follow(interface, held, wanted, first, found.kept, {write.text for write in last})
         reason = _refused(interface, wrong) if wrong else _over_quota(interface)

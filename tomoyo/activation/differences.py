@@ -5,8 +5,8 @@ Two policies are the same where
 - each wanted domain has the same profile, groups and entries.  The flags
   ``quota_exceeded`` and ``transition_failed`` are the kernel's notes, no policy;
 - transition control, aggregators, groups and managers are the same, and so are
-  each wanted profile and quota.  Other profiles stay, as a kernel forgets none,
-  and so do other quotas;
+  each wanted profile.  Other profiles stay, as a kernel forgets none;
+- each memory quota is the wanted one, or none;
 - the order is the same wherever it counts (see ``order``).
 """
 
@@ -197,8 +197,9 @@ def find_differences(
     _compare_profiles(found, held, wanted)
     ours, theirs = list(map(str, held.managers)), list(map(str, wanted.managers))
     found.managers = Lines([line for line in theirs if line not in set(ours)], [line for line in ours if line not in set(theirs)])
-    now = held.quotas
-    found.quotas = {name: (now.get(name, 0), quota) for name, quota in wanted.quotas.items() if now.get(name, 0) != quota}
+    now, then = held.quotas, wanted.quotas
+    quotas = {name: (now.get(name, 0), then.get(name, 0)) for name in {**then, **now}}
+    found.quotas = {name: (before, after) for name, (before, after) in quotas.items() if before != after}
     return found
 
 

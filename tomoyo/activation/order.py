@@ -3,8 +3,10 @@
 The kernel takes the first that matches.  That counts where two can match one
 name and then do different things: for ``file execute`` another transition
 preference or another pattern, which becomes the new domain's name; for any
-operation another ``grant_log``; for aggregators another name.  Whatever is added
-comes last, so what must stand behind something new has to be added again.
+operation another ``grant_log``; for aggregators another name.  And where no
+``file execute`` entry grants, the last one still names the new domain if its
+pattern matches and only its condition does not hold.  Whatever is added comes
+last, so what must stand behind something new has to be added again.
 
 Whether two patterns can match one name is judged by their fixed beginnings:
 some are taken for overlapping that are not, none the other way round.
@@ -50,6 +52,7 @@ def entry_places(entries: Iterable[Entry]) -> list[Place]:
     """What of ENTRIES has a place that may count; nothing of most."""
     entries = list(entries)
     logged = {(_asked(entry), operation) for entry in entries if _log(entry) is not None for operation in entry.operations}
+    last = _last_that_names(entries)
     found = []
     for entry in entries:
         for operation in entry.operations:
@@ -59,7 +62,16 @@ def entry_places(entries: Iterable[Entry]) -> list[Place]:
                 transition = entry.condition.transition if entry.condition else None
                 effect = (str(argument), str(transition), _log(entry)) if executes else _log(entry)
                 found.append(Place(entry.subject, f"{_asked(entry)} {operation}", *_head(argument), effect))
+                if executes and last:
+                    # The last one stands behind all others, among which the order does not count for this.
+                    found.append(Place(entry.subject, "last execute", "", False, entry is last))
     return found
+
+
+def _last_that_names(entries: Iterable[Entry]) -> Entry | None:
+    """The last entry for executing, where one of them has a condition that may keep it from granting."""
+    executing = [entry for entry in entries if "execute" in entry.operations]
+    return executing[-1] if any(entry.condition and entry.condition.tests for entry in executing) else None
 
 
 def _asked(entry: Entry) -> str:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ActivationError", "InactiveError", "Outcome"]
 
+#: What takes away that other users than root change policy. The kernel does not print whether they may.
+ROOT_ALONE = "delete manage_by_non_root\n"
+
 
 class ActivationError(TomoyoError):
     """The kernel does not hold what it should, or must not be given it; the message says which lines.

@@ -92,6 +92,7 @@ def is_unchanged(held: Texts, wanted: Texts) -> bool:
         and _same_profiles(held.profile, wanted.profile, wanted.domain_policy)
         and sorted(_lines(held.manager)) == sorted(_lines(wanted.manager))
         and not wanted.stat
+        and "Quota:" not in held.stat
     )
 
 
@@ -154,6 +155,8 @@ class PolicyReading:
             of no account.
         domains: those that were parsed.
         namespaces: profiles, and exception policy as soon as that was parsed.
+        dropped: what a kernel printed and no kernel would read, of what was
+            parsed.
         managers: who may change policy, in order.
         manage_by_non_root: whether other users may, too.
     """
@@ -167,6 +170,7 @@ class PolicyReading:
         from ..syntax.kernel_policy import KernelPolicy
 
         self.texts = texts
+        self.dropped: list[str] = []
         self._files = file_names
         self._holding = KernelPolicy()
         self.domains: dict[str, HeldDomain] = self._holding.domains
@@ -187,7 +191,7 @@ class PolicyReading:
         from ..syntax.lines import Dropped, Listener, Reading, replay
 
         if self._files is None:
-            replay(text, reader, apply, Listener(name, Reading.AS_KERNEL, None))
+            replay(text, reader, apply, Listener(name, Reading.AS_KERNEL, self._note_dropped))
             return
 
         def read(line: Line) -> Statement | None:
@@ -203,6 +207,12 @@ class PolicyReading:
             return None
 
         replay(text, read, apply, Listener(self._files[name], Reading.AS_KERNEL, _refuse))
+
+    def _note_dropped(self, error: PolicySyntaxError) -> None:
+        from ..syntax.lines import Effect
+
+        if error.effect is Effect.DROPPED:
+            self.dropped.append(error.source or error.text)
 
     # Domains
 

@@ -141,7 +141,7 @@ def test_settings_are_those_of_systemd(unit_directory: Callable[[], Path], draw:
             key: [word.replace("+", "") for value in values for word in value.split(" ")]
             for key, values in shown[name].fields.items()
         }
-        ours = {key: [word for value in values for word in value.split(" ")] for key, values in ours.items()}
+        ours = {key: [word.replace("+", "") for value in values for word in value.split(" ")] for key, values in ours.items()}
         if shown[name].state != "loaded":
             continue
         for key in VALUES:

@@ -152,6 +152,8 @@ def test_command_lines_are_those_of_systemd(unit_directory: Callable[[], Path], 
             continue
         ours = {key: [list(one.arguments) for one in found if one.key == key] for key in dict.fromkeys(one.key for one in found)}
         theirs = shown[name]
+        # Nor is there a service without any command.
+        refused = refused or not found
         if refused != (theirs.state != "loaded") or not (refused or ours == theirs.commands):
             wrong.append((files[file], theirs.state, theirs.commands, refused, ours))
     assert wrong == []

@@ -152,7 +152,9 @@ class UnitDirectories:
             return Unit(own, tuple(dict.fromkeys((str(own), name))), LoadState.MASKED)
         aliases = {_instance_of(alias, own) for one in (found, target) for alias in self._aliases.get(one, ())}
         # A link from an instance to a template is one to the instance, too, even where that has a file of its own.
-        aliases |= {parse_unit_name(alias) for alias in self._aliases.get(str(own.template), ())}
+        template = str(own.template)
+        if template in self._entries and self._entries[template].path:
+            aliases |= {parse_unit_name(alias) for alias in self._aliases.get(template, ())}
         others = {str(alias) for alias in aliases if alias.instance == own.instance}
         names = tuple(dict.fromkeys((str(own), *sorted({name, *others}))))
         main = self._read(entry.path)

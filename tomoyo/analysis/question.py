@@ -197,9 +197,7 @@ def _wanted(kind: Kind, operation: str, name: str, text: str) -> tuple[tuple[int
         raise InvalidValueError(f"there is no {name} in {kind.keyword} {operation}, but {' and '.join(kind.arguments)}")
     value = _value(types[places[0]], text)
     if name == "address" and isinstance(value, str) and not _SOCKET.match(value):
-        raise InvalidValueError(
-            f"not the name of a unix socket, such as /run/x, \\000x or anonymous: '{text}'; call any other name a path"
-        )
+        raise _no_address(text)
     return places, _special(kind, operation, places[0], value) if isinstance(value, str) else value
 
 
@@ -220,13 +218,10 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
             raise InvalidValueError(f"no port: {text}")
         return found[0]
     if wanted is ArgumentType.ADDRESS:
-        first, dash, last = text.partition("-")
-        read = read_ipv6 if ":" in text else read_ipv4
-        lower = read(first)
-        upper = read(last) if dash else lower
-        if lower is None or upper is None or lower > upper:
-            raise InvalidValueError(f"not an IP address, nor a range of addresses: '{text}'; {_address_advice(text)}")
-        return AddressRange(lower, upper)
+        addresses = _addresses(text)
+        if addresses is None:
+            raise _no_address(text)
+        return addresses
     fault = domain_fault(text) if wanted is ArgumentType.DOMAIN else word_fault(text)
     if fault is not None or (wanted is not ArgumentType.DOMAIN and Word(text).is_pattern):
         reason = f": {fault.reason}" if fault else ", but a pattern"
@@ -234,12 +229,33 @@ def _value(wanted: ArgumentType, text: str) -> Wanted:
     return text
 
 
+def _addresses(text: str) -> AddressRange | None:
+    """The IP address or the range that TEXT says, or None."""
+    first, dash, last = text.partition("-")
+    read = read_ipv6 if ":" in text else read_ipv4
+    lower = read(first)
+    upper = read(last) if dash else lower
+    return None if lower is None or upper is None or lower > upper else AddressRange(lower, upper)
+
+
+def _no_address(text: str) -> InvalidValueError:
+    """The error about TEXT, which is no address of the family that was asked about."""
+    if _SOCKET.match(text):
+        return InvalidValueError(f"not an IP address, nor a range of addresses, but a unix socket: '{text}'")
+    if _addresses(text) is not None:
+        return InvalidValueError(f"not the name of a unix socket, but an IP address: '{text}'")
+    return InvalidValueError(
+        "not an IP address, nor a range of addresses, nor the name of a unix socket (/..., \\000... or anonymous): "
+        f"'{text}'; {_address_advice(text)}"
+    )
+
+
 def _address_advice(text: str) -> str:
     """What to give instead of TEXT, which is no address as policies have it."""
     found = _WITH_PORT.fullmatch(text)
     if found is not None and (read_ipv6(found[1]) if found[1] else read_ipv4(found[2])) is not None:
         address = found[1] or found[2]
-        return f"give the address {address} and the port {found[3]}" if found[3] else f"write {address}"
+        return f"write {address}, and {found[3]} as the port" if found[3] else f"write {address}"
     head, slash, length = text.partition("/")
     lowest = (read_ipv6 if ":" in head else read_ipv4)(head)
     if slash and lowest is not None and length.isdecimal() and len(length) < 4 and int(length) <= 8 * len(lowest):
@@ -247,10 +263,9 @@ def _address_advice(text: str) -> str:
         first = int.from_bytes(lowest, "big") & ~rest
         ends = (end.to_bytes(len(lowest), "big") for end in (first, first | rest))
         return f"write {AddressRange(*ends)}"
-    first_text, _, last_text = text.partition("-")
-    ends_read = [(read_ipv6 if ":" in end else read_ipv4)(end) for end in (first_text, last_text)]
-    if None not in ends_read and len({len(end or b"") for end in ends_read}) == 1:
-        return f"the range falls: write {last_text}-{first_text}"
+    turned = "-".join(reversed(text.split("-")))
+    if _addresses(turned) is not None:
+        return f"write {turned}"
     return "write one as 10.0.0.1, ::1 or 10.0.0.1-10.0.0.9, or leave it out for any"
 
 

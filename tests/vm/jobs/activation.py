@@ -209,6 +209,14 @@ def pairs(request: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def limit(wanted: str, quota: int) -> None:
+    """Give the kernel a quota that the set WANTED has, too: one that it has not would be taken away."""
+    line = f"Memory used by policy: {quota}\n"
+    guest.write("stat", line.encode())
+    with open(f"{wanted}/stat.conf", "w", encoding="ascii") as file:
+        file.write(line)
+
+
 def dropped(request: dict[str, Any]) -> dict[str, Any]:
     """Sets that the kernel does not take: over the quota.  The old one has to be back."""
     first, second = write_sets(request["lines"], request["seed"])
@@ -216,7 +224,7 @@ def dropped(request: dict[str, Any]) -> dict[str, Any]:
     before = guest.read("domain_policy"), guest.read("exception_policy")
     used = next(line for line in guest.read("stat").decode().split("\n") if line.startswith("Memory used by policy"))
     quota = int(used.partition(":")[2].split()[0]) + 8192
-    guest.write("stat", f"Memory used by policy: {quota}\n".encode())
+    limit(second, quota)
     message = ""
     try:
         activate(second, **STATE)
@@ -245,11 +253,12 @@ def few(request: dict[str, Any]) -> dict[str, Any]:
     used = next(line for line in guest.read("stat").decode().split("\n") if line.startswith("Memory used by policy"))
     message = ""
     try:
-        guest.write("stat", f"Memory used by policy: {int(used.partition(':')[2].split()[0]) + 5000}\n".encode())
+        limit(second, int(used.partition(":")[2].split()[0]) + 5000)
         activate(second, **STATE)
     except ActivationError as error:
         message = str(error)
     guest.write("stat", b"Memory used by policy: 0\n")
+    os.unlink(f"{second}/stat.conf")
     guest.settle()
     restored = sorted_domains(guest.read("domain_policy").decode()) == sorted_domains(before.decode())
     outcome = activate(second, **STATE)

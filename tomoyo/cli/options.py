@@ -20,7 +20,7 @@ from .messages import message as message
 from .messages import report as report
 from .messages import set_result as set_result
 from .messages import visible as visible
-from .streams import output_error, reader_may_go, silence
+from .streams import ReaderMayGo, output_error, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def carried_out(name: str, work: Callable[[], int]) -> int:
 
 
 def _with_document(status: int) -> int:
-    with reader_may_go():
+    with ReaderMayGo():
         messages.write_document(status)
     return status
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import TextIO
 
 
@@ -32,13 +30,17 @@ def output_error() -> OSError | None:
     return None
 
 
-@contextmanager
-def reader_may_go() -> Iterator[None]:
-    """Where the reader of standard output has gone, print nothing more, but work on to the right exit code."""
-    try:
-        yield
-    except BrokenPipeError:
+class ReaderMayGo:
+    """A block that may print; where the reader has gone it prints nothing more, but the command ends with the right exit code."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, BrokenPipeError):
+            return False
         silence(sys.stdout)
+        return True
 
 
 def settle_messages() -> None:

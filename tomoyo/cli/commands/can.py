@@ -29,7 +29,7 @@ from ..kernel_options import refused
 from ..messages import message
 from ..options import UsageError, set_result, visible
 from ..policy_source import add_as_created, add_policy, may_be_asked, read_engine, with_modules
-from ..streams import reader_may_go
+from ..streams import ReaderMayGo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _show(access: Access, question: Question, engine: DecisionEngine) -> None:
         lines.append("    no execution leads there")
     else:
         lines.append(f"    by {' -> '.join(map(_step, access.chain))}")
-    with reader_may_go():
+    with ReaderMayGo():
         sys.stdout.writelines(f"{visible(with_modules(line, engine))}\n" for line in lines)
 
 

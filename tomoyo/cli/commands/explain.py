@@ -33,7 +33,7 @@ from ..logs import LogReader
 from ..messages import advise, write_result
 from ..options import UsageError, add_json_lines, message, set_result, visible
 from ..policy_source import UndefinedDomains, add_as_created, add_policy, may_be_asked, read_engine, with_modules
-from ..streams import reader_may_go
+from ..streams import ReaderMayGo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(found, explainer, as_json=False)
     if found.conditional and not arguments.json and found.conclusion is not Conclusion.GRANTED:
-        with reader_may_go():
+        with ReaderMayGo():
             sys.stdout.flush()  # what to do comes after what is so
         names = ", ".join(dict.fromkeys(attribute for each in found.conditional for attribute in each.attributes))
         advise(f"write what is known of {names} after the request, such as task.uid=0")
@@ -173,7 +173,7 @@ def _explain_log(arguments: argparse.Namespace, explainer: Explainer) -> int:
 
 
 def _show(found: Explanation, explainer: Explainer, as_json: bool) -> None:
-    with reader_may_go():
+    with ReaderMayGo():
         if as_json:
             write_result(found.plain())
         else:

@@ -43,7 +43,7 @@ assert engine.decide("<kernel> /bin/sh", parse_request("file write /tmp/x")).gra
 assert not engine.decide("<kernel> /bin/sh", parse_request("file write /tmp/y")).granted
 """
 BIND = """
-from program.policy.nix.names.bindings import bind
+from program.policy.nix.names.binder import bind
 from program.policy.nix.names.name_uses import policy_uses
 from program.policy.nix.names.names import NameTable
 from program.policy.nix.store.closure import find_root

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from .model.records import AuditRecord
     from .model.stat import Stat
     from .model.words import DomainName
-    from .nix.names.bindings import Bindings, bind
+    from .nix.names.binder import bind
+    from .nix.names.bindings import Bindings
     from .nix.names.naming import name_policy
     from .nix.source.compile import CompileSettings, compile_policy
     from .nix.source.library import read_sources
@@ -101,7 +102,8 @@ _HOMES = {
     "model.records": "AuditRecord",
     "model.stat": "Stat",
     "model.words": "DomainName",
-    "nix.names.bindings": "Bindings bind",
+    "nix.names.binder": "bind",
+    "nix.names.bindings": "Bindings",
     "nix.names.naming": "name_policy",
     "nix.source.compile": "CompileSettings compile_policy",
     "nix.source.library": "read_sources",

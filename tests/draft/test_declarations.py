@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from tomoyo.draft.declarations import (
-    _READERS,
-    ALL_CAPABILITIES,
     Access,
     Addresses,
     Bind,
@@ -31,8 +29,8 @@ from tomoyo.draft.declarations import (
     PathAccess,
     User,
     Variable,
-    declarations,
 )
+from tomoyo.draft.unit_settings import _READERS, ALL_CAPABILITIES, declarations
 from tomoyo.draft.units import LoadState, UnitDirectories
 from tomoyo.model.diagnostics import Place
 

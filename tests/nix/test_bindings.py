@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tomoyo.decision.matching import matches
 from tomoyo.model.diagnostics import Severity
 from tomoyo.model.exception_policy import ExceptionPolicy
-from tomoyo.nix.names.bindings import Bindings, Programs, Several, bind
+from tomoyo.nix.names.binder import bind
+from tomoyo.nix.names.bindings import Bindings, Programs, Several
 from tomoyo.nix.names.name_uses import (
     Role,
     Use,

@@ -15,7 +15,8 @@ from tomoyo.model.entries import Kind
 from tomoyo.model.exception_policy import ExceptionPolicy
 from tomoyo.model.records import Execution, Strings
 from tomoyo.model.words import Quoted
-from tomoyo.nix.names.bindings import Bindings, bind
+from tomoyo.nix.names.binder import bind
+from tomoyo.nix.names.bindings import Bindings
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import NameSyntaxError, NameTable, encode_file
 from tomoyo.nix.names.naming import Named, name_policy, unsafe_policy

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Done, tomoyo
-from tomoyo.nix.names.bindings import bind
+from tomoyo.nix.names.binder import bind
 from tomoyo.nix.names.name_uses import Role, Use
 from tomoyo.nix.names.program_paths import find_program, find_program_paths
 from tomoyo.nix.store.paths import StorePath

@@ -12,7 +12,8 @@ import pytest
 from tests.nix.conftest import nix_store, system
 from tests.nix.nixstore import NixStore
 from tomoyo.decision.matching import matches
-from tomoyo.nix.names.bindings import DESCRIPTOR_PATTERN, Programs, bind
+from tomoyo.nix.names.binder import DESCRIPTOR_PATTERN, bind
+from tomoyo.nix.names.bindings import Programs
 from tomoyo.nix.names.name_uses import policy_uses
 from tomoyo.nix.names.names import NameTable, encode_file
 from tomoyo.nix.names.program_paths import ProgramPaths, find_program_paths

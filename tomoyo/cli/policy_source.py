@@ -171,7 +171,7 @@ def _bindings(arguments: argparse.Namespace) -> Callable[[DomainPolicy, Exceptio
         return None
 
     def bindings(domains: DomainPolicy, exceptions: ExceptionPolicy) -> ExceptionPolicy:
-        from ..nix.names.bindings import bind
+        from ..nix.names.binder import bind
         from ..nix.names.name_uses import policy_uses
 
         trusted = read_closure(arguments)

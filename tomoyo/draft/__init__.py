@@ -3,5 +3,5 @@
 It may import: `sets`, `nix` and below.
 
 Start with `units`, which reads a unit as systemd does; `commands` are what it executes, `declarations` what else its settings
-grant or bound, each with the place of the line that says so.
+grant or bound, each with the place of the line that says so; `unit_settings` finds them.
 """

@@ -2,6 +2,6 @@
 
 It may import: every room up to `audit`.
 
-Start with `names.names`, what a name is; `names.bindings`, what ties it to a hash;
+Start with `names.names`, what a name is; `names.binder`, what ties it to a hash;
 `source.compile`, which makes a set.
 """

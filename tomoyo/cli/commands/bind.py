@@ -55,7 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from ...nix.names.bindings import Programs, Several, bind
+    from ...nix.names.binder import bind
+    from ...nix.names.bindings import Programs, Several
     from ...nix.names.name_uses import policy_uses
     from ...syntax.formatting import format_exception_policy
     from ..progress import Progress

@@ -2,5 +2,5 @@
 
 It may import: `nix.store` and below.
 
-Start with `names`; `bindings` makes the generated part of a set; `naming` is the way back.
+Start with `names`; `binder` makes the generated part of a set; `naming` is the way back.
 """

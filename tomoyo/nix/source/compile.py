@@ -36,7 +36,8 @@ from ...simulation.simulated_kernel import KernelPanic
 from ...syntax.formatting import format_domain_policy, format_exception_policy, format_manager, format_profile, format_stat
 from ...syntax.lines import PolicySyntaxError, normalise
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
-from ..names.bindings import Bindings, Several, bind
+from ..names.binder import bind
+from ..names.bindings import Bindings, Several
 from ..names.name_uses import policy_uses, use_places
 from ..names.names import NameTable, encode_file, is_name, parse_name
 from ..names.program_paths import path_refused

@@ -18,7 +18,7 @@ from ...model.managers import ManagerPolicy
 from ...model.profiles import DEFAULT_PROFILES
 from ...model.words import DomainName
 from ...syntax.policy_text import LIBRARY, NAMES, PolicyText, TextKind
-from ..names.bindings import bind
+from ..names.binder import bind
 from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable
 from ..store.tree import Tree

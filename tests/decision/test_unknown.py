@@ -212,3 +212,26 @@ def test_a_domain_that_is_not_defined() -> None:
     verdict = engine.decide(f"{D} /misspelt", parse_request("file read /x"))
     assert (verdict.granted, verdict.domain_defined, str(verdict.created_from)) == (True, False, D)
     assert engine.decide(D, parse_request("file read /x")).domain_defined
+
+
+@pytest.mark.parametrize(
+    ("condition", "granted", "certain"),
+    [
+        ("exec.realpath=@nix:/a/b", True, True),
+        ("exec.realpath!=@nix:/a/b", False, True),
+        # A made-up name is never a real path.
+        ('exec.realpath="nix:/a/b"', False, True),
+        ('exec.realpath="nix:/a/\\*"', False, True),
+        ('exec.realpath!="nix:/a/b"', True, True),
+        # Where the program lies is not known.
+        ('exec.realpath="/nix/store/\\*"', False, False),
+        ("exec.realpath!=@p", False, False),
+        ("exec.realpath=@names", False, False),
+    ],
+)
+def test_a_program_that_is_named_by_its_package(condition: str, granted: bool, certain: bool) -> None:
+    policy = parse_domain_policy(f"{D}\nuse_profile 3\nfile execute /bin/ls {condition}\n")
+    exceptions = parse_exception_policy(f"{EXCEPTIONS}path_group nix:/a/b nix:/a/b\npath_group names nix:/a/b\n")
+    engine = DecisionEngine(policy, exceptions, parse_profile(PROFILES % "enforcing"), names=("nix:/a/b",))
+    verdict = engine.decide(D, parse_request("file execute /bin/ls exec.realpath=nix:/a/b"))
+    assert (verdict.granted, verdict.certain) == (granted, certain)

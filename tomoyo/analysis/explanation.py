@@ -31,7 +31,7 @@ from ..model.conditions import Test
 from ..model.domains import Domain, DomainPolicy
 from ..model.entries import ArgumentType, Entry, Kind
 from ..model.records import AuditRecord
-from ..model.words import DomainName, GroupReference, Word
+from ..model.words import NAMES, DomainName, GroupReference, Word
 from .near_misses import NearMiss, near_miss, of_group
 from .nearest import NearEntries
 from .remedies import Remedies
@@ -41,8 +41,6 @@ __all__ = ["Conclusion", "Conditional", "Explainer", "Explanation", "explain"]
 
 #: How many entries that came near are given.
 NEAREST = 3
-#: What packages' names begin with.
-NAMES = "nix:/"
 
 
 class Conclusion(Enum):

@@ -23,8 +23,7 @@ from ..model.domains import Domain
 from ..model.entries import ArgumentType, Entry, GroupKind, Kind
 from ..model.errors import InvalidValueError
 from ..model.profiles import Mode
-from ..model.words import DomainName, GroupReference
-from .explanation import NAMES
+from ..model.words import NAMES, DomainName, GroupReference
 from .question import Question, question_of
 
 __all__ = ["Access", "Chains", "Step", "who_may"]

@@ -18,7 +18,7 @@ from ..model.conditions import STRING_ATTRIBUTES, ArgumentTest, Attribute, Compa
 from ..model.entries import Kind
 from ..model.numbers import MAX_NUMBER, NumberRange
 from ..model.records import FileAttributes, ParentAttributes, Strings
-from ..model.words import GroupReference, Quoted
+from ..model.words import NAMES, GroupReference, Quoted
 from .groups import Groups
 from .matching import compile_pattern
 from .requests import Request, has_attribute
@@ -179,10 +179,23 @@ def _string_holds(test: Comparison, request: Request, groups: Groups) -> Holds:
             empty = isinstance(test.right, GroupReference) and not groups.paths(test.right.name)
             return _answer(not test.equal) if empty else Holds.UNKNOWN
         value = found
+    if name == "exec.realpath" and value.startswith(NAMES):
+        return _program_is(value, test)
     if isinstance(test.right, GroupReference):
         return _answer((groups.path_member(test.right.name, value) is not None) is test.equal)
     assert isinstance(test.right, Quoted)
     return _answer(compile_pattern(test.right.text).matches(value) is test.equal)
+
+
+def _program_is(package_name: str, test: Comparison) -> Holds:
+    """Whether the real path of the program that PACKAGE_NAME stands for passes TEST, without knowing that path.
+
+    The group that is called so holds it; a text that is itself made up is never a real path.
+    """
+    if isinstance(test.right, GroupReference):
+        return _answer(test.equal) if test.right.name == package_name else Holds.UNKNOWN
+    assert isinstance(test.right, Quoted)
+    return _answer(not test.equal) if test.right.text.startswith(NAMES) else Holds.UNKNOWN
 
 
 def _numbers_hold(test: Comparison, request: Request, groups: Groups) -> Holds:

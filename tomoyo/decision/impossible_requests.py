@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from ..model.entries import NETWORK_KINDS, Kind
 from ..model.filesystems import misnamed
+from ..model.words import NAMES
 from .matching import matches
 from .requests import Request, Value
 
@@ -28,8 +29,7 @@ __all__ = ["NeverAsked", "never_asked"]
 #: Names that are not absolute begin with their filesystem or device; a pipe or a socket has no path at all.
 _NAME = re.compile(r"/|[^/:]+:")
 #: Names that policies make up: aggregators give them to programs, and path groups stand for the files.
-_PACKAGES = "nix:/"
-_MADE_UP = (_PACKAGES, "unit:/")
+_MADE_UP = (NAMES, "unit:/")
 #: How the names of an operation end: always in '/' (True), or never (False).
 _ENDS = {
     **dict.fromkeys(
@@ -111,7 +111,7 @@ def name_fault(kind: Kind, operation: str, place: int, name: str, *, names: Coll
 
 def is_package_name(kind: Kind, operation: str, place: int, value: Value) -> bool:
     """Whether the argument VALUE at PLACE is a package's name where the kernel compares real paths."""
-    return isinstance(value, str) and value.startswith(_PACKAGES) and operation != "execute" and _names_a_file(kind, place)
+    return isinstance(value, str) and value.startswith(NAMES) and operation != "execute" and _names_a_file(kind, place)
 
 
 def _names_a_file(kind: Kind, place: int) -> bool:

@@ -21,7 +21,7 @@ from ..decision.groups import Groups
 from ..decision.index import EntryIndex, argument_matches
 from ..decision.requests import Request
 from ..model.entries import Entry, GroupKind, Kind
-from ..model.words import KERNEL
+from ..model.words import KERNEL, NAMES
 from ..syntax.domain_policy import parse_domain_policy
 from ..syntax.exception_policy import parse_exception_policy
 from ..syntax.lines import Reading, normalise
@@ -63,7 +63,7 @@ def bindings(text: str, store_directory: str = "/nix/store") -> Iterator[Binding
         is_program = words[0] == "aggregator"
         path, name = words[1:] if is_program else words[:0:-1]
         store_path = path[len(start) :].partition("/")[0]
-        if name.startswith("nix:/") and path.startswith(start) and store_path and "\\" not in store_path:
+        if name.startswith(NAMES) and path.startswith(start) and store_path and "\\" not in store_path:
             written = " ".join(words if namespace == KERNEL else [namespace, *words])
             yield Binding(written, namespace, name, path, store_path, is_program)
 

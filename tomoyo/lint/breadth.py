@@ -17,8 +17,7 @@ from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import MAX_PORT, Argument, Entry, GroupKind, Kind
 from ..model.filesystems import FILESYSTEMS, asked_name
 from ..model.numbers import NumberRange
-from ..model.words import GroupReference, Quoted, Word, constant_length
-from ..syntax.policy_text import NAMES
+from ..model.words import NAMES, GroupReference, Quoted, Word, constant_length
 from .context import Access, LintContext, Remark, accesses
 
 #: Top-level folders of many owners; reading below the second ones is common and gives little away.

@@ -9,8 +9,8 @@ from ..decision.groups import Groups
 from ..model.diagnostics import Diagnostic
 from ..model.entries import Entry, GroupKind, Kind
 from ..model.exception_policy import NamespaceExceptions
-from ..model.words import DomainName, Word
-from ..syntax.policy_text import NAMES, Located, TextKind
+from ..model.words import NAMES, DomainName, Word
+from ..syntax.policy_text import Located, TextKind
 from .context import LintContext
 
 

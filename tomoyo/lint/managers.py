@@ -15,8 +15,8 @@ from ..model.diagnostics import Diagnostic, Severity
 from ..model.entries import Entry, Kind
 from ..model.exception_policy import NamespaceExceptions
 from ..model.profiles import Mode
-from ..model.words import DomainName, Word
-from ..syntax.policy_text import NAMES, Located, TextKind
+from ..model.words import NAMES, DomainName, Word
+from ..syntax.policy_text import Located, TextKind
 from .context import EntryList, LintContext
 from .writing import PUTS, TEMPORARY, named
 

@@ -21,8 +21,8 @@ from ..model.addresses import AddressRange
 from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
 from ..model.numbers import NumberRange
-from ..model.words import DomainName, GroupReference, Word, constant_length, quoted
-from ..syntax.policy_text import NAMES, Located
+from ..model.words import NAMES, DomainName, GroupReference, Word, constant_length, quoted
+from ..syntax.policy_text import Located
 from .context import EntryList, LintContext
 
 #: The argument by which wide entries are found, where it is not the first.

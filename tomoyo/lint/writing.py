@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from ..decision.containment import NameIndex, example
 from ..model.diagnostics import Diagnostic
 from ..model.entries import Argument, Entry, Kind
-from ..model.words import GroupReference, Word
-from ..syntax.policy_text import NAMES, Located
+from ..model.words import NAMES, GroupReference, Word
+from ..syntax.policy_text import Located
 from .context import EntryList, LintContext, Remark
 
 #: Operations that put something else into a file, or into its place.

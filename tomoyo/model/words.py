@@ -346,3 +346,5 @@ class DomainName:
 
 #: The namespace that always exists, and its root domain.
 KERNEL = "<kernel>"
+#: What every name of a store file by its package begins with.
+NAMES = "nix:/"

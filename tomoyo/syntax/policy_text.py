@@ -19,6 +19,7 @@ from ..model.diagnostics import Place
 from ..model.domains import MAX_GROUPS
 from ..model.entries import Entry
 from ..model.profiles import ServiceState
+from ..model.words import NAMES
 from .domain_policy import MODULE_NAME, read_source_line
 from .entries import read_entry
 from .lines import UNENDED, Effect, Line, Problem, column, normalise, read_line
@@ -38,9 +39,6 @@ from .statements import (
 )
 
 __all__ = ["PolicyText", "Renaming", "TextKind", "format_text"]
-
-#: What the names of packages begin with.
-NAMES = "nix:/"
 
 
 #: How the names of files of policy end.

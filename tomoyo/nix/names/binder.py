@@ -14,7 +14,7 @@ from ...decision.matching import compile_pattern
 from ...model.diagnostics import Diagnostic, Place, Severity, did_you_mean
 from ...model.entries import GroupKind
 from ...model.exception_policy import Aggregator, ExceptionPolicy, Group, NamespaceExceptions
-from ...model.words import KERNEL, Word, constant_length, quoted
+from ...model.words import KERNEL, NAMES, Word, constant_length, quoted
 from ..store.contents import Contents, NodeType, read_contents
 from ..store.executables import Kind
 from ..store.paths import StoreFile, StorePath
@@ -22,7 +22,7 @@ from ..store.tree import Tree
 from . import unbound_names
 from .bindings import UNRESOLVED, Bindings, NameProblem, Programs, Several
 from .name_uses import Role, Use
-from .names import PREFIX, WRAPPERS, Name, NameSyntaxError, NameTable, encode_file, parse_name
+from .names import WRAPPERS, Name, NameSyntaxError, NameTable, encode_file, parse_name
 from .program_paths import WRAPPER_DIRECTORY, ProgramPaths, find_executed, find_program_paths, wrappers_refused
 
 TYPE_CHECKING = False
@@ -233,7 +233,7 @@ class _Binder:
     def _add_wrapper(self, use: Use, name: Name) -> None:
         refused = wrappers_refused(self.contents)
         if len(name.file) < 2 or "/" in name.file[1:]:
-            self.error("malformed-name", use, f"a wrapper is called {PREFIX}{WRAPPERS}/NAME")
+            self.error("malformed-name", use, f"a wrapper is called {NAMES}{WRAPPERS}/NAME")
         elif refused:
             self.error("unsafe-place", use, f"{WRAPPER_DIRECTORY} {refused}")
         elif use.role is Role.EXECUTED:
@@ -249,7 +249,7 @@ class _Binder:
             for place in self._places(name, path):
                 file = StoreFile(path, place)
                 if self.contents.node(file) is not NodeType.DIRECTORY:
-                    executed.files[file] = f"{PREFIX}{name.key}{encode_file(place)}"
+                    executed.files[file] = f"{NAMES}{name.key}{encode_file(place)}"
         if executed.files:
             self.executed.append(executed)
         else:
@@ -301,7 +301,7 @@ class _Binder:
             if not words:
                 self.error("missing-file", use, f"nothing in {WRAPPER_DIRECTORY} matches now: name each wrapper by itself")
         for word in words:
-            self._aggregate(use.namespace, WRAPPER_PATTERN + word, f"{PREFIX}{WRAPPERS}/{word}", use, None)
+            self._aggregate(use.namespace, WRAPPER_PATTERN + word, f"{NAMES}{WRAPPERS}/{word}", use, None)
 
     def _bind_everything(
         self, namespace: str, entrances: Mapping[StoreFile, list[tuple[str, Kind]]], program_paths: ProgramPaths
@@ -315,7 +315,7 @@ class _Binder:
                     self._aggregate(namespace, path, str(name), None, file)
         for word in _wrapper_words(program_paths):
             if (namespace, WRAPPER_PATTERN + word) not in self.aggregated:
-                self._aggregate(namespace, WRAPPER_PATTERN + word, f"{PREFIX}{WRAPPERS}/{word}", None, None)
+                self._aggregate(namespace, WRAPPER_PATTERN + word, f"{NAMES}{WRAPPERS}/{word}", None, None)
 
     def _aggregate(self, namespace: str, path: str, name: str, use: Use | None, program: StoreFile | None) -> None:
         aggregated = self.aggregated.setdefault((namespace, path), _Aggregated(program))

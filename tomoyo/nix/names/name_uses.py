@@ -22,10 +22,10 @@ from ...model.domains import DomainPolicy
 from ...model.entries import ArgumentType, Entry, GroupKind, Kind
 from ...model.exception_policy import ExceptionPolicy, NamespaceExceptions, TransitionControl
 from ...model.managers import ManagerPolicy
-from ...model.words import KERNEL, DomainName, GroupReference, Quoted, Word
+from ...model.words import KERNEL, NAMES, DomainName, GroupReference, Quoted, Word
 from ...simulation.located_policy import LocatedPolicy
 from ...syntax.policy_text import LIBRARY, Located
-from .names import PREFIX, is_name
+from .names import is_name
 
 __all__ = ["Role", "Use", "policy_uses"]
 
@@ -95,7 +95,7 @@ def policy_uses(
         known = seen.setdefault(namespace, set())
         for entry in some:
             # Learned policies repeat their entries.
-            if PREFIX in entry.subject and entry not in known:
+            if NAMES in entry.subject and entry not in known:
                 known.add(entry)
                 found.update(dict.fromkeys(entry_uses(entry, namespace)))
     executed_groups = _executed_groups(entries) if exceptions else set()
@@ -108,7 +108,7 @@ def policy_uses(
 
 def domain_name_uses(name: DomainName) -> Iterator[Use]:
     """The programs of a domain's name, which are executed in its namespace."""
-    if PREFIX in name.text:
+    if NAMES in name.text:
         namespace, *programs = name.text.split(" ")
         for program in programs:
             if is_name(program):
@@ -210,6 +210,6 @@ def _placed_uses(policy: LocatedPolicy) -> Iterator[tuple[Use, Located[object]]]
                 # Which of the two it is hangs on the rest of the policy.
                 yield from ((Use(part.name, role, text), member) for role in (Role.EXECUTED, Role.MEMBER))
     for namespace, entry in policy.entries():
-        if PREFIX in entry.value.subject:
+        if NAMES in entry.value.subject:
             yield from ((use, entry) for use in entry_uses(entry.value, namespace))
     yield from ((use, manager) for manager in policy.managers for use in manager_uses(manager.value))

@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ...model.words import constant_length, decode, encode, quoted, word_fault
+from ...model.words import NAMES, constant_length, decode, encode, quoted, word_fault
 from ..store.closure import Closure, ClosureError, find_root
 from ..store.closure_formats import read_json
 from ..store.paths import (
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Name", "NameSyntaxError", "NameTable", "parse_name", "read_packages"]
 
-#: What every name begins with.
-PREFIX = "nix:/"
 #: Between a package and its output.
 OUTPUT_MARK = "^"
 #: The output that is not written.
@@ -85,10 +83,10 @@ class Name:
         text = str(self)
         parts = _parse(text)
         if parts != (self.package, self.version, self.output, self.file):
-            raise NameSyntaxError(text, len(PREFIX), f"parts that are read back as such, not {', '.join(map(quoted, parts))}")
+            raise NameSyntaxError(text, len(NAMES), f"parts that are read back as such, not {', '.join(map(quoted, parts))}")
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.key}{self.file}"
+        return f"{NAMES}{self.key}{self.file}"
 
     @property
     def key(self) -> str:
@@ -111,7 +109,7 @@ class Name:
 
 def is_name(text: str) -> bool:
     """Whether TEXT claims to be a name: it may still have faults."""
-    return text.startswith(PREFIX)
+    return text.startswith(NAMES)
 
 
 def parse_name(text: str) -> Name:
@@ -149,9 +147,9 @@ def encode_file(file: str) -> str:
 
 
 def _parse(text: str) -> tuple[str, str | None, str, str]:
-    if not text.startswith(PREFIX):
-        raise NameSyntaxError(text, 0, PREFIX)
-    package, version, output, position = _parse_key(text, len(PREFIX))
+    if not text.startswith(NAMES):
+        raise NameSyntaxError(text, 0, NAMES)
+    package, version, output, position = _parse_key(text, len(NAMES))
     if position < len(text) and text[position] != "/":
         raise NameSyntaxError(text, position, "'/', or letters, digits and + - . _ ? = in a package")
     _check_file(text, position)
@@ -286,7 +284,7 @@ class NameTable:
         None for a store path that is not trusted.
         """
         key = next(iter(self._keys.get(file.store_path, ())), None)
-        return None if key is None else parse_name(f"{PREFIX}{key}{encode_file(file.file)}")
+        return None if key is None else parse_name(f"{NAMES}{key}{encode_file(file.file)}")
 
     def names(self, file: StoreFile) -> tuple[Name, ...]:
         """Everything that FILE may be called, best first: each name's `files` include it."""
@@ -309,7 +307,7 @@ class NameTable:
         path, file = self.split_word(word) or (None, "")
         for key in self._keys.get(path, ()) if path else ():
             try:
-                yield parse_name(f"{PREFIX}{key}{file}")
+                yield parse_name(f"{NAMES}{key}{file}")
             except NameSyntaxError:
                 return
 
@@ -347,7 +345,7 @@ class NameTable:
         return list(self._packages)
 
     def _names(self, path: StorePath, file: str) -> tuple[Name, ...]:
-        return tuple(parse_name(f"{PREFIX}{key}{file}") for key in self._keys.get(path, ()))
+        return tuple(parse_name(f"{NAMES}{key}{file}") for key in self._keys.get(path, ()))
 
 
 def _closure_keys(closure: Closure, path: StorePath) -> list[str]:

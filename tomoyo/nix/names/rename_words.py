@@ -25,10 +25,10 @@ from typing import Protocol
 
 from ...decision.matching import compile_pattern
 from ...model.diagnostics import Diagnostic, Severity
-from ...model.words import GroupReference, Word, constant_length, decode, word_fault
+from ...model.words import NAMES, GroupReference, Word, constant_length, decode, word_fault
 from ..store.contents import Contents, NodeType
 from ..store.paths import HASH_ALPHABET, HASH_LENGTH, StoreFile, StorePath, parse_drv_name
-from .names import PREFIX, WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
+from .names import WRAPPERS, Name, NameTable, encode_file, is_name, parse_name
 from .program_paths import DESCRIPTOR_PROGRAMS, WRAPPER_DIRECTORY, Executed, find_executed, find_program_paths
 
 __all__ = ["Change"]
@@ -362,7 +362,7 @@ def _executors(contents: Contents) -> list[StoreFile]:
 
 def _wrapper_name(word: str) -> str | None:
     wrapper = _WRAPPER.fullmatch(word)
-    return f"{PREFIX}{WRAPPERS}/{wrapper[1]}" if wrapper else None
+    return f"{NAMES}{WRAPPERS}/{wrapper[1]}" if wrapper else None
 
 
 def _holds(contents: Contents, path: StorePath, name: Name) -> bool:

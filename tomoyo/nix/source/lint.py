@@ -16,8 +16,8 @@ from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
 from ...model.profiles import DEFAULT_PROFILES
-from ...model.words import DomainName
-from ...syntax.policy_text import LIBRARY, NAMES, PolicyText, TextKind
+from ...model.words import NAMES, DomainName
+from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ..names.binder import bind
 from ..names.name_uses import Role, Use, entry_uses, policy_uses, use_places
 from ..names.names import NameTable

@@ -76,6 +76,7 @@ def test_each_public_function_names_the_errors_that_it_raises() -> None:
 
 #: Errors that a function, as it calls another, cannot bring about.
 NEVER = {
+    ("activate", "UnreadableLineError"): "it becomes an ActivationError before anything is written",
     ("compile_policy", "InvalidValueError"): "the boot loader's settings were tried before",
     ("Suggestions.add", "InvalidValueError"): "events are left out before",
     ("Suggestions.add_text", "InvalidValueError"): "events are left out before",

@@ -17,6 +17,7 @@ from tests.seeds import rounds
 from tomoyo.activation.activation import activate
 from tomoyo.activation.kept_domains import says_nothing
 from tomoyo.activation.outcome import ActivationError
+from tomoyo.activation.planner import UnreadableLineError, plan
 from tomoyo.decision.engine import DecisionEngine
 from tomoyo.decision.matching import matches
 from tomoyo.decision.requests import parse_request
@@ -285,6 +286,10 @@ def test_what_the_kernel_holds_and_no_kernel_reads_is_refused(tmp_path: Path) ->
     kernel = held_by(PolicySet(domains + odd, groups, "", profiles, "/m\n"))
     before = kernel.read("domain_policy")
     wanted = put(tmp_path, "set", PolicySet(f"{domains}\n", groups, "", profiles, "/m\n"))
-    with pytest.raises(ActivationError, match=r"'file write /etc/shadow 0x0=@nix:/a/b grant_log=no', which no kernel reads"):
+    with pytest.raises(
+        ActivationError, match=r"'file write /etc/shadow 0x0=@nix:/a/b grant_log=no' is held, which no kernel reads"
+    ):
         activate(wanted, kernel, **options(tmp_path))
     assert kernel.read("domain_policy") == before
+    with pytest.raises(UnreadableLineError):
+        plan(texts(kernel), PolicySet(f"{domains}\n", groups, "", profiles, "/m\n"))

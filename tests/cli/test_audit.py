@@ -188,10 +188,15 @@ def test_rules_that_are_none_are_refused_at_their_place(tmp_path: Path) -> None:
 
 def test_what_no_record_can_be_of_is_refused(log: Path) -> None:
     for command in (["audit"], ["suggest"], ["notify", "--source", "-"]):
-        for option, value in (("--operation", "raed"), ("--profile", "256"), ("--domain", "/bin/sh"), ("--program", "sh")):
+        for option, value, help_text in (
+            ("--operation", "raed", "did you mean 'read'?"),
+            ("--profile", "256", "0 to 255"),
+            ("--domain", "/bin/sh", "<kernel>"),
+            ("--program", "sh", "/"),
+        ):
             done = tomoyo(*command, option, value, *(["--", "true"] if command[0] == "notify" else [log]))
             assert (done.status, done.output) == (2, "")
-            assert "expected" in done.messages or "did you mean 'read'?" in done.messages
+            assert help_text in done.messages
     done = tomoyo("audit", "--path", "/tmp/*", log)
     assert (done.status, done.output) == (0, "")
     assert "a '*' stands for itself; a pattern has '\\*'" in done.messages

@@ -430,3 +430,42 @@ def test_check_warns_of_patterns_in_transitions_as_lint_does(entry: str, control
         for command in ("check", "lint"):
             done = tomoyo(command, place)
             assert ("nothing is executed by that name" in done.messages + done.output) is not is_executed, command
+
+
+def test_nothing_is_made_of_a_policy_with_lines_that_a_kernel_drops(tmp_path: Path) -> None:
+    text = HELD.replace("file ", "file raed /etc/a\nfile ", 1)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "domain_policy.conf").write_text(text)
+    for path in (broken, broken / "domain_policy.conf"):
+        done = tomoyo("bind", path, "--closure-file", tmp_path / "closure", "-o", tmp_path / "out")
+        assert (done.status, done.output, (tmp_path / "out").exists()) == (2, "", False)
+        assert "did you mean 'read'?" in done.messages
+        for policies in ((path, compiled_once(tmp_path)), (compiled_once(tmp_path), path)):
+            done = tomoyo("plan", *policies)
+            assert (done.status, done.output) == (2, "")
+
+
+def test_a_plan_keeps_quotas_and_knows_the_profiles_of_each_namespace(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    (tmp_path / "held").mkdir()
+    for name in ("domain_policy", "exception_policy", "profile", "manager"):
+        (tmp_path / "held" / f"{name}.conf").write_text((tmp_path / "kernel" / name).read_text())
+    (tmp_path / "held" / "stat.conf").write_text("Memory used by policy: 1048576\n")
+    assert tomoyo("plan", tmp_path / "kernel", tmp_path / "held").output == "stat: Memory used by policy: 1048576\n"
+    assert tomoyo("plan", tmp_path / "held", tmp_path / "held").output == ""
+    (tmp_path / "web.txt").write_text("<web> /a\nuse_profile 3\n")
+    assert "<web> /a" in tomoyo("plan", tmp_path / "kernel", tmp_path / "web.txt").output
+
+
+def test_a_plan_from_what_no_kernel_reads_is_refused(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    held = tmp_path / "kernel" / "domain_policy"
+    held.write_text(held.read_text().replace("\nfile ", "\nfile write /etc/shadow 0x0=@nix:/a/b grant_log=no\nfile ", 1))
+    done = tomoyo("plan", tmp_path / "kernel", compiled_once(tmp_path))
+    assert (done.status, done.output) == (2, "")
+    assert "no kernel reads" in done.messages
+
+
+def compiled_once(top: Path) -> Path:
+    return top / "set" if (top / "set").exists() else compiled(top)

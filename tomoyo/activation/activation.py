@@ -17,7 +17,7 @@ import os
 
 from ..kernel.held_policy import read_held_texts
 from ..kernel.securityfs import Securityfs
-from ..sets.directory import PolicySetError, SetTexts, digest, printable, read_set_texts
+from ..sets.directory import PolicySetError, SetTexts, digest, read_set_texts
 from ..sets.links import absolute, make_directory
 from ..simulation.policy_reading import is_unchanged
 from .outcome import ROOT_ALONE, ActivationError, InactiveError, Outcome
@@ -61,6 +61,9 @@ def activate(
         locks: the directory of the lock that keeps two activations apart; for
             the running kernel /run/tomoyo by default.
         proc: where procfs is mounted.
+
+    The kernel does not print ``manage_by_non_root``: it is taken away when
+    something is written, or a set is activated that is not recorded yet.
 
     Raises PolicySetError for a set that cannot be used, PolicySyntaxError for a
     line that a kernel would drop or store as something else, InactiveError where
@@ -122,7 +125,7 @@ def _bring(
     from .apply import carry_out
     from .differences import domains_that_differ
     from .kept_domains import are_made_by_programs
-    from .planner import NoFreeProfileError, make_plan, read_wanted
+    from .planner import NoFreeProfileError, UnreadableLineError, make_plan, read_wanted
 
     held, wanted = PolicyReading(held_texts), read_wanted(wanted_texts)
     domains_that_differ(held, wanted)  # parses what has to be
@@ -150,10 +153,8 @@ def _bring(
         )
     except NoFreeProfileError as error:
         raise ActivationError(f"{error}; nothing was changed") from None
-    if held.dropped:
-        line = printable(held.dropped[0])
-        reason = f"the kernel holds '{line}', which no kernel reads, so it can be neither checked nor deleted"
-        raise ActivationError(f"{reason}; nothing was changed. Delete its domain or group, or boot the set")
+    except UnreadableLineError as error:
+        raise ActivationError(f"{error}; nothing was changed: boot the set instead") from None
     found = replace(found, left=tuple(name for name in found.left if name in used))
     outcome = Outcome(found)
     if found and not dry_run:

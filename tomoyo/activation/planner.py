@@ -28,7 +28,7 @@ from ..model.entries import Entry
 from ..model.errors import InvalidValueError, TomoyoError
 from ..model.exception_policy import TRANSITION_CONTROLS
 from ..model.profiles import Profile
-from ..sets.directory import FILES, SetTexts
+from ..sets.directory import FILES, SetTexts, printable
 from ..simulation.policy_reading import PolicyReading, below_first
 from .differences import (
     AggregatorChange,
@@ -60,6 +60,10 @@ class NoFreeProfileError(TomoyoError, ValueError):
     """Profiles change in a circle, and there is no unused number to break it."""
 
 
+class UnreadableLineError(TomoyoError, ValueError):
+    """What is held has a line that no kernel reads: it grants, and can be neither compared nor deleted."""
+
+
 def plan(
     held: Texts,
     wanted: Texts,
@@ -87,7 +91,8 @@ def plan(
 
     Raises PolicySyntaxError for a wanted line that a kernel would drop or store
     as something else, InvalidValueError where a wanted domain's profile is not
-    defined, and NoFreeProfileError.
+    defined, NoFreeProfileError, and UnreadableLineError for a held line that no
+    kernel reads.
     """
     before = PolicyReading(SetTexts("", {"domain_policy": named})) if named else None
     options = {"keep_lines": keep_lines, "keep_domains": keep_domains, "own": own}
@@ -114,6 +119,9 @@ def make_plan(
     domains_that_differ(held, wanted)  # an unusual text is parsed as a whole, before domains are put into it
     left = put_kept_domains(held, wanted, keep_domains, keep_learning=keep_learned, before=before)
     found = find_differences(held, wanted, keep_learned=keep_learned, before=before)
+    if held.dropped:
+        line = printable(held.dropped[0])
+        raise UnreadableLineError(f"'{line}' is held, which no kernel reads, so it can be neither compared nor deleted")
     _refuse_undefined_profiles(found, held, wanted)
     kept = _keep_lines(found, keep_lines)
     _inherit_groups(found, held)

@@ -124,16 +124,15 @@ def _guided(arguments: list[str]) -> int:
             "tomoyo",
             lambda: _help(words, lambda result: messages.set_result({name: text.rstrip() for name, text in result.items()})),
         )
+    status = 0
     try:
         status = _help(arguments, lambda result: sys.stdout.writelines(result.values()))
         error = output_error()
     except OSError as failure:
         error = failure
         silence(sys.stdout)
-    if error is None:
+    if error is None or isinstance(error, BrokenPipeError):  # who read it has seen enough
         return status
-    if isinstance(error, BrokenPipeError):
-        return 2
     from .options import system_error
 
     error.filename = "standard output"

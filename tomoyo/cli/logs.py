@@ -101,14 +101,17 @@ def refuse_policy(path: str) -> None:
     """Raise UsageError where the file at PATH is policy, which would be nothing but broken records."""
     import os
 
+    if path == "-" or not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if b"# profile=" in head or is_binary(head):
+        return
+    # Readers of policy, which a log needs none of.
     from ..nix.source.kinds import kind_by_content
     from ..syntax.policy_text import TextKind
 
-    if path == "-" or not os.path.isfile(path):
-        return
-    with open(path, encoding="latin-1") as file:
-        head = file.read(_HEAD)
-    kind = None if "# profile=" in head or is_binary(head.encode("latin-1")) else kind_by_content(head)
+    kind = kind_by_content(head.decode("latin-1"))
     if isinstance(kind, TextKind):
         raise UsageError(f"{kind.value}, not an audit log", _ADVICE, code="no-log", place=Place(path))
 

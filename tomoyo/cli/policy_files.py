@@ -10,16 +10,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..model.diagnostics import Place
-from .options import UsageError, add_all
+from .messages import counted
+from .options import UsageError, add_all, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..model.diagnostics import Diagnostic
     from ..model.domains import DomainPolicy
     from ..model.entries import Entry
     from ..model.exception_policy import ExceptionPolicy
     from ..model.managers import ManagerPolicy
     from ..model.profiles import ProfilePolicy
     from ..model.stat import Stat
+    from ..nix.source.loader import LoadedPolicy
     from ..nix.source.policy_files import PolicyFiles
     from ..syntax.lines import Report
     from ..syntax.policy_text import PolicyText
@@ -234,6 +237,32 @@ def read_policy(name: str, kind: str | None, *, form: str = "", default: str | N
             form=PolicyForm[form] if form else None,
             read=read,
         )
+
+
+def read_as_written(found: PolicyFiles, unmade: str) -> LoadedPolicy:
+    """The policy in FOUND, to make something of it.
+
+    Raises UsageError after telling each line that a kernel would drop or alter:
+    then UNMADE, what is not made.
+    """
+    from ..model.diagnostics import Severity
+    from ..nix.source.loader import combine_as_written
+    from ..syntax.lines import Effect
+
+    wrong = {Effect.DROPPED.code, Effect.ALTERED.code}
+    errors = 0
+
+    def tell(diagnostic: Diagnostic) -> None:
+        nonlocal errors
+        is_error = diagnostic.code in wrong
+        errors += is_error
+        report(replace(diagnostic, severity=Severity.ERROR) if is_error else diagnostic)
+
+    with policy_errors():
+        loaded = combine_as_written([found], report=tell)
+    if errors:
+        raise UsageError(f"{counted(errors, 'error')} in the policy: {unmade}")
+    return loaded
 
 
 @contextmanager

@@ -56,11 +56,13 @@ def _texts(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _files(path: str) -> Iterator[str]:
-    """The files of policy at PATH, a file or a directory."""
+    """The files of policy at PATH, a file, or a directory with those of a policy set or a policy source."""
     if os.path.isfile(path):
         yield path
-    for directory, _, names in os.walk(path):
-        yield from (os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
+    for directory in (path, *(os.path.join(path, name) for name in ("domains", "modules"))):
+        if os.path.isdir(directory):
+            files = (os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.endswith(".conf"))
+            yield from filter(os.path.isfile, files)
 
 
 def _project() -> list[str]:

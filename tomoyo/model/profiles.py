@@ -7,7 +7,7 @@ of ``CONFIG``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -199,3 +199,8 @@ PROFILE_VERSION=20150505
 3-PREFERENCE={ max_audit_log=1024 max_learning_entry=2048 }
 3-CONFIG={ mode=enforcing grant_log=no reject_log=yes }
 """
+
+
+def default_profiles(namespaces: Iterable[str]) -> str:
+    """The text of the default profiles in each of NAMESPACES."""
+    return "".join(f"{namespace} {line}\n" for namespace in namespaces for line in DEFAULT_PROFILES.splitlines())

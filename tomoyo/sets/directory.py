@@ -85,7 +85,7 @@ class PolicySetError(TomoyoError):
         return f"{printable(self.path)}:{self.line}:1" if self.line else printable(self.path)
 
     def __str__(self) -> str:
-        return f"{self.place}: {printable(self.reason)}{f'; {self.help}' if self.help else ''}"
+        return f"{self.place}: {printable(self.reason)}{f'; {printable(self.help)}' if self.help else ''}"
 
 
 def printable(text: str) -> str:

@@ -22,7 +22,7 @@ from ...model.diagnostics import Place
 from ..closure_options import add_closure, read_closure
 from ..messages import counted
 from ..options import UsageError, message, report, set_result, write_file
-from ..policy_files import PolicyFile, add_files, policy_errors, read_files
+from ..policy_files import PolicyFile, add_files, read_as_written, read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ...syntax.lines import PolicySyntaxError, Report
 
 _KINDS = ("domain", "exception", "manager")
+NOT_BOUND = "nothing is bound"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -145,17 +146,14 @@ def _policies(files: list[PolicyFile]) -> _Policies:
     for error in errors:
         report(error.diagnostic())
     if errors:
-        raise UsageError(f"{counted(len(errors), 'error')} in the policy: nothing is bound")
+        raise UsageError(f"{counted(len(errors), 'error')} in the policy: {NOT_BOUND}")
     return policies
 
 
 def _combined(belongs: PolicyFiles) -> _Policies:
     """The policies in a policy source, a policy set or a kernel, without the bindings that a set has."""
-    from ...nix.source.loader import combine_as_written
-
     files = tuple(file for file in belongs.files if os.path.basename(file.name) != "bindings.conf")
-    with policy_errors():
-        loaded = combine_as_written([replace(belongs, files=files)], report=report)
+    loaded = read_as_written(replace(belongs, files=files), NOT_BOUND)
     return _Policies(loaded.domains, loaded.exceptions, loaded.managers)
 
 

@@ -18,13 +18,14 @@ import argparse
 import os
 
 from ..kernel_options import add_interface, refused, securityfs
-from ..options import UsageError, report, set_result
-from ..policy_files import policy_errors, read_policy
+from ..options import UsageError, set_result
+from ..policy_files import policy_errors, read_as_written, read_policy
 from .activate import print_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...sets.directory import SetTexts
+    from ...simulation.policy_reading import Texts
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ...activation.planner import plan, read_wanted
     from ...kernel.held_policy import read_held_texts
     from ...sets.directory import PolicySetError
-    from ...sets.policy_set import policy_set_of
     from ...syntax.lines import PolicySyntaxError
 
     if len(arguments.policies) > 2:
@@ -60,13 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
         if directory is not None and not before:
             found = activate(directory, securityfs(arguments), keep_learned=learned, dry_run=True).plan or Plan()
         else:
-            held = _texts(before[0]) if before else read_held_texts(securityfs(arguments))
+            held = _held_texts(before[0]) if before else read_held_texts(securityfs(arguments))
             wanted = _texts(target)
             refuse_damaged(wanted)
             reading = read_wanted(wanted)
             reading.parse(list(reading.blocks))
             refuse_unbootable(reading)
-            found = plan(policy_set_of(held).as_held(), wanted, keep_learned=learned)
+            found = plan(held, wanted, keep_learned=learned)
     except PolicySyntaxError:
         raise
     except PolicySetError as error:
@@ -100,13 +100,24 @@ def _set_directory(path: str) -> str | None:
     return directory if MANIFEST in names or {FILES[name] for name in REQUIRED} <= names else None
 
 
+def _held_texts(path: str) -> Texts:
+    """What a kernel holds that has the policy at PATH: what it prints, or what a boot of the policy leaves."""
+    from ...nix.source.policy_files import PolicyForm, form_of
+    from ...sets.policy_set import policy_set_of
+
+    texts = _texts(path)
+    with policy_errors():
+        is_printed = path != "-" and form_of(path) is PolicyForm.KERNEL
+    return texts if is_printed else policy_set_of(texts).as_held()
+
+
 def _texts(path: str) -> SetTexts:
     """The policy at PATH as texts of a set."""
-    from ...model.profiles import DEFAULT_PROFILES
-    from ...nix.source.loader import combine_as_written
+    from ...model.profiles import default_profiles
     from ...nix.source.policy_files import PolicyForm
     from ...sets.directory import SetTexts, read_set_texts
     from ...syntax import formatting
+    from ...syntax.policy_text import TextKind
 
     directory = _set_directory(path)
     if directory is not None:
@@ -114,15 +125,16 @@ def _texts(path: str) -> SetTexts:
     found = read_policy(path, None, default="domain")
     if found.form is PolicyForm.KERNEL:
         return SetTexts("", {os.path.basename(file.name): file.text for file in found.files})
-    with policy_errors():
-        loaded = combine_as_written([found], report=report)
+    loaded = read_as_written(found, "nothing is planned")
     profiles = loaded.profiles
+    namespaces = dict.fromkeys(domain.name.namespace for domain in loaded.domains)
     return SetTexts(
         "",
         {
             "domain_policy": formatting.format_domain_policy(loaded.domains),
             "exception_policy": formatting.format_exception_policy(loaded.exceptions),
-            "profile": DEFAULT_PROFILES if profiles is None else formatting.format_profile(profiles),
+            "profile": default_profiles(namespaces) if profiles is None else formatting.format_profile(profiles),
             "manager": formatting.format_manager(loaded.managers),
+            "stat": "".join(file.text for file in found.files if file.kind is TextKind.STAT),
         },
     )

@@ -15,7 +15,7 @@ from ...model.domains import Domain, DomainPolicy
 from ...model.entries import Entry
 from ...model.exception_policy import ExceptionPolicy
 from ...model.managers import ManagerPolicy
-from ...model.profiles import DEFAULT_PROFILES
+from ...model.profiles import default_profiles
 from ...model.words import NAMES, DomainName
 from ...syntax.policy_text import LIBRARY, PolicyText, TextKind
 from ..names.binder import bind
@@ -42,8 +42,7 @@ def policy_texts(files: Iterable[PolicyText]) -> list[PolicyText]:
     kinds = {text.kind for text in texts}
     if TextKind.DOMAIN in kinds and TextKind.PROFILE not in kinds:
         namespaces = dict.fromkeys(namespace for text in texts for namespace in named_namespaces(text.text))
-        defaults = "".join(f"{namespace} {line}\n" for namespace in namespaces for line in DEFAULT_PROFILES.splitlines())
-        texts.append(PolicyText(TextKind.PROFILE, "(default) profile.conf", defaults))
+        texts.append(PolicyText(TextKind.PROFILE, "(default) profile.conf", default_profiles(namespaces)))
     return texts
 
 

@@ -151,7 +151,7 @@ def form_of(path: str) -> PolicyForm:
 
 def used_groups(text: str) -> list[UseGroup | UseModule]:
     """What the ``use_group`` lines of TEXT, of domain policy, say, each once."""
-    lines = dict.fromkeys(raw for raw in text.split("\n")[:-1] if "use_group" in raw)
+    lines = dict.fromkeys(raw for raw in text.split("\n") if "use_group" in raw)
     found = (read_line(raw, read_source_line)[0] for raw in lines)
     return [said for said in dict.fromkeys(found) if isinstance(said, (UseGroup, UseModule))]
 
